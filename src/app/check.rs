@@ -1,0 +1,187 @@
+//! `check`: which sources can be read, what each missing one costs, and how to mend it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::StatusCode;
+use hyper_util::client::legacy::Client;
+use hyperlocal::UnixConnector;
+
+use crate::args::SourceArguments;
+use crate::host::roots::Roots;
+use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
+use crate::model::mount::UsageError;
+use crate::render::scope::PLUGIN_ID;
+
+/// One source and how it fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its place.
+    pub name: String,
+    /// What was found there.
+    pub found: String,
+    /// What is wrong with it, and the way out.
+    pub problem: Option<String>,
+    /// What is missing without it.
+    pub cost: &'static str,
+}
+
+/// The sources of one node, as this sample met them.
+pub fn sources(roots: &Roots, sample: &HostSample) -> Vec<Source> {
+    let problem_of = |collector: &str| {
+        sample
+            .faults
+            .iter()
+            .find(|fault| fault.source == collector)
+            .map(ToString::to_string)
+    };
+    let disks = sample.devices.disks().count();
+    let with_sysfs =
+        sample.devices.is_empty() && !sample.faults.iter().any(|fault| fault.source == BLOCK_DEVICES);
+    let named = sample
+        .devices
+        .disks()
+        .filter(|disk| disk.identity.path.is_some())
+        .count();
+    vec![
+        Source {
+            name: roots.proc.join("diskstats").display().to_string(),
+            found: format!("I/O counters of {} block devices", sample.counters.len()),
+            problem: problem_of(BLOCK_DEVICES),
+            cost: "no disks and no I/O figures",
+        },
+        Source {
+            name: roots.sys.join("class/block").display().to_string(),
+            found: format!("{} block devices, {disks} of them disks", sample.devices.len()),
+            problem: (with_sysfs || !is_folder(&roots.sys.join("class/block"))).then(|| {
+                "no block device found there (is the node's /sys there? --sysfs names its place)".to_owned()
+            }),
+            cost: "no sizes, no types, nothing of what is made of what",
+        },
+        Source {
+            name: roots.process_files("mountinfo")[0].display().to_string(),
+            found: format!("{} mounts", sample.mounts.len()),
+            problem: problem_of(MOUNTS),
+            cost: "what is mounted where is known for this process alone, or not at all",
+        },
+        Source {
+            name: roots.udev.display().to_string(),
+            found: format!("udev's records; {named} of {disks} disks with a place on a bus"),
+            problem: (!is_folder(&roots.udev)).then(|| {
+                "no such folder (does udev run on the node? --udev-data names its place)".to_owned()
+            }),
+            cost: "filesystem types, and the serial numbers and world wide names that sysfs does not have",
+        },
+        Source {
+            name: roots.kubelet.display().to_string(),
+            found: "the kubelet's folder".to_owned(),
+            problem: (!is_folder(&roots.kubelet)).then(|| {
+                "no such folder (no Kubernetes node, or another root: --kubelet-root names it)".to_owned()
+            }),
+            cost: "pods' mounts are not told from the node's own",
+        },
+    ]
+}
+
+fn is_folder(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok()
+}
+
+/// What `check` found.
+#[derive(Debug)]
+pub struct Findings {
+    /// For people.
+    pub text: String,
+    /// False where nothing works: no block device can be read.
+    pub works: bool,
+}
+
+/// Looks at every source, and at the plugin's socket.
+pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findings {
+    let observation = super::observer(sources_given).observe(Instant::now() + Duration::from_secs(2));
+    let sample = &observation.state.sample;
+    let mut text = String::new();
+    for source in sources(&sources_given.roots(), sample) {
+        let _ = match source.problem {
+            None => writeln!(text, "ok       {}: {}", source.name, source.found),
+            Some(problem) => {
+                writeln!(
+                    text,
+                    "missing  {}: {problem}\n         without it: {}",
+                    source.name, source.cost
+                )
+            }
+        };
+    }
+    for filesystem in &sample.filesystems {
+        let point = filesystem.mount_point.display();
+        let _ = match &filesystem.usage {
+            Ok(_) => writeln!(text, "ok       {point}: how full it is can be asked"),
+            Err(error @ (UsageError::NotVisible | UsageError::Captured)) => {
+                writeln!(
+                    text,
+                    "unknown  {point}: {error}\n         without it: how full it is"
+                )
+            }
+            Err(error) => writeln!(
+                text,
+                "missing  {point}: {error}\n         without it: how full it is"
+            ),
+        };
+    }
+    if !plugin_dir.as_os_str().is_empty() {
+        let _ = writeln!(text, "{}", plugin(plugin_dir).await);
+    }
+    let works = observation.state.is_ready() && !sample.devices.is_empty();
+    if !works {
+        text.push_str("nothing works: not one block device can be read\n");
+    }
+    Findings { text, works }
+}
+
+/// Asks a running program for a report, as Scope would.
+async fn plugin(plugin_dir: &Path) -> String {
+    let path = plugin_dir.join(PLUGIN_ID).join(format!("{PLUGIN_ID}.sock"));
+    let name = path.display();
+    let started = Instant::now();
+    // Scope's own limit.
+    match tokio::time::timeout(Duration::from_millis(500), ask(&path)).await {
+        Err(_) => format!(
+            "missing  {name}: no report within 500 ms; Scope would give up\n         without it: nothing in Scope"
+        ),
+        Ok(Err(error)) => {
+            format!(
+                "unknown  {name}: no report to be had ({error:#}); is `serve` running?\n         without it: nothing in Scope"
+            )
+        }
+        Ok(Ok((status, length))) if status == StatusCode::OK => {
+            format!(
+                "ok       {name}: a report of {length} bytes in {:.1} ms",
+                started.elapsed().as_secs_f64() * 1e3
+            )
+        }
+        Ok(Ok((status, _))) => format!(
+            "missing  {name}: answers {status}; is it another program's?\n         without it: nothing in Scope"
+        ),
+    }
+}
+
+async fn ask(path: &Path) -> anyhow::Result<(StatusCode, usize)> {
+    const LARGEST: usize = 50 << 20;
+    // Tried first for the plain words of the system; and without waiting, for a program that hangs takes no connection.
+    tokio::net::UnixStream::connect(path)
+        .await
+        .map_err(|error| anyhow::anyhow!(crate::host::read::plain(&error)))?;
+    let client: Client<UnixConnector, Empty<bytes::Bytes>> =
+        Client::builder(hyper_util::rt::TokioExecutor::new()).build(UnixConnector);
+    let uri = hyperlocal::Uri::new(path, "/report?api_version=1&probe_id=check");
+    let response = client.get(uri.into()).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LARGEST)
+        .collect()
+        .await
+        .map_err(|error| anyhow::anyhow!(error))?;
+    Ok((status, body.to_bytes().len()))
+}

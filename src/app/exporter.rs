@@ -1,0 +1,164 @@
+//! Requests on the metrics address:
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | the page, in the form that the Accept header ranks highest, compressed where allowed |
+//! | `/` | links, and the state of each source |
+//! | `/healthz` | 200 while the program can answer at all |
+//! | `/readyz` | 200 while the block devices can be read, else 503 with the reason |
+
+use std::fmt::Write as _;
+use std::future::ready;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+
+use super::{Shared, process};
+use crate::render::prometheus::itself::SelfFigures;
+use crate::render::prometheus::{compressed_node_page, negotiation, write_node_page};
+use crate::serve::{Answer, Handler, Request};
+use crate::state::State;
+
+/// How long slow sources are waited for where the request does not say.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Left for writing the page and sending it, of the time that Prometheus gives.
+const MARGIN: Duration = Duration::from_millis(500);
+
+pub(super) fn handler(shared: Arc<Shared>) -> Handler {
+    Arc::new(move |request| Box::pin(ready(answer(&shared, &request))))
+}
+
+fn answer(shared: &Shared, request: &Request) -> Answer {
+    let known = matches!(request.path.as_str(), "/" | "/metrics" | "/healthz" | "/readyz");
+    if !known {
+        return Answer::error(StatusCode::NOT_FOUND, format!("no {} here; see /", request.path));
+    }
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Answer::method_not_allowed("GET, HEAD");
+    }
+    match request.path.as_str() {
+        "/metrics" => metrics(shared, request),
+        "/healthz" => Answer::ok("text/plain; charset=utf-8", "ok\n"),
+        "/readyz" => readiness(&shared.observe(Instant::now() + PATIENCE).state),
+        _ => Answer::ok(
+            "text/html; charset=utf-8",
+            landing_page(&shared.observe(Instant::now() + PATIENCE).state),
+        ),
+    }
+}
+
+fn metrics(shared: &Shared, request: &Request) -> Answer {
+    let deadline = Instant::now() + patience(request.header("x-prometheus-scrape-timeout-seconds"));
+    let observation = shared.observe(deadline);
+    let format = negotiation::format(request.header("accept"));
+    let itself = SelfFigures {
+        reports: shared.reports().clone(),
+        process: process::figures(),
+    };
+    let state = &observation.state;
+    if negotiation::accepts_gzip(request.header("accept-encoding"))
+        && let Ok(compressed) = compressed_node_page(state, &itself, format)
+    {
+        return Answer::ok(format.content_type(), compressed).gzipped();
+    }
+    let mut pieces = Vec::new();
+    write_node_page(state, &itself, format, &mut |piece| {
+        pieces.push(Bytes::copy_from_slice(piece.as_bytes()));
+    });
+    Answer::in_pieces(format.content_type(), pieces)
+}
+
+/// How long slow sources may take, from what Prometheus says it waits.
+fn patience(header: Option<&str>) -> Duration {
+    header
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .map_or(PATIENCE, |timeout| timeout.saturating_sub(MARGIN).min(PATIENCE))
+}
+
+fn readiness(state: &State) -> Answer {
+    if state.is_ready() {
+        return Answer::ok("text/plain; charset=utf-8", "ready\n");
+    }
+    let reasons: Vec<_> = state.sample.faults.iter().map(ToString::to_string).collect();
+    Answer::error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("not ready: {}", reasons.join("; ")),
+    )
+}
+
+fn landing_page(state: &State) -> String {
+    let mut rows = String::new();
+    for outcome in &state.sample.collectors {
+        let word = if outcome.success {
+            "readable"
+        } else {
+            "not readable"
+        };
+        let milliseconds = outcome.duration.as_secs_f64() * 1e3;
+        let _ = writeln!(
+            rows,
+            "<tr><td>{}</td><td>{word}</td><td>{milliseconds:.2} ms</td></tr>",
+            outcome.collector
+        );
+    }
+    let mut faults = String::new();
+    for fault in &state.sample.faults {
+        let _ = writeln!(faults, "<li>{}</li>", escaped(&fault.to_string()));
+    }
+    if faults.is_empty() {
+        faults.push_str("<li>none</li>\n");
+    }
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>scope-storage-probe</title></head><body>\n\
+         <h1>scope-storage-probe {version}</h1>\n\
+         <p>Node {host}: {disks} disks, {devices} block devices, {filesystems} filesystems.</p>\n\
+         <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li><li><a href=\"/readyz\">Readiness</a></li></ul>\n\
+         <h2>Sources</h2>\n<table><tr><th>collector</th><th>state</th><th>took</th></tr>\n{rows}</table>\n\
+         <h2>Faults</h2>\n<ul>{faults}</ul>\n</body></html>\n",
+        version = env!("CARGO_PKG_VERSION"),
+        host = escaped(&state.host_id),
+        disks = state.topology.disks.len(),
+        devices = state.topology.devices.len(),
+        filesystems = state.sample.filesystems.len(),
+    )
+}
+
+/// Text without what HTML would take for markup.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prometheus_says_how_long_it_waits() {
+        for (header, milliseconds) in [
+            (None, 500),
+            (Some("10"), 500),
+            (Some("0.7"), 200),
+            (Some("0.1"), 0),
+            (Some("-1"), 500),
+            (Some("NaN"), 500),
+            (Some("1e300"), 500),
+        ] {
+            assert_eq!(
+                patience(header),
+                Duration::from_millis(milliseconds),
+                "{header:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_node_says_is_no_markup() {
+        assert_eq!(escaped("<b>&\"x\""), "&lt;b&gt;&amp;&quot;x&quot;");
+    }
+}

@@ -1,0 +1,132 @@
+//! Readings on demand: whoever asks gets one that is fresh, and those who ask together share it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::history::{DeviceHistory, History};
+use crate::host::Host;
+use crate::link::link;
+use crate::link::volume_io::{self, Counted};
+use crate::model::fault::Fault;
+use crate::render::scope;
+use crate::state::State;
+
+/// A reading younger than this serves everybody who asks.
+pub const FRESH: Duration = Duration::from_millis(250);
+
+/// One reading, joined, with the report made of it at most once.
+#[derive(Debug)]
+pub struct Observation {
+    /// What is known.
+    pub state: State,
+    report: OnceLock<Bytes>,
+}
+
+impl Observation {
+    /// The Scope report.
+    pub fn report(&self) -> Bytes {
+        self.report
+            .get_or_init(|| scope::report(&self.state).into())
+            .clone()
+    }
+}
+
+/// Reads when asked.
+#[derive(Debug)]
+pub struct Observer {
+    host: Host,
+    host_id: Option<String>,
+    history: DeviceHistory,
+    volume_history: History<String>,
+    latest: Option<Arc<Observation>>,
+    known_faults: BTreeSet<Fault>,
+}
+
+impl Observer {
+    /// An observer of one node. `host_id` is the name that Scope has for it, where it is not the kernel's.
+    pub fn new(host: Host, host_id: Option<String>) -> Self {
+        Self {
+            host,
+            host_id,
+            history: DeviceHistory::default(),
+            volume_history: History::default(),
+            latest: None,
+            known_faults: BTreeSet::new(),
+        }
+    }
+
+    /// The state now: read afresh, unless the latest reading is younger than [`FRESH`]. Slow filesystems are
+    /// not waited for beyond `deadline`.
+    pub fn observe(&mut self, deadline: Instant) -> Arc<Observation> {
+        if let Some(latest) = &self.latest
+            && latest.state.sample.taken_at.steady.elapsed() < FRESH
+        {
+            return Arc::clone(latest);
+        }
+        // Nobody will be given it again: without it there is room for the new one.
+        self.latest = None;
+        let mut sample = self.host.sample(deadline);
+        let rates = self.history.record(&sample);
+        let mut topology = link(&sample);
+        let wanted = volume_io::wanted(&topology.devices, &topology.volumes);
+        let counted =
+            self.host
+                .counted_elsewhere(&wanted.pods, &wanted.datasets, wanted.nfs, &mut sample.faults);
+        let counted = Counted {
+            pods: counted.pods,
+            datasets: counted.datasets,
+            nfs: counted.nfs,
+        };
+        volume_io::count(&sample.devices, &sample.counters, &counted, &mut topology.volumes);
+        let volume_rates = self
+            .volume_history
+            .record(sample.taken_at, volume_io::counters(&topology.volumes));
+        self.log_faults(&sample.faults);
+        let host_id = self
+            .host_id
+            .clone()
+            .unwrap_or_else(|| own_name(sample.host_name.as_deref()));
+        let state = State {
+            host_id,
+            sample,
+            topology,
+            rates,
+            volume_rates,
+        };
+        let observation = Arc::new(Observation {
+            state,
+            report: OnceLock::new(),
+        });
+        self.latest = Some(Arc::clone(&observation));
+        observation
+    }
+
+    /// Each fault is logged when it comes and when it goes, and not in between.
+    fn log_faults(&mut self, faults: &[Fault]) {
+        let now: BTreeSet<Fault> = faults.iter().cloned().collect();
+        for fault in now.difference(&self.known_faults) {
+            tracing::warn!(source = fault.source, "{fault}");
+        }
+        for fault in self.known_faults.difference(&now) {
+            tracing::info!(
+                source = fault.source,
+                subject = fault.subject,
+                "readable again, or gone"
+            );
+        }
+        self.known_faults = now;
+    }
+}
+
+/// The kernel's name for the node, without what would break Scope's ids.
+fn own_name(host_name: Option<&str>) -> String {
+    let name: String = host_name
+        .unwrap_or_default()
+        .chars()
+        .filter(|character| *character != ';' && !character.is_control())
+        .collect();
+    if name.is_empty() { "localhost".into() } else { name }
+}

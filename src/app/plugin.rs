@@ -1,0 +1,49 @@
+//! Requests on the plugin's socket: `GET /report`. What Scope expects is told in `plugin-spec/README.md`.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::{Method, StatusCode};
+
+use super::Shared;
+use crate::render::scope::API_VERSION;
+use crate::serve::{Answer, Handler, Request};
+
+/// Scope gives up after 500 ms. Slow filesystems are left out long before.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+pub(super) fn handler(shared: Arc<Shared>) -> Handler {
+    Arc::new(move |request| {
+        let started = Instant::now();
+        let answer = answer(&shared, &request, started);
+        if answer.status() == StatusCode::OK {
+            shared
+                .reports()
+                .count(started.elapsed().as_secs_f64(), answer.len());
+        } else {
+            shared.reports().refused += 1;
+        }
+        Box::pin(ready(answer))
+    })
+}
+
+fn answer(shared: &Shared, request: &Request, now: Instant) -> Answer {
+    if request.path != "/report" {
+        return Answer::error(
+            StatusCode::NOT_FOUND,
+            format!("no {} here; the report is at /report", request.path),
+        );
+    }
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Answer::method_not_allowed("GET, HEAD");
+    }
+    // Scope always says which version it speaks; a person with curl need not.
+    if let Some(version) = request.parameter("api_version")
+        && version != API_VERSION
+    {
+        let line = format!("api_version {version} is not spoken here, only {API_VERSION}");
+        return Answer::error(StatusCode::BAD_REQUEST, line);
+    }
+    Answer::ok("application/json", shared.observe(now + PATIENCE).report())
+}

@@ -1,0 +1,297 @@
+//! The command line. Flags and their environment variables are the whole configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::host::roots::Roots;
+
+/// From what is mounted down to the physical disk: a Weave Scope plugin and Prometheus exporter.
+#[derive(Debug, Parser)]
+#[command(
+    name = "scope-storage-probe",
+    version,
+    about = "Shows a node's storage, from what is mounted down to the physical disk: what is slow, what is full, what lies on each disk.",
+    after_help = "Without a cluster and without Scope:\n  scope-storage-probe tree     look at this machine now\n  scope-storage-probe serve    answer Scope on a Unix socket and Prometheus on http://127.0.0.1:9753/metrics\n  scope-storage-probe check    say what can be read here, and how to mend what cannot",
+    max_term_width = 110
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Where facts are read from.
+    #[command(flatten)]
+    pub sources: SourceArguments,
+    /// How the program logs.
+    #[command(flatten)]
+    pub log: LogArguments,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer Scope and Prometheus until told to stop
+    Serve(ServeArguments),
+    /// Print one Scope report
+    Report(ReadingArguments),
+    /// Print one metrics page
+    Metrics(MetricsArguments),
+    /// Draw this machine's storage stack
+    Tree(TreeArguments),
+    /// Say which sources can be read, what each missing one costs, and how to mend it
+    Check(CheckArguments),
+}
+
+/// Where facts are read from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sources (change these to read a container's host or a captured machine)")]
+pub struct SourceArguments {
+    /// The node's procfs; its mounts are read from DIR/1/mountinfo, or DIR/self/mountinfo where that is not to be had
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "STORAGE_PROBE_PROCFS",
+        default_value = "/proc",
+        global = true
+    )]
+    pub procfs: PathBuf,
+    /// The node's sysfs
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "STORAGE_PROBE_SYSFS",
+        default_value = "/sys",
+        global = true
+    )]
+    pub sysfs: PathBuf,
+    /// udev's database: serial numbers, world wide names, filesystem types
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "STORAGE_PROBE_UDEV_DATA",
+        default_value = "/run/udev/data",
+        global = true
+    )]
+    pub udev_data: PathBuf,
+    /// The kubelet's folder; pods' mounts lie below it
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "STORAGE_PROBE_KUBELET_ROOT",
+        default_value = "/var/lib/kubelet",
+        global = true
+    )]
+    pub kubelet_root: PathBuf,
+    /// The node's name as Scope's probe has it [default: SCOPE_HOSTNAME, else the kernel's host name]
+    #[arg(long, value_name = "NAME", env = "STORAGE_PROBE_HOST_ID", value_parser = host_id, global = true)]
+    pub host_id: Option<String>,
+}
+
+/// How the program logs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log (to standard error)")]
+pub struct LogArguments {
+    /// error, warn, info, debug or trace; or a filter such as `info,hyper=debug`
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "STORAGE_PROBE_LOG_LEVEL",
+        default_value = "info",
+        global = true
+    )]
+    pub log_level: String,
+    /// Form of a log line
+    #[arg(
+        long,
+        value_enum,
+        env = "STORAGE_PROBE_LOG_FORMAT",
+        default_value = "text",
+        global = true
+    )]
+    pub log_format: LogFormat,
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Folder in which Scope looks for plugins; the socket is DIR/storage/storage.sock. Empty: no plugin
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "STORAGE_PROBE_PLUGIN_DIR",
+        default_value = "/var/run/scope/plugins",
+        value_parser = plugin_dir()
+    )]
+    pub plugin_dir: PathBuf,
+    /// Address of the metrics page. Empty: none
+    #[arg(long, value_name = "ADDRESS", env = "STORAGE_PROBE_LISTEN", default_value = "127.0.0.1:9753", value_parser = listen_address)]
+    pub listen: ListenAddress,
+}
+
+/// Where to listen, if anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenAddress(pub Option<SocketAddr>);
+
+/// Flags of commands that print once.
+#[derive(Debug, Args)]
+pub struct ReadingArguments {
+    /// Seconds between two readings, from which the rates are made; 0 reads once and shows no rates
+    #[arg(long, value_name = "SECONDS", env = "STORAGE_PROBE_INTERVAL", default_value = "1", value_parser = interval)]
+    pub interval: f64,
+}
+
+/// Flags of `metrics`.
+#[derive(Debug, Args)]
+pub struct MetricsArguments {
+    /// When to read.
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    /// Write OpenMetrics 1.0.0 in place of the Prometheus text format
+    #[arg(long)]
+    pub openmetrics: bool,
+}
+
+/// Flags of `tree`.
+#[derive(Debug, Args)]
+pub struct TreeArguments {
+    /// When to read.
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The other way round: what lies on this disk, and what is lost if it dies (a name as in the tree: nvme0n1, mpatha)
+    #[arg(long, value_name = "DEVICE", conflicts_with = "json")]
+    pub disk: Option<String>,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Folder in which Scope looks for plugins. Empty: no plugin
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "STORAGE_PROBE_PLUGIN_DIR",
+        default_value = "/var/run/scope/plugins",
+        value_parser = plugin_dir()
+    )]
+    pub plugin_dir: PathBuf,
+}
+
+impl SourceArguments {
+    /// The folders to read.
+    pub fn roots(&self) -> Roots {
+        Roots {
+            proc: self.procfs.clone(),
+            sys: self.sysfs.clone(),
+            udev: self.udev_data.clone(),
+            kubelet: self.kubelet_root.clone(),
+        }
+    }
+
+    /// The name under which Scope knows the node, where something says it: the flag, or what Scope's own probe is told.
+    pub fn host_id(&self) -> Option<String> {
+        let told = || {
+            std::env::var("SCOPE_HOSTNAME")
+                .ok()
+                .filter(|name| host_id(name).is_ok())
+        };
+        self.host_id.clone().or_else(told)
+    }
+}
+
+/// Scope's ids end at a semicolon, so a name cannot contain one.
+fn host_id(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        Err("the name is empty".into())
+    } else if text
+        .chars()
+        .any(|character| character == ';' || character.is_control())
+    {
+        Err("a node's name contains neither `;` nor control characters".into())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// A folder, or nothing: clap's own parser of paths refuses an empty one.
+fn plugin_dir() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+fn listen_address(text: &str) -> Result<ListenAddress, String> {
+    if text.is_empty() {
+        return Ok(ListenAddress(None));
+    }
+    // `:9753` is how exporters are usually told to listen on all addresses.
+    let text = if text.starts_with(':') {
+        format!("[::]{text}")
+    } else {
+        text.to_owned()
+    };
+    text.parse()
+        .map(|address| ListenAddress(Some(address)))
+        .map_err(|_| "an address looks like 127.0.0.1:9753, [::1]:9753, or :9753 for all".into())
+}
+
+fn interval(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds: &f64| *seconds == 0.0 || (1.0..=300.0).contains(seconds))
+        .ok_or_else(|| "give 0, or 1 to 300 seconds".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_are_taken_as_exporters_take_them() {
+        assert_eq!(listen_address(""), Ok(ListenAddress(None)));
+        assert_eq!(
+            listen_address(":9753").unwrap().0.unwrap().to_string(),
+            "[::]:9753"
+        );
+        assert_eq!(listen_address("127.0.0.1:0").unwrap().0.unwrap().port(), 0);
+        assert!(listen_address("9753").is_err());
+    }
+
+    #[test]
+    fn an_empty_plugin_folder_is_no_plugin() {
+        for arguments in [
+            ["program", "serve", "--plugin-dir", ""].as_slice(),
+            &["program", "serve", "--plugin-dir="],
+        ] {
+            let parsed = Arguments::try_parse_from(arguments).unwrap();
+            assert!(
+                matches!(&parsed.command, Command::Serve(serving) if serving.plugin_dir.as_os_str().is_empty())
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_break_scopes_ids_is_refused() {
+        assert!(host_id("node-1.example").is_ok());
+        for wrong in ["", "a;b", "a\nb"] {
+            assert!(host_id(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! The block device graph of this node, read anew where something changed.
+//!
+//! `/proc/diskstats` names every device in one read. What a device is made of and who made it is read from
+//! its own folder in sysfs and from udev's database: a dozen files, which rarely change. They are read again when the
+//! device's fingerprint differs: its name, its size in `/proc/partitions`, its `diskseq`, and the time of its
+//! record in udev's database, which udev writes anew at every event of the device (resized, reformatted, renamed).
+//! Records are put in place by renaming, so while the database's folder is as it was, no record needs to be looked at.
+//! Of devices that the kernel makes up (device mapper, md, loop) the make-up is looked at every time: where no udev
+//! runs, it changes without all that.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::diskstats::{DiskStatistics, decimal};
+use super::read;
+use super::roots::Roots;
+use super::sysfs::{self, Described};
+use super::udev;
+use crate::model::device::{DeviceNumber, DeviceType, Identity};
+use crate::model::graph::BlockDevices;
+use crate::model::io::IoCounters;
+
+/// What is kept is read again after this time, whatever the fingerprint says: where no udev runs, a new
+/// filesystem or a changed queue setting leaves no other trace.
+const LONGEST_KEPT: Duration = Duration::from_secs(300);
+/// Times of files are as coarse as the kernel's clock tick: a folder changed so recently may change again without
+/// looking changed.
+const COARSE: Duration = Duration::from_secs(1);
+
+/// The reader, with what it remembers.
+#[derive(Debug, Default)]
+pub(super) struct BlockReader {
+    kept: HashMap<DeviceNumber, Box<Kept>>,
+    graph: Arc<BlockDevices>,
+    database: Database,
+}
+
+/// udev's database as it was at the latest reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Database {
+    /// It may have changed since without looking so.
+    #[default]
+    Unsettled,
+    Absent,
+    Written(Written),
+}
+
+impl Database {
+    fn below(roots: &Roots) -> Self {
+        // The dot makes a link to the folder be followed.
+        match Written::of(&roots.udev.join(".")) {
+            None => Self::Absent,
+            Some(written) if written.is_settled() => Self::Written(written),
+            Some(_) => Self::Unsettled,
+        }
+    }
+}
+
+/// When a file was written, and which one it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    seconds: i64,
+    nanoseconds: i64,
+    inode: u64,
+}
+
+impl Written {
+    fn of(path: &Path) -> Option<Self> {
+        let about = std::fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            seconds: about.mtime(),
+            nanoseconds: about.mtime_nsec(),
+            inode: about.ino(),
+        })
+    }
+
+    /// True where a further change would show.
+    fn is_settled(&self) -> bool {
+        let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let Ok(seconds) = u64::try_from(self.seconds) else {
+            return false;
+        };
+        since_epoch > Duration::from_secs(seconds) + 2 * COARSE
+    }
+}
+
+#[derive(Debug)]
+struct Kept {
+    fingerprint: Fingerprint,
+    read_at: Instant,
+    described: Option<Described>,
+}
+
+impl Kept {
+    /// True for a partition of a disk; those that device mapper makes are devices of their own.
+    fn is_partition(&self) -> bool {
+        self.described.as_ref().is_some_and(|described| {
+            !described.made_up && described.device.device_type == DeviceType::Partition
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Fingerprint {
+    kernel_name: String,
+    blocks: Option<u64>,
+    sequence: Option<u64>,
+    record_written: Option<Written>,
+}
+
+/// The graph and the counters of the devices in it.
+#[derive(Debug, Default)]
+pub(super) struct BlockReading {
+    /// The graph.
+    pub(super) devices: Arc<BlockDevices>,
+    /// Counters of each device of the graph.
+    pub(super) counters: BTreeMap<DeviceNumber, IoCounters>,
+}
+
+impl BlockReader {
+    /// The devices behind `statistics`.
+    pub(super) fn read(
+        &mut self,
+        roots: &Roots,
+        statistics: Vec<DiskStatistics>,
+        now: Instant,
+    ) -> BlockReading {
+        let blocks = partitions(roots);
+        let database = Database::below(roots);
+        let same_records = database != Database::Unsettled && database == self.database;
+        self.database = database;
+        let mut changed = self.kept.len() != statistics.len();
+        for line in &statistics {
+            let blocks = blocks.get(&line.number).copied();
+            changed |= self.look_at(roots, line, blocks, same_records, now);
+        }
+        if changed {
+            let present: HashSet<_> = statistics.iter().map(|line| line.number).collect();
+            self.kept.retain(|number, _| present.contains(number));
+            self.graph = Arc::new(self.graph());
+            // Each device is in memory once.
+            for (number, kept) in &mut self.kept {
+                if let (Some(described), Some(device)) = (&mut kept.described, self.graph.shared(*number)) {
+                    described.device = Arc::clone(device);
+                }
+            }
+        }
+        BlockReading {
+            counters: self.counters(statistics),
+            devices: Arc::clone(&self.graph),
+        }
+    }
+
+    /// Brings what is kept of one device up to date; true where the graph must be made anew.
+    fn look_at(
+        &mut self,
+        roots: &Roots,
+        line: &DiskStatistics,
+        blocks: Option<u64>,
+        same_records: bool,
+        now: Instant,
+    ) -> bool {
+        let folder = roots.block_device(&line.kernel_name);
+        let udev_file = sysfs::udev_file(roots, line.number);
+        let mut known = self
+            .kept
+            .get_mut(&line.number)
+            .filter(|kept| kept.fingerprint.kernel_name == line.kernel_name);
+        let sequence = match &known {
+            // It is the disk that is numbered, and a partition of another disk has been looked at with that.
+            Some(kept) if kept.is_partition() => None,
+            // An empty slot of a driver is filled without a trace in udev's record, but not without a size.
+            Some(kept) if kept.described.is_none() && kept.fingerprint.blocks.or(blocks).is_none() => {
+                kept.fingerprint.sequence
+            }
+            _ => sysfs::sequence(&folder),
+        };
+        let record_written = match &known {
+            Some(kept) if same_records => kept.fingerprint.record_written,
+            _ => Written::of(&udev_file),
+        };
+        if let Some(kept) = &mut known
+            && kept.fingerprint.blocks == blocks
+            && kept.fingerprint.sequence == sequence
+            && kept.fingerprint.record_written == record_written
+            && now.saturating_duration_since(kept.read_at) < LONGEST_KEPT
+        {
+            let Some(described) = &mut kept.described else {
+                return false;
+            };
+            if !described.made_up || sysfs::is_made_as_before(&folder, described) {
+                let (read_only, state) = sysfs::changing(&folder, &described.device.device_type);
+                if described.device.read_only == read_only && described.device.state == state {
+                    return false;
+                }
+                let device = Arc::make_mut(&mut described.device);
+                (device.read_only, device.state) = (read_only, state);
+                return true;
+            }
+        }
+        let described = sysfs::describe(roots, line.number, &line.kernel_name).map(|mut described| {
+            if record_written.is_some()
+                && let Ok(record) = read::text(&udev_file, "")
+            {
+                add_record(&mut described, udev::parse(&record));
+            }
+            described
+        });
+        let kept = Kept {
+            fingerprint: Fingerprint {
+                kernel_name: line.kernel_name.clone(),
+                blocks,
+                sequence,
+                record_written,
+            },
+            read_at: now,
+            described,
+        };
+        let is_empty = kept.described.is_none();
+        let before = self.kept.insert(line.number, Box::new(kept));
+        !(is_empty && before.is_some_and(|before| before.described.is_none()))
+    }
+
+    fn graph(&self) -> BlockDevices {
+        let numbers: HashMap<&str, DeviceNumber> = self
+            .kept
+            .values()
+            .filter_map(|kept| kept.described.as_ref())
+            .map(|described| (described.device.kernel_name.as_str(), described.device.number))
+            .collect();
+        let all = || self.kept.values().filter_map(|kept| kept.described.as_ref());
+        let mut paths: HashMap<&str, Vec<String>> = HashMap::new();
+        for described in all() {
+            if let Some(head) = &described.path_of {
+                let name = described.device.kernel_name.clone();
+                paths.entry(head).or_default().push(name);
+            }
+        }
+        BlockDevices::new(
+            all()
+                .filter(|described| described.path_of.is_none())
+                .map(|described| {
+                    let mut device = Arc::clone(&described.device);
+                    let mut parents: Vec<_> = described
+                        .parent_names
+                        .iter()
+                        .filter_map(|name| numbers.get(name.as_str()).copied())
+                        .collect();
+                    parents.sort_unstable();
+                    let mut hidden_paths = paths.remove(device.kernel_name.as_str()).unwrap_or_default();
+                    hidden_paths.sort_unstable();
+                    let is_whole = parents.is_empty();
+                    if device.parents != parents
+                        || device.hidden_paths != hidden_paths
+                        || !(is_whole || device.identity == Identity::default())
+                    {
+                        let device = Arc::make_mut(&mut device);
+                        device.parents = parents;
+                        device.hidden_paths = hidden_paths;
+                        if !is_whole {
+                            device.identity = Identity::default();
+                        }
+                    }
+                    device
+                }),
+        )
+    }
+
+    /// Counters of the devices in the graph. Some kernels count NVMe multipath requests on the hidden paths
+    /// and leave the disk at zero: then the paths' sum is the disk's.
+    fn counters(&self, statistics: Vec<DiskStatistics>) -> BTreeMap<DeviceNumber, IoCounters> {
+        let mut counters = BTreeMap::new();
+        let mut hidden: HashMap<String, IoCounters> = HashMap::new();
+        for line in statistics {
+            match self.graph.get(line.number) {
+                Some(_) => {
+                    counters.insert(line.number, line.counters);
+                }
+                None => {
+                    hidden.insert(line.kernel_name, line.counters);
+                }
+            }
+        }
+        for device in self.graph.iter().filter(|device| !device.hidden_paths.is_empty()) {
+            if let Some(own) = counters.get_mut(&device.number)
+                && own.is_idle()
+            {
+                let paths = device.hidden_paths.iter().filter_map(|path| hidden.get(path));
+                *own = paths.fold(*own, |sum, path| sum.plus(path));
+            }
+        }
+        counters
+    }
+}
+
+/// Joins what udev knows with what sysfs said: udev's word is taken first, as `lsblk` does.
+fn add_record(described: &mut Described, record: udev::UdevRecord) {
+    let device = Arc::make_mut(&mut described.device);
+    device.signature = record.signature;
+    if device.device_type != DeviceType::Partition {
+        device.links = record.links;
+    }
+    if described.parent_names.is_empty() && !described.made_up {
+        let own = std::mem::take(&mut device.identity);
+        device.identity = Identity {
+            model: record.identity.model.or(own.model),
+            serial: record.identity.serial.or(own.serial),
+            wwn: record.identity.wwn.or(own.wwn),
+            vendor: own.vendor.or(record.identity.vendor),
+            revision: own.revision.or(record.identity.revision),
+            transport: own.transport,
+            path: record.identity.path,
+        };
+    }
+}
+
+/// `/proc/partitions`: each device's size in KiB, in one read. Good for seeing a change; the true size is in sysfs.
+fn partitions(roots: &Roots) -> HashMap<DeviceNumber, u64> {
+    let Ok(text) = read::text(&roots.proc.join("partitions"), "") else {
+        return HashMap::new();
+    };
+    text.split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let mut fields = line
+                .split(u8::is_ascii_whitespace)
+                .filter(|field| !field.is_empty());
+            let major = u32::try_from(decimal(fields.next()?)?).ok()?;
+            let minor = u32::try_from(decimal(fields.next()?)?).ok()?;
+            Some((DeviceNumber::new(major, minor), decimal(fields.next()?)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, FileTimes};
+
+    use super::super::diskstats;
+    use super::super::read::write_tree;
+    use super::*;
+    use crate::model::device::BlockDevice;
+
+    /// A machine with one disk, one array on it, and an empty slot.
+    struct Machine {
+        folder: tempfile::TempDir,
+        reader: BlockReader,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let machine = Self {
+                folder,
+                reader: BlockReader::default(),
+            };
+            let disk = "sys/devices/pci0/ata1/block/sda";
+            let array = "sys/devices/virtual/block/md0";
+            machine.write(&[
+                (
+                    "proc/partitions",
+                    "major minor  #blocks  name\n\n 8 0 1024 sda\n 8 1 512 sda1\n 9 0 512 md0\n",
+                ),
+                (&format!("{disk}/size"), "2048\n"),
+                (&format!("{disk}/ro"), "0\n"),
+                (&format!("{disk}/diskseq"), "1\n"),
+                (&format!("{disk}/device/state"), "running\n"),
+                (&format!("{disk}/sda1/size"), "1024\n"),
+                (&format!("{disk}/sda1/ro"), "0\n"),
+                (&format!("{disk}/sda1/partition"), "1\n"),
+                (&format!("{array}/size"), "1024\n"),
+                (&format!("{array}/ro"), "0\n"),
+                (&format!("{array}/md/level"), "raid1\n"),
+                (&format!("{array}/slaves/sda1/size"), "1024\n"),
+                ("run/udev/data/b8:1", "E:ID_FS_TYPE=ext4\n"),
+            ]);
+            write_tree(
+                machine.folder.path(),
+                &[],
+                &[
+                    ("sys/class/block/sda", "../../devices/pci0/ata1/block/sda"),
+                    ("sys/class/block/sda1", "../../devices/pci0/ata1/block/sda/sda1"),
+                    ("sys/class/block/md0", "../../devices/virtual/block/md0"),
+                ],
+            );
+            machine
+        }
+
+        fn write(&self, files: &[(&str, &str)]) {
+            write_tree(self.folder.path(), files, &[]);
+        }
+
+        /// Makes udev's folder look as if nothing had been put there for a while.
+        fn settle(&self) {
+            let earlier = SystemTime::now() - Duration::from_secs(60);
+            File::open(self.folder.path().join("run/udev/data"))
+                .and_then(|folder| folder.set_times(FileTimes::new().set_modified(earlier)))
+                .unwrap();
+        }
+
+        fn read(&mut self) -> Arc<BlockDevices> {
+            let text = b"8 0 sda 1 1 1 1 1 1 1 1 1 1 1\n8 1 sda1 1 1 1 1 1 1 1 1 1 1 1\n9 0 md0 1 1 1 1 1 1 1 1 1 1 1\n7 0 loop0 0 0 0 0 0 0 0 0 0 0 0\n";
+            let (statistics, _) = diskstats::parse(text);
+            let roots = Roots::below(self.folder.path());
+            self.reader.read(&roots, statistics, Instant::now()).devices
+        }
+    }
+
+    fn named<'a>(devices: &'a BlockDevices, name: &str) -> &'a BlockDevice {
+        devices.named(name).unwrap()
+    }
+
+    #[test]
+    fn while_nothing_changes_the_graph_is_the_same_and_each_device_is_held_once() {
+        let mut machine = Machine::new();
+        machine.settle();
+        let (one, two) = (machine.read(), machine.read());
+        assert!(Arc::ptr_eq(&one, &two));
+        for device in two.iter() {
+            let kept = machine.reader.kept[&device.number].described.as_ref().unwrap();
+            assert!(Arc::ptr_eq(&kept.device, two.shared(device.number).unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_record_that_udev_puts_in_place_is_seen_at_the_next_reading() {
+        let mut machine = Machine::new();
+        machine.settle();
+        machine.read();
+        assert_eq!(
+            named(&machine.read(), "sda1").signature.fstype.as_deref(),
+            Some("ext4")
+        );
+        machine.write(&[("run/udev/data/.#b8:1", "E:ID_FS_TYPE=xfs\n")]);
+        let data = machine.folder.path().join("run/udev/data");
+        fs::rename(data.join(".#b8:1"), data.join("b8:1")).unwrap();
+        assert_eq!(
+            named(&machine.read(), "sda1").signature.fstype.as_deref(),
+            Some("xfs")
+        );
+    }
+
+    #[test]
+    fn a_database_that_appears_later_is_read() {
+        let mut machine = Machine::new();
+        let data = machine.folder.path().join("run/udev/data");
+        fs::remove_dir_all(&data).unwrap();
+        machine.read();
+        assert_eq!(named(&machine.read(), "sda1").signature.fstype, None);
+        machine.write(&[("run/udev/data/b8:1", "E:ID_FS_TYPE=ext4\n")]);
+        machine.settle();
+        assert_eq!(
+            named(&machine.read(), "sda1").signature.fstype.as_deref(),
+            Some("ext4")
+        );
+        fs::remove_dir_all(&data).unwrap();
+        assert_eq!(named(&machine.read(), "sda1").signature.fstype, None);
+    }
+
+    #[test]
+    fn what_changes_without_a_trace_is_current_at_each_reading() {
+        let mut machine = Machine::new();
+        machine.settle();
+        machine.read();
+        machine.write(&[
+            ("sys/devices/pci0/ata1/block/sda/ro", "1\n"),
+            ("sys/devices/pci0/ata1/block/sda/device/state", "offline\n"),
+        ]);
+        let devices = machine.read();
+        assert_eq!(named(&devices, "sda").read_only, Some(true));
+        assert_eq!(named(&devices, "sda").state.as_deref(), Some("offline"));
+        machine.write(&[
+            ("sys/devices/pci0/ata1/block/sda/diskseq", "2\n"),
+            ("sys/devices/pci0/ata1/block/sda/removable", "1\n"),
+        ]);
+        let devices = machine.read();
+        assert_eq!(named(&devices, "sda").sequence, Some(2));
+        assert_eq!(named(&devices, "sda").removable, Some(true));
+    }
+
+    #[test]
+    fn an_array_that_is_made_anew_is_seen_at_each_reading() {
+        let mut machine = Machine::new();
+        machine.settle();
+        assert_eq!(named(&machine.read(), "md0").parents, [DeviceNumber::new(8, 1)]);
+        let array = "sys/devices/virtual/block/md0";
+        machine.write(&[(&format!("{array}/md/level"), "raid5\n")]);
+        assert_eq!(named(&machine.read(), "md0").device_type.as_str(), "raid5");
+        fs::remove_dir_all(machine.folder.path().join(array).join("slaves/sda1")).unwrap();
+        let devices = machine.read();
+        assert_eq!(named(&devices, "md0").parents, []);
+        assert_eq!(named(&devices, "sda1").children, []);
+    }
+
+    #[test]
+    fn a_slot_that_is_filled_is_seen() {
+        let mut machine = Machine::new();
+        machine.read();
+        assert!(machine.read().named("loop0").is_none());
+        let slot = "sys/devices/virtual/block/loop0";
+        machine.write(&[
+            (
+                "proc/partitions",
+                "major minor  #blocks  name\n\n 8 0 1024 sda\n 8 1 512 sda1\n 9 0 512 md0\n 7 0 512 loop0\n",
+            ),
+            (&format!("{slot}/size"), "1024\n"),
+            (&format!("{slot}/loop/backing_file"), "/a.img\n"),
+        ]);
+        write_tree(
+            machine.folder.path(),
+            &[],
+            &[("sys/class/block/loop0", "../../devices/virtual/block/loop0")],
+        );
+        assert_eq!(
+            named(&machine.read(), "loop0").backing_file.as_deref(),
+            Some("/a.img")
+        );
+        machine.write(&[(&format!("{slot}/loop/backing_file"), "/b.img\n")]);
+        assert_eq!(
+            named(&machine.read(), "loop0").backing_file.as_deref(),
+            Some("/b.img")
+        );
+    }
+}

@@ -1,0 +1,675 @@
+//! Each pod's I/O by device, as its control group counts it: `io.stat`
+//! (`Documentation/admin-guide/cgroup-v2.rst`) and, where control groups are still those of version 1,
+//! `blkio.throttle.io_*` (`Documentation/admin-guide/cgroup-v1/blkio-controller.rst`).
+//!
+//! What the figures mean, and what they leave out:
+//!
+//! * They are counted for whole devices. A partition is never listed: its I/O stands at its disk
+//!   ([`BlockDevices::counted_at`](crate::model::graph::BlockDevices::counted_at)). Of a stack (a logical volume on a
+//!   disk) every layer is listed, with the same I/O once at each.
+//! * They are the whole pod's on that device, over all its volumes, and also what its containers' images
+//!   and logs cost there.
+//! * Version 2 charges writes from the page cache to the pod that dirtied the page, on ext4, xfs, btrfs, f2fs
+//!   and other filesystems that take part in that; elsewhere, and everywhere in version 1, such writes are
+//!   the kernel's own and no pod's.
+//! * In version 2 a container that has gone still counts for its pod. In version 1 it is lost from the sum, which so
+//!   can go back.
+//! * Version 1 has recursive counters too, and they are not used: Linux 5.5 to 5.11 put the last child's figure there in
+//!   place of the sum. The pod's folder and those of its containers are added up instead.
+//! * In version 1, Linux 5.16 to 6.4 and again since 6.10 count nothing at all where no throttling limit is set.
+//!   A zero there says nothing, and is taken as not known.
+//!
+//! Version 2 was tried on Linux 6.1 with partitions, logical volumes and NVMe multipath; of version 1 only the
+//! form was seen there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::symlink_metadata;
+use std::path::{Path, PathBuf};
+
+use super::diskstats::decimal;
+use super::read::{self, ReadError};
+use super::roots::Roots;
+use crate::model::device::DeviceNumber;
+use crate::model::fault::Fault;
+use crate::model::io::CgroupIo;
+
+/// The source that this reader's faults name.
+pub const SOURCE: &str = "pod_io";
+
+/// The I/O of one control group on each device.
+pub type DeviceIo = BTreeMap<DeviceNumber, CgroupIo>;
+
+/// The kubelet's folder lies at most this far below the root: `docker/ID/kubepods`.
+const DEEPEST: usize = 2;
+/// A machine with more folders above the kubelet's than this is not searched to the end.
+const MOST_FOLDERS: usize = 1000;
+
+/// The I/O of each pod in `wanted` (UIDs as the kubelet's folders have them; for static pods the hash of
+/// their configuration), by device. A pod without a control group is left out; one that did no I/O is there, with no
+/// device, in version 2 only.
+///
+/// Costs a reading of the root folder, and for each wanted pod one file, which is tried in each of the three classes of
+/// service, and in version 1 two files for each of its containers. Nothing is read where no pod is wanted.
+pub fn read(roots: &Roots, wanted: &BTreeSet<String>) -> (BTreeMap<String, DeviceIo>, Vec<Fault>) {
+    let mut found = BTreeMap::new();
+    let mut faults = Vec::new();
+    if wanted.is_empty() {
+        return (found, faults);
+    }
+    let Some(hierarchy) = Hierarchy::of(&roots.sys.join("fs/cgroup")) else {
+        faults.push(Fault::new(
+            SOURCE,
+            roots.sys.join("fs/cgroup").display().to_string(),
+            "no control groups are mounted there (is the node's /sys there? --sysfs names its place)",
+        ));
+        return (found, faults);
+    };
+    let pods = PodFolders::all_below(&hierarchy.root);
+    // One fault for each kind of failure and not one for each pod.
+    let mut refused: Option<(ReadError, usize)> = None;
+    let mut silent = 0;
+    for uid in wanted {
+        match hierarchy.pod(&pods, uid, &mut faults) {
+            Ok(Some(io)) if io.is_empty() && hierarchy.version == Version::One => silent += 1,
+            Ok(Some(io)) => {
+                found.insert(uid.clone(), io);
+            }
+            Ok(None) => {}
+            Err(error) => match &mut refused {
+                None => refused = Some((error, 1)),
+                Some((_, count)) => *count += 1,
+            },
+        }
+    }
+    if silent > 0 && found.is_empty() {
+        faults.push(Fault::new(
+            SOURCE,
+            hierarchy.root.display().to_string(),
+            format!(
+                "nothing is counted there for any of {silent} pods: with control groups of version 1 many kernels count only \
+                 where a throttling limit is set; version 2 counts always"
+            ),
+        ));
+    }
+    if let Some((error, count)) = refused {
+        let more = match count {
+            1 => String::new(),
+            count => format!("; nor those of {} more pods", count - 1),
+        };
+        faults.push(Fault::new(
+            SOURCE,
+            error.path.display().to_string(),
+            format!("{error}{more}"),
+        ));
+    }
+    (found, faults)
+}
+
+/// The tree of control groups that counts I/O.
+#[derive(Debug, PartialEq, Eq)]
+struct Hierarchy {
+    root: PathBuf,
+    version: Version,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+impl Hierarchy {
+    /// Version 2 has `cgroup.controllers` at its root. In the hybrid layout version 2 lies in `unified` beside the
+    /// controllers of version 1, and block I/O nearly always stays with these.
+    fn of(base: &Path) -> Option<Self> {
+        let two = |root: PathBuf| Self {
+            root,
+            version: Version::Two,
+        };
+        if symlink_metadata(base.join("cgroup.controllers")).is_ok() {
+            return Some(two(base.to_owned()));
+        }
+        let blkio = base.join("blkio");
+        if symlink_metadata(&blkio).is_ok() {
+            return Some(Self {
+                root: blkio,
+                version: Version::One,
+            });
+        }
+        let unified = base.join("unified");
+        let controllers = read::attribute(&unified, "cgroup.controllers")?;
+        controllers
+            .split_ascii_whitespace()
+            .any(|controller| controller == "io")
+            .then(|| two(unified))
+    }
+
+    /// One pod's I/O; `None` where it has no control group.
+    fn pod(
+        &self,
+        pods: &[PodFolders],
+        uid: &str,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Option<DeviceIo>, ReadError> {
+        for folder in pods.iter().flat_map(|pods| pods.of(uid)) {
+            let io = match self.version {
+                Version::Two => unified(&folder, faults),
+                Version::One => legacy(&folder, faults),
+            };
+            match io {
+                Err(error) if error.is_absent() && symlink_metadata(&folder).is_err() => {}
+                io => return io.map(Some),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Where one kubelet keeps its pods' control groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PodFolders {
+    folder: PathBuf,
+    /// With the systemd driver every folder's name repeats its parents': `kubepods`, `kubelet-kubepods`.
+    slice: Option<String>,
+}
+
+impl PodFolders {
+    /// The kubelets' folders nearest to the root. One lies in the root of the tree mostly; those of a kubelet
+    /// that is itself in a container (kind, k3d) lie one or two folders further down.
+    fn all_below(root: &Path) -> Vec<Self> {
+        let mut level = vec![root.to_owned()];
+        let mut left = MOST_FOLDERS;
+        for _ in 0..=DEEPEST {
+            let mut found = Vec::new();
+            let mut next = Vec::new();
+            for parent in level {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
+                for name in read::folders(&parent) {
+                    let folder = parent.join(&name);
+                    match Self::named(folder, &name) {
+                        Ok(pods) => found.push(pods),
+                        Err(other) => next.push(other),
+                    }
+                }
+            }
+            if !found.is_empty() {
+                return found;
+            }
+            level = next;
+        }
+        Vec::new()
+    }
+
+    fn named(folder: PathBuf, name: &str) -> Result<Self, PathBuf> {
+        let slice = match name.strip_suffix(".slice") {
+            None if name == "kubepods" => None,
+            Some(slice) if slice == "kubepods" || slice.ends_with("-kubepods") => Some(slice.to_owned()),
+            _ => return Err(folder),
+        };
+        Ok(Self { folder, slice })
+    }
+
+    /// The three folders of which one can be this pod's. Guaranteed pods lie beside the folders of the other classes.
+    fn of(&self, uid: &str) -> Vec<PathBuf> {
+        if uid.is_empty() || uid.contains('/') {
+            return Vec::new();
+        }
+        // systemd takes a dash in a name for a step in the path.
+        let escaped = uid.replace('-', "_");
+        [None, Some("burstable"), Some("besteffort")]
+            .into_iter()
+            .map(|class| match (&self.slice, class) {
+                (None, None) => self.folder.join(format!("pod{uid}")),
+                (None, Some(class)) => self.folder.join(format!("{class}/pod{uid}")),
+                (Some(slice), None) => self.folder.join(format!("{slice}-pod{escaped}.slice")),
+                (Some(slice), Some(class)) => self.folder.join(format!(
+                    "{slice}-{class}.slice/{slice}-{class}-pod{escaped}.slice"
+                )),
+            })
+            .collect()
+    }
+}
+
+const NOT_ENABLED: &str = " (is the io controller enabled for pods, in cgroup.subtree_control?)";
+
+fn unified(folder: &Path, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
+    let path = folder.join("io.stat");
+    let (io, bad) = parse_io_stat(&read::text(&path, NOT_ENABLED)?);
+    faults.extend(read::bad_lines(SOURCE, &path, &bad));
+    Ok(io)
+}
+
+/// The sum over the pod's folder and those below it: processes are in the containers' folders.
+fn legacy(folder: &Path, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
+    const BYTES: &str = "blkio.throttle.io_service_bytes";
+    const REQUESTS: &str = "blkio.throttle.io_serviced";
+    let mut io = DeviceIo::new();
+    let mut add = |name: &str, folder: &Path| {
+        let path = folder.join(name);
+        let (counts, bad) = parse_blkio(&read::text(&path, "")?);
+        faults.extend(read::bad_lines(SOURCE, &path, &bad));
+        for (number, count) in counts {
+            if count == ReadsAndWrites::default() {
+                continue;
+            }
+            let device = io.entry(number).or_default();
+            let (reads, writes) = if name == BYTES {
+                (&mut device.read_bytes, &mut device.written_bytes)
+            } else {
+                (&mut device.reads, &mut device.writes)
+            };
+            *reads = reads.saturating_add(count.reads);
+            *writes = writes.saturating_add(count.writes);
+        }
+        Ok::<_, ReadError>(())
+    };
+    add(BYTES, folder)?;
+    add(REQUESTS, folder)?;
+    let mut below: Vec<_> = children(folder);
+    let mut left = MOST_FOLDERS;
+    while let Some(folder) = below.pop()
+        && left > 0
+    {
+        left -= 1;
+        // A container may end in this moment.
+        if add(BYTES, &folder).and_then(|()| add(REQUESTS, &folder)).is_ok() {
+            below.extend(children(&folder));
+        }
+    }
+    Ok(io)
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    read::folders(folder)
+        .into_iter()
+        .map(|name| folder.join(name))
+        .collect()
+}
+
+/// The kernel writes this for a device that is going, or that is a hidden path of an NVMe disk.
+const NAMELESS: &[u8] = b"(unknown)";
+
+/// `io.stat`, and the numbers (from 1) of the lines that cannot be read.
+///
+/// ```text
+/// 8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0
+/// 8:0 rbytes=90430464 wbytes=299008000 rios=8950 wios=1252 dbytes=50331648 dios=3021
+/// ```
+///
+/// Keys come in any order and others may be among them. Some kernels (5.14 and thereabouts) write the numbers of devices
+/// without I/O in front of the next one's in the same line: `7:7 7:6 7:5 rbytes=…` is about 7:5. Others give
+/// such devices a line with nothing but the number.
+pub fn parse_io_stat(text: &[u8]) -> (DeviceIo, Vec<usize>) {
+    let mut devices = DeviceIo::new();
+    let mut bad = Vec::new();
+    for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        match parse_io_stat_line(line) {
+            Ok(Some((number, io))) => {
+                devices.insert(number, io);
+            }
+            Ok(None) => {}
+            Err(NotTheForm) => bad.push(at + 1),
+        }
+    }
+    (devices, bad)
+}
+
+struct NotTheForm;
+
+fn parse_io_stat_line(line: &[u8]) -> Result<Option<(DeviceNumber, CgroupIo)>, NotTheForm> {
+    let mut number = None;
+    let mut named = false;
+    let mut io = CgroupIo::default();
+    let mut counted = false;
+    for field in line
+        .split(u8::is_ascii_whitespace)
+        .filter(|field| !field.is_empty())
+    {
+        let Some(at) = field.iter().position(|byte| *byte == b'=') else {
+            number = if field == NAMELESS {
+                None
+            } else {
+                Some(device_number(field).ok_or(NotTheForm)?)
+            };
+            named = true;
+            continue;
+        };
+        let slot = match &field[..at] {
+            b"rbytes" => &mut io.read_bytes,
+            b"wbytes" => &mut io.written_bytes,
+            b"rios" => &mut io.reads,
+            b"wios" => &mut io.writes,
+            _ => continue,
+        };
+        *slot = decimal(&field[at + 1..]).ok_or(NotTheForm)?;
+        counted = true;
+    }
+    if counted && !named {
+        return Err(NotTheForm);
+    }
+    Ok(number.filter(|_| counted).map(|number| (number, io)))
+}
+
+/// One of the two files of version 1: bytes, or requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadsAndWrites {
+    /// Bytes read, or read requests.
+    pub reads: u64,
+    /// Bytes written, or write requests.
+    pub writes: u64,
+}
+
+/// `blkio.throttle.io_service_bytes` or `…io_serviced`, and the numbers (from 1) of the lines that cannot be read.
+///
+/// ```text
+/// 8:0 Read 4096
+/// 8:0 Write 0
+/// 8:0 Sync 4096
+/// Total 4096
+/// ```
+///
+/// Sync, Async, Discard and Total say the same I/O over again in other ways.
+pub fn parse_blkio(text: &[u8]) -> (BTreeMap<DeviceNumber, ReadsAndWrites>, Vec<usize>) {
+    let mut devices: BTreeMap<DeviceNumber, ReadsAndWrites> = BTreeMap::new();
+    let mut bad = Vec::new();
+    for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let fields: Vec<_> = line
+            .split(u8::is_ascii_whitespace)
+            .filter(|field| !field.is_empty())
+            .take(4)
+            .collect();
+        match fields[..] {
+            [] | [b"Total", _] | [NAMELESS, _, _] => {}
+            [number, kind, value] => match (device_number(number), decimal(value)) {
+                (Some(number), Some(value)) => {
+                    let device = devices.entry(number).or_default();
+                    match kind {
+                        b"Read" => device.reads = value,
+                        b"Write" => device.writes = value,
+                        _ => {}
+                    }
+                }
+                _ => bad.push(at + 1),
+            },
+            _ => bad.push(at + 1),
+        }
+    }
+    (devices, bad)
+}
+
+fn device_number(field: &[u8]) -> Option<DeviceNumber> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::write_tree;
+    use super::*;
+    use proptest::prelude::*;
+
+    const UID: &str = "8f1c2d3e-0a1b-4c5d-9e8f-112233445566";
+    const ESCAPED: &str = "8f1c2d3e_0a1b_4c5d_9e8f_112233445566";
+    const STATIC: &str = "0123456789abcdef0123456789abcdef";
+
+    fn number(text: &str) -> DeviceNumber {
+        text.parse().unwrap()
+    }
+
+    fn io(read_bytes: u64, written_bytes: u64, reads: u64, writes: u64) -> CgroupIo {
+        CgroupIo {
+            read_bytes,
+            written_bytes,
+            reads,
+            writes,
+        }
+    }
+
+    /// Reads `wanted` on a machine with these files below `/sys/fs/cgroup`.
+    fn on(files: &[(&str, &str)], wanted: &[&str]) -> (BTreeMap<String, DeviceIo>, Vec<Fault>) {
+        let machine = tempfile::tempdir().unwrap();
+        let base = machine.path().join("sys/fs/cgroup");
+        std::fs::create_dir_all(&base).unwrap();
+        write_tree(&base, files, &[]);
+        let wanted = wanted.iter().map(ToString::to_string).collect();
+        read(&Roots::below(machine.path()), &wanted)
+    }
+
+    #[test]
+    fn io_stat_is_read_whatever_the_order_of_its_keys() {
+        let (devices, bad) = parse_io_stat(
+            b"254:16 rbytes=5120 wbytes=5242880 rios=5 wios=4 dbytes=0 dios=0\n\
+              8:0 wios=13 rios=10 cost.usage=12 use_delay=1 avg_lat=max wbytes=12582912 rbytes=8390656\n",
+        );
+        assert!(bad.is_empty());
+        assert_eq!(
+            devices,
+            DeviceIo::from([
+                (number("8:0"), io(8_390_656, 12_582_912, 10, 13)),
+                (number("254:16"), io(5120, 5_242_880, 5, 4)),
+            ])
+        );
+    }
+
+    #[test]
+    fn of_several_numbers_on_one_line_the_last_one_has_the_io() {
+        let (devices, bad) = parse_io_stat(
+            b"7:7 7:6 7:5 7:4 rbytes=28672 wbytes=0 rios=22 wios=0 dbytes=0 dios=0\n\
+              7:3 rbytes=518539264 wbytes=0 rios=13405 wios=0 dbytes=0 dios=0\n253:5 \n253:6",
+        );
+        assert!(bad.is_empty());
+        assert_eq!(
+            devices.keys().map(ToString::to_string).collect::<Vec<_>>(),
+            ["7:3", "7:4"]
+        );
+        assert_eq!(devices[&number("7:4")], io(28_672, 0, 22, 0));
+    }
+
+    #[test]
+    fn a_nameless_device_is_nobodys_and_no_error() {
+        let (devices, bad) =
+            parse_io_stat(b"(unknown) rbytes=1 wbytes=1 rios=1 wios=1\n8:0 (unknown) rbytes=1\n");
+        assert!(devices.is_empty() && bad.is_empty());
+        let (devices, bad) = parse_blkio(b"(unknown) Read 5\n8:0 Read 7\n(unknown) Total 5\nTotal 12\n");
+        assert_eq!(devices.len(), 1);
+        assert!(bad.is_empty());
+    }
+
+    #[test]
+    fn one_bad_line_costs_one_line() {
+        let (devices, bad) = parse_io_stat(
+            b"rbytes=1\n8:0 rbytes=-1\n8:x rbytes=1\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n8:32 rbytes=18446744073709551616\n",
+        );
+        assert_eq!(devices, DeviceIo::from([(number("8:16"), io(1, 2, 3, 4))]));
+        assert_eq!(bad, [1, 2, 3, 5]);
+        let (devices, bad) = parse_blkio(b"8:0 Read\n8:0 Read x\nsda Read 1\n8:0 Write 2 3\n8:0 Write 4\n");
+        assert_eq!(
+            devices,
+            BTreeMap::from([(number("8:0"), ReadsAndWrites { reads: 0, writes: 4 })])
+        );
+        assert_eq!(bad, [1, 2, 3, 4]);
+    }
+
+    const STAT: &str = "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n";
+
+    #[test]
+    fn a_pod_is_found_in_every_class_of_both_drivers() {
+        let systemd = |path: String| format!("kubepods.slice/{path}/io.stat");
+        for path in [
+            systemd(format!("kubepods-pod{ESCAPED}.slice")),
+            systemd(format!(
+                "kubepods-burstable.slice/kubepods-burstable-pod{ESCAPED}.slice"
+            )),
+            systemd(format!(
+                "kubepods-besteffort.slice/kubepods-besteffort-pod{ESCAPED}.slice"
+            )),
+            format!("kubepods/pod{UID}/io.stat"),
+            format!("kubepods/burstable/pod{UID}/io.stat"),
+            format!("kubepods/besteffort/pod{UID}/io.stat"),
+            // kind, with either driver
+            format!(
+                "kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod{ESCAPED}.slice/io.stat"
+            ),
+            format!("kubelet/kubepods/burstable/pod{UID}/io.stat"),
+            // k3d, whose node shares the machine's control groups
+            format!("docker/1f2e/kubepods/pod{UID}/io.stat"),
+        ] {
+            let files = [
+                ("cgroup.controllers", "cpu io memory\n"),
+                ("system.slice/a.service/io.stat", ""),
+                (path.as_str(), STAT),
+            ];
+            let (found, faults) = on(&files, &[UID, "another"]);
+            assert!(faults.is_empty(), "{path}: {faults:?}");
+            assert_eq!(found.len(), 1, "{path}");
+            assert_eq!(found[UID][&number("8:0")], io(1, 2, 3, 4), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_static_pod_goes_by_its_hash_and_an_idle_pod_has_no_devices() {
+        let (found, faults) = on(
+            &[
+                ("cgroup.controllers", "io\n"),
+                (
+                    "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0123456789abcdef0123456789abcdef.slice/io.stat",
+                    "",
+                ),
+            ],
+            &[STATIC],
+        );
+        assert!(faults.is_empty());
+        assert_eq!(found, BTreeMap::from([(STATIC.to_owned(), DeviceIo::new())]));
+    }
+
+    #[test]
+    fn where_pods_have_no_io_controller_one_fault_says_so() {
+        let (found, faults) = on(
+            &[
+                ("cgroup.controllers", "cpu io\n"),
+                ("kubepods/pod1/cpu.stat", ""),
+                ("kubepods/pod2/cpu.stat", ""),
+            ],
+            &["1", "2", "3"],
+        );
+        assert!(found.is_empty());
+        assert_eq!(faults.len(), 1);
+        assert!(
+            faults[0].message.ends_with(
+                "kubepods/pod1/io.stat: no such file (is the io controller enabled for pods, in cgroup.subtree_control?); \
+                 nor those of 1 more pods"
+            ),
+            "{}",
+            faults[0].message
+        );
+    }
+
+    #[test]
+    fn nothing_is_read_where_nothing_is_wanted_and_no_name_leads_elsewhere() {
+        assert_eq!(on(&[], &[]), (BTreeMap::new(), Vec::new()));
+        let (found, faults) = on(
+            &[
+                ("cgroup.controllers", "io\n"),
+                ("kubepods/burstable/x", ""),
+                ("io.stat", STAT),
+            ],
+            &["", "/../../..", "x/.."],
+        );
+        assert!(found.is_empty() && faults.is_empty());
+        let (_, faults) = on(&[], &["1"]);
+        assert_eq!(faults.len(), 1);
+    }
+
+    const BYTES: &str = "8:0 Read 4096\n8:0 Write 8192\n8:0 Sync 12288\n8:0 Async 0\n8:0 Discard 0\n8:0 Total 12288\nTotal 12288\n";
+    const REQUESTS: &str =
+        "8:0 Read 1\n8:0 Write 2\n8:0 Sync 3\n8:0 Async 0\n8:0 Discard 0\n8:0 Total 3\nTotal 3\n";
+
+    #[test]
+    fn in_version_1_a_pod_is_the_sum_of_its_containers() {
+        let pod =
+            |folder: &str, name: &str| format!("blkio/kubepods/burstable/pod1{folder}/blkio.throttle.{name}");
+        let files = [
+            ("unified/cgroup.controllers".to_owned(), "\n"),
+            (
+                pod("", "io_service_bytes"),
+                "8:16 Read 0\n8:16 Write 0\n8:16 Total 0\nTotal 0\n",
+            ),
+            (pod("", "io_serviced"), "Total 0\n"),
+            // What Linux 5.5 to 5.11 say: the last child's.
+            (pod("", "io_service_bytes_recursive"), BYTES),
+            (pod("/a", "io_service_bytes"), BYTES),
+            (pod("/a", "io_serviced"), REQUESTS),
+            (pod("/b", "io_service_bytes"), BYTES),
+            (pod("/b", "io_serviced"), REQUESTS),
+            (pod("/b/nested", "io_service_bytes"), BYTES),
+            (pod("/b/nested", "io_serviced"), REQUESTS),
+        ];
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let (found, faults) = on(&files, &["1"]);
+        assert!(faults.is_empty());
+        assert_eq!(
+            found["1"],
+            DeviceIo::from([(number("8:0"), io(3 * 4096, 3 * 8192, 3, 6))])
+        );
+    }
+
+    #[test]
+    fn in_version_1_nothing_counted_is_nothing_known() {
+        let (found, faults) = on(
+            &[
+                (
+                    "blkio/kubepods/pod1/blkio.throttle.io_service_bytes",
+                    "8:0 Read 0\n8:0 Write 0\nTotal 0\n",
+                ),
+                ("blkio/kubepods/pod1/blkio.throttle.io_serviced", "Total 0\n"),
+            ],
+            &["1", "2"],
+        );
+        assert!(found.is_empty());
+        assert_eq!(faults.len(), 1);
+        assert!(
+            faults[0]
+                .message
+                .starts_with("nothing is counted there for any of 1 pods")
+        );
+    }
+
+    #[test]
+    fn in_the_hybrid_layout_io_may_be_counted_by_version_2() {
+        let (found, faults) = on(
+            &[
+                ("unified/cgroup.controllers", "io memory\n"),
+                ("unified/kubepods/pod1/io.stat", STAT),
+                ("memory/kubepods/pod1/x", ""),
+            ],
+            &["1"],
+        );
+        assert!(faults.is_empty());
+        assert_eq!(found["1"].len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse_io_stat(&bytes);
+            let _ = parse_blkio(&bytes);
+        }
+
+        #[test]
+        fn what_looks_like_the_form_is_read_without_panic(text in "([0-9]{1,3}:[0-9]{1,3} |\\(unknown\\) |rbytes=|wios=|x=|[0-9]{1,22}|Read |Total |\n| ){0,30}") {
+            let _ = parse_io_stat(text.as_bytes());
+            let _ = parse_blkio(text.as_bytes());
+        }
+
+        #[test]
+        fn what_the_kernel_prints_is_read_back(major in any::<u32>(), minor in any::<u32>(), values in proptest::array::uniform4(any::<u64>())) {
+            let [read_bytes, written_bytes, reads, writes] = values;
+            let text = format!("{major}:{minor} rbytes={read_bytes} wbytes={written_bytes} rios={reads} wios={writes} dbytes=0 dios=0\n");
+            let (devices, bad) = parse_io_stat(text.as_bytes());
+            prop_assert!(bad.is_empty());
+            prop_assert_eq!(devices, DeviceIo::from([(DeviceNumber::new(major, minor), io(read_bytes, written_bytes, reads, writes))]));
+        }
+    }
+}

@@ -1,0 +1,677 @@
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const POD: &str = "9f1b8c1e-6f0a-4d57-9a51-0d8f7f4e2b11";
+const HASH: &str = "c2a7f1c4d7b6e1a0987654321fedcba0123456789abcdef0123456789abcdef0";
+
+/// A kubelet's root in a temporary folder.
+struct Kubelet {
+    folder: TempDir,
+}
+
+impl Kubelet {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("pods")).unwrap();
+        Self { folder }
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn folder(&self, path: impl AsRef<Path>) {
+        fs::create_dir_all(self.root().join(path)).unwrap();
+    }
+
+    fn file(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        self.folder(path.as_ref().parent().unwrap());
+        fs::write(self.root().join(path), text).unwrap();
+    }
+
+    fn link(&self, path: impl AsRef<Path>, target: impl AsRef<Path>) {
+        self.folder(path.as_ref().parent().unwrap());
+        symlink(target, self.root().join(path)).unwrap();
+    }
+
+    fn csi(&self, pod: &str, name: &str, text: impl AsRef<[u8]>) {
+        let folder = format!("pods/{pod}/volumes/kubernetes.io~csi/{name}");
+        self.folder(format!("{folder}/mount"));
+        self.file(format!("{folder}/vol_data.json"), text);
+    }
+
+    fn read(&self) -> KubeletReading {
+        KubeletReader::default().read(self.root(), Path::new("/k"))
+    }
+
+    /// Makes all folders look as if nothing had changed in them for long.
+    fn age(&self) {
+        fn age(folder: &Path) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    age(&entry.path());
+                }
+            }
+            File::open(folder)
+                .unwrap()
+                .set_modified(SystemTime::UNIX_EPOCH)
+                .unwrap();
+        }
+        age(self.root());
+    }
+
+    /// The only volume, where there is no fault.
+    fn one(&self) -> PodVolume {
+        let mut reading = self.read();
+        assert_eq!(reading.faults, []);
+        assert_eq!(reading.volumes.len(), 1, "{:?}", reading.volumes);
+        reading.volumes.remove(0)
+    }
+}
+
+fn vol_data(driver: &str, handle: &str, name: &str) -> String {
+    format!(r#"{{"driverName":"{driver}","volumeHandle":"{handle}","specVolID":"{name}"}}"#)
+}
+
+fn paths(volume: &PodVolume) -> Vec<&str> {
+    volume
+        .other_paths
+        .iter()
+        .map(|path| path.to_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_machine_without_a_kubelet_has_no_volumes_and_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    let nothing = KubeletReader::default().read(&nowhere, &nowhere);
+    assert_eq!(nothing, KubeletReading::default());
+    // A root that was made and never used.
+    let empty = KubeletReader::default().read(folder.path(), folder.path());
+    assert_eq!(empty, KubeletReading::default());
+    let roots = Roots {
+        kubelet: nowhere,
+        ..Roots::default()
+    };
+    assert_eq!(read(&roots), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn volumes_of_any_plugin_are_found_where_the_node_has_them() {
+    let kubelet = Kubelet::new();
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~nfs/share"));
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~empty-dir/cache"));
+    kubelet.folder(format!("pods/{POD}/volumes/example.com~flex/data"));
+    kubelet.folder(format!("pods/{POD}/containers/app"));
+    kubelet.folder(format!(
+        "pods/{POD}/volumes/kubernetes.io~secret/old.deleting~123"
+    ));
+    let reading = kubelet.read();
+    assert_eq!(reading.faults, []);
+    let found: Vec<_> = reading
+        .volumes
+        .iter()
+        .map(|volume| (volume.plugin.as_str(), volume.name.as_str(), volume.mode))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("example.com/flex", "data", VolumeMode::Filesystem),
+            ("kubernetes.io/empty-dir", "cache", VolumeMode::Filesystem),
+            ("kubernetes.io/nfs", "share", VolumeMode::Filesystem),
+        ]
+    );
+    assert_eq!(reading.volumes[2].pod_uid, POD);
+    assert_eq!(
+        reading.volumes[2].path,
+        PathBuf::from(format!("/k/pods/{POD}/volumes/kubernetes.io~nfs/share"))
+    );
+}
+
+#[test]
+fn a_static_pods_folder_name_is_its_uid() {
+    let kubelet = Kubelet::new();
+    kubelet.folder("pods/0123456789abcdef0123456789abcdef/volumes/kubernetes.io~empty-dir/run");
+    assert_eq!(kubelet.one().pod_uid, "0123456789abcdef0123456789abcdef");
+}
+
+#[test]
+fn a_csi_volume_is_mounted_one_folder_below_and_described_beside_it() {
+    let kubelet = Kubelet::new();
+    kubelet.csi(POD, "pvc-1", vol_data("ebs.csi.aws.com", "vol-0a", "pvc-1"));
+    let volume = kubelet.one();
+    assert_eq!(
+        volume.path,
+        PathBuf::from(format!("/k/pods/{POD}/volumes/kubernetes.io~csi/pvc-1/mount"))
+    );
+    let csi = volume.csi.unwrap();
+    assert_eq!(
+        (csi.driver.as_str(), csi.volume_handle.as_deref()),
+        ("ebs.csi.aws.com", Some("vol-0a"))
+    );
+}
+
+#[test]
+fn a_csi_volume_without_its_file_is_one_that_is_being_set_up() {
+    let kubelet = Kubelet::new();
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~csi/pvc-1"));
+    assert_eq!(kubelet.one().csi, None);
+}
+
+#[test]
+fn a_file_that_is_not_understood_costs_the_csi_facts_alone() {
+    let kubelet = Kubelet::new();
+    kubelet.csi(POD, "a", "{\"driverName\": [1]}");
+    kubelet.csi(POD, "b", "");
+    kubelet.csi(
+        POD,
+        "c",
+        format!("{{\"driverName\":\"d\",\"x\":\"{}\"}}", "x".repeat(70_000)),
+    );
+    kubelet.csi(POD, "d", vol_data("d", "h", "d"));
+    let reading = kubelet.read();
+    let known: Vec<_> = reading
+        .volumes
+        .iter()
+        .map(|volume| volume.csi.is_some())
+        .collect();
+    assert_eq!(known, [false, false, false, true]);
+    let faults: Vec<_> = reading.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    for (fault, (name, reason)) in
+        faults
+            .iter()
+            .zip([("a", "invalid type"), ("b", "empty"), ("c", "larger than 64 KiB")])
+    {
+        let file = format!("kubernetes.io~csi/{name}/vol_data.json: ");
+        assert!(fault.contains(&file) && fault.contains(reason), "{fault}");
+    }
+}
+
+#[test]
+fn a_huge_file_is_not_read() {
+    let kubelet = Kubelet::new();
+    kubelet.csi(POD, "a", "");
+    let path = kubelet
+        .root()
+        .join(format!("pods/{POD}/volumes/kubernetes.io~csi/a/vol_data.json"));
+    // Sparse: reading it would take a terabyte of memory.
+    File::create(path).unwrap().set_len(1 << 40).unwrap();
+    let reading = kubelet.read();
+    assert_eq!(reading.volumes.len(), 1);
+    assert!(reading.faults[0].message.contains("larger"));
+}
+
+#[test]
+fn subpaths_belong_to_the_volume_of_their_name() {
+    let kubelet = Kubelet::new();
+    kubelet.csi(POD, "pvc-1", vol_data("d", "h", "pvc-1"));
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~empty-dir/cache"));
+    let subpaths = format!("pods/{POD}/volume-subpaths");
+    kubelet.folder(format!("{subpaths}/pvc-1/app/0"));
+    // A single file is bound over a file.
+    kubelet.file(format!("{subpaths}/pvc-1/app/2"), "");
+    kubelet.folder(format!("{subpaths}/pvc-1/sidecar/0"));
+    let reading = kubelet.read();
+    assert_eq!(reading.faults, []);
+    assert_eq!(
+        paths(&reading.volumes[0]),
+        ["app/0", "app/2", "sidecar/0"].map(|place| format!("/k/pods/{POD}/volume-subpaths/pvc-1/{place}"))
+    );
+    assert_eq!(paths(&reading.volumes[1]), [""; 0]);
+}
+
+#[test]
+fn subpaths_of_no_folder_are_a_host_paths() {
+    let kubelet = Kubelet::new();
+    kubelet.folder(format!("pods/{POD}/volume-subpaths/logs/app/1"));
+    kubelet.folder(format!("pods/{POD}/volume-subpaths/logs/app/3"));
+    kubelet.folder(format!("pods/{POD}/volume-subpaths/gone/app"));
+    let volume = kubelet.one();
+    assert_eq!(
+        (volume.plugin.as_str(), volume.name.as_str()),
+        ("kubernetes.io/host-path", "logs")
+    );
+    assert!(volume.path.ends_with("volume-subpaths/logs/app/1"));
+    assert!(volume.other_paths[0].ends_with("volume-subpaths/logs/app/3"));
+}
+
+#[test]
+fn subpaths_are_no_host_paths_where_not_all_volumes_could_be_read() {
+    let kubelet = Kubelet::new();
+    kubelet.link(format!("pods/{POD}/volumes/kubernetes.io~csi"), "/nowhere");
+    kubelet.folder(format!("pods/{POD}/volume-subpaths/pvc-1/app/0"));
+    let reading = kubelet.read();
+    assert_eq!(reading.volumes, []);
+    assert_eq!(reading.faults.len(), 1);
+}
+
+#[test]
+fn subpaths_that_may_be_of_two_volumes_are_nobodys() {
+    let kubelet = Kubelet::new();
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~empty-dir/data"));
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~nfs/data"));
+    kubelet.folder(format!("pods/{POD}/volume-subpaths/data/app/0"));
+    let reading = kubelet.read();
+    assert_eq!(reading.volumes.len(), 2);
+    assert!(reading.volumes.iter().all(|volume| volume.other_paths.is_empty()));
+    assert!(reading.faults[0].message.contains("two volumes"));
+}
+
+#[test]
+fn a_raw_block_volume_is_a_link_and_its_device_is_bound_elsewhere() {
+    let kubelet = Kubelet::new();
+    let devices = "plugins/kubernetes.io/csi/volumeDevices";
+    let published = format!("/var/lib/kubelet/{devices}/publish/pvc-2/{POD}");
+    kubelet.link(
+        format!("pods/{POD}/volumeDevices/kubernetes.io~csi/pvc-2"),
+        &published,
+    );
+    kubelet.file(format!("{devices}/publish/pvc-2/{POD}"), "");
+    kubelet.file(format!("{devices}/publish/pvc-2/another-pod"), "");
+    kubelet.file(format!("{devices}/pvc-2/dev/{POD}"), "");
+    kubelet.folder(format!("{devices}/staging/pvc-2"));
+    kubelet.file(
+        format!("{devices}/pvc-2/data/vol_data.json"),
+        vol_data("d", "h", "pvc-2"),
+    );
+    let volume = kubelet.one();
+    assert_eq!(volume.mode, VolumeMode::Block);
+    assert_eq!(volume.plugin, "kubernetes.io/csi");
+    assert_eq!(
+        volume.path,
+        PathBuf::from(format!("/k/pods/{POD}/volumeDevices/kubernetes.io~csi/pvc-2"))
+    );
+    assert_eq!(
+        paths(&volume),
+        [
+            published,
+            format!("/k/{devices}/publish/pvc-2/{POD}"),
+            format!("/k/{devices}/pvc-2/dev/{POD}"),
+            format!("/k/{devices}/staging/pvc-2"),
+        ]
+    );
+    assert_eq!(volume.csi.unwrap().volume_handle.as_deref(), Some("h"));
+}
+
+#[test]
+fn old_kubelets_publish_a_raw_block_volume_once_for_all_pods() {
+    let kubelet = Kubelet::new();
+    let published = "plugins/kubernetes.io/csi/volumeDevices/publish/pvc-2";
+    kubelet.file(published, "");
+    for pod in [POD, "another"] {
+        kubelet.link(
+            format!("pods/{pod}/volumeDevices/kubernetes.io~csi/pvc-2"),
+            format!("/k/{published}"),
+        );
+    }
+    let reading = kubelet.read();
+    assert_eq!(reading.faults, []);
+    assert_eq!(reading.volumes.len(), 2);
+    for volume in &reading.volumes {
+        assert_eq!(paths(volume), [format!("/k/{published}")]);
+        assert_eq!(volume.csi, None);
+    }
+}
+
+#[test]
+fn a_local_raw_block_volume_is_bound_below_its_plugins_escaped_name() {
+    let kubelet = Kubelet::new();
+    kubelet.link(
+        format!("pods/{POD}/volumeDevices/kubernetes.io~local-volume/pv"),
+        "/dev/disk/by-id/x",
+    );
+    kubelet.file(
+        format!("plugins/kubernetes.io~local-volume/volumeDevices/pv/{POD}"),
+        "",
+    );
+    assert_eq!(
+        paths(&kubelet.one()),
+        [
+            "/dev/disk/by-id/x",
+            &format!("/k/plugins/kubernetes.io~local-volume/volumeDevices/pv/{POD}")
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_link_is_no_raw_block_volume() {
+    let kubelet = Kubelet::new();
+    kubelet.folder(format!("pods/{POD}/volumeDevices/kubernetes.io~csi/a"));
+    kubelet.file(format!("pods/{POD}/volumeDevices/kubernetes.io~csi/b"), "");
+    assert_eq!(kubelet.read(), KubeletReading::default());
+}
+
+#[test]
+fn staged_volumes_are_found_in_both_layouts() {
+    let kubelet = Kubelet::new();
+    let csi = "plugins/kubernetes.io/csi";
+    kubelet.folder(format!("{csi}/ebs.csi.aws.com/{HASH}/globalmount"));
+    kubelet.file(
+        format!("{csi}/ebs.csi.aws.com/{HASH}/vol_data.json"),
+        r#"{"driverName":"ebs.csi.aws.com","volumeHandle":"vol-0a"}"#,
+    );
+    let other = HASH.replace('c', "d");
+    kubelet.folder(format!("{csi}/nfs.csi.k8s.io/{other}/globalmount"));
+    kubelet.folder(format!("{csi}/nfs.csi.k8s.io/of the driver's own"));
+    kubelet.folder(format!("{csi}/pv/pvc-1/globalmount"));
+    kubelet.file(
+        format!("{csi}/pv/pvc-1/vol_data.json"),
+        r#"{"driverName":"old","volumeHandle":"h"}"#,
+    );
+    kubelet.folder(format!("{csi}/volumeDevices/staging/{HASH}"));
+    let reading = kubelet.read();
+    assert_eq!(reading.faults, []);
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        reading.staged,
+        [
+            StagedVolume {
+                path: format!("/k/{csi}/ebs.csi.aws.com/{HASH}/globalmount").into(),
+                driver: text("ebs.csi.aws.com"),
+                volume_handle: text("vol-0a"),
+                persistent_volume: None,
+            },
+            StagedVolume {
+                path: format!("/k/{csi}/nfs.csi.k8s.io/{other}/globalmount").into(),
+                driver: text("nfs.csi.k8s.io"),
+                volume_handle: None,
+                persistent_volume: None,
+            },
+            StagedVolume {
+                path: format!("/k/{csi}/pv/pvc-1/globalmount").into(),
+                driver: text("old"),
+                volume_handle: text("h"),
+                persistent_volume: text("pvc-1"),
+            },
+        ]
+    );
+}
+
+#[test]
+fn odd_names_are_kept_and_paths_keep_their_bytes() {
+    let kubelet = Kubelet::new();
+    let odd = OsStr::from_bytes(b"a b\n\xff\\");
+    let volumes = Path::new("pods").join(odd).join("volumes");
+    kubelet.folder(volumes.join("kubernetes.io~empty-dir").join(odd));
+    kubelet.folder(
+        Path::new("pods")
+            .join(odd)
+            .join("volume-subpaths")
+            .join(odd)
+            .join("c/0"),
+    );
+    let volume = kubelet.one();
+    assert_eq!(volume.pod_uid, "a b\n\u{fffd}\\");
+    assert_eq!(volume.name, "a b\n\u{fffd}\\");
+    let expected = Path::new("/k")
+        .join(volumes)
+        .join("kubernetes.io~empty-dir")
+        .join(odd);
+    assert_eq!(
+        volume.path.as_os_str().as_bytes(),
+        expected.as_os_str().as_bytes()
+    );
+    assert_eq!(volume.other_paths.len(), 1);
+}
+
+#[test]
+fn two_names_that_look_alike_are_two_volumes() {
+    let kubelet = Kubelet::new();
+    for name in [&b"v\xfe"[..], b"v\xff"] {
+        let volume = Path::new("pods/u/volumes/kubernetes.io~nfs").join(OsStr::from_bytes(name));
+        kubelet.folder(volume);
+    }
+    let subpath = Path::new("pods/u/volume-subpaths")
+        .join(OsStr::from_bytes(b"v\xff"))
+        .join("c/0");
+    kubelet.folder(subpath);
+    let reading = kubelet.read();
+    assert_eq!(reading.faults, []);
+    let places: Vec<_> = reading
+        .volumes
+        .iter()
+        .map(|volume| volume.other_paths.len())
+        .collect();
+    assert_eq!(places, [0, 1]);
+}
+
+#[test]
+fn links_lead_nowhere() {
+    let kubelet = Kubelet::new();
+    let secret = tempfile::tempdir().unwrap();
+    let csi = secret.path().join("u/volumes/kubernetes.io~csi/pv");
+    fs::create_dir_all(&csi).unwrap();
+    fs::write(csi.join(VOL_DATA), vol_data("stolen", "h", "pv")).unwrap();
+
+    // A pod, its volumes, a plugin, a volume, the file: each a link to the true thing elsewhere.
+    kubelet.link("pods/a", secret.path().join("u"));
+    kubelet.link("pods/b/volumes", secret.path().join("u/volumes"));
+    kubelet.link(
+        "pods/c/volumes/kubernetes.io~csi",
+        secret.path().join("u/volumes/kubernetes.io~csi"),
+    );
+    kubelet.link("pods/d/volumes/kubernetes.io~csi/pv", &csi);
+    kubelet.link(
+        "pods/e/volumes/kubernetes.io~csi/pv/vol_data.json",
+        csi.join(VOL_DATA),
+    );
+    let reading = kubelet.read();
+    let subjects: Vec<_> = reading
+        .faults
+        .iter()
+        .map(|fault| {
+            Path::new(&fault.subject)
+                .strip_prefix(kubelet.root())
+                .unwrap()
+                .display()
+                .to_string()
+        })
+        .collect();
+    assert_eq!(
+        subjects,
+        [
+            "pods/a",
+            "pods/b/volumes",
+            "pods/c/volumes/kubernetes.io~csi",
+            "pods/d/volumes/kubernetes.io~csi/pv",
+            "pods/e/volumes/kubernetes.io~csi/pv/vol_data.json",
+        ],
+        "{:#?}",
+        reading.faults
+    );
+    assert_eq!(reading.volumes.len(), 1, "the one whose file alone is a link");
+    assert_eq!(reading.volumes[0].csi, None);
+}
+
+#[test]
+fn pipes_and_folders_in_the_files_place_are_not_opened() {
+    let kubelet = Kubelet::new();
+    kubelet.folder("pods/u/volumes/kubernetes.io~csi/folder/vol_data.json");
+    kubelet.folder("pods/u/volumes/kubernetes.io~csi/pipe");
+    let pipe = kubelet
+        .root()
+        .join("pods/u/volumes/kubernetes.io~csi/pipe/vol_data.json");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    let reading = kubelet.read();
+    assert_eq!(reading.volumes.len(), 2);
+    assert_eq!(reading.faults.len(), 2);
+    assert!(
+        reading
+            .faults
+            .iter()
+            .all(|fault| fault.message.contains("no plain file"))
+    );
+}
+
+#[test]
+fn a_link_as_root_is_followed() {
+    let kubelet = Kubelet::new();
+    kubelet.folder("pods/u/volumes/kubernetes.io~nfs/share");
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("kubelet");
+    symlink(kubelet.root(), &link).unwrap();
+    let reading = KubeletReader::default().read(&link, kubelet.root());
+    assert_eq!(reading.volumes.len(), 1);
+    assert!(reading.volumes[0].path.starts_with(kubelet.root()));
+}
+
+#[test]
+fn a_closed_root_is_one_fault_with_the_way_out() {
+    let kubelet = Kubelet::new();
+    kubelet.csi("a", "pv", vol_data("d", "h", "pv"));
+    kubelet.csi("b", "pv", vol_data("d", "h", "pv"));
+    let pods = kubelet.root().join("pods");
+    let close = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+
+    close(&pods, 0o000);
+    let root_may = fs::read_dir(&pods).is_ok();
+    let reading = kubelet.read();
+    close(&pods, 0o755);
+    if root_may {
+        return; // For root nothing is closed.
+    }
+    assert!(reading.unreadable);
+    assert_eq!(reading.faults.len(), 1);
+    assert!(
+        reading.faults[0].message.contains("run as root"),
+        "{}",
+        reading.faults[0]
+    );
+
+    for pod in ["a", "b"] {
+        close(&pods.join(pod), 0o000);
+    }
+    let reading = kubelet.read();
+    for pod in ["a", "b"] {
+        close(&pods.join(pod), 0o755);
+    }
+    assert!(!reading.unreadable);
+    assert_eq!(reading.faults.len(), 1);
+    assert!(
+        reading.faults[0].message.contains("more are closed"),
+        "{}",
+        reading.faults[0]
+    );
+}
+
+#[test]
+fn what_is_remembered_follows_the_file() {
+    let kubelet = Kubelet::new();
+    kubelet.csi(POD, "pv", vol_data("one", "h", "pv"));
+    let file = kubelet
+        .root()
+        .join(format!("pods/{POD}/volumes/kubernetes.io~csi/pv/vol_data.json"));
+    let mut reader = KubeletReader::default();
+    let driver = |reader: &mut KubeletReader| {
+        let reading = reader.read(kubelet.root(), Path::new("/k"));
+        reading
+            .volumes
+            .first()
+            .and_then(|volume| volume.csi.as_ref().map(|csi| csi.driver.clone()))
+    };
+    assert_eq!(driver(&mut reader).as_deref(), Some("one"));
+    // Same size, same file, another time.
+    fs::write(&file, vol_data("two", "h", "pv")).unwrap();
+    File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    assert_eq!(driver(&mut reader).as_deref(), Some("two"));
+    // Same size, same time, another file.
+    let other = file.with_extension("new");
+    fs::write(&other, vol_data("six", "h", "pv")).unwrap();
+    File::options()
+        .write(true)
+        .open(&other)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    fs::rename(&other, &file).unwrap();
+    assert_eq!(driver(&mut reader).as_deref(), Some("six"));
+    // Cut off, and whole again.
+    fs::write(&file, "{").unwrap();
+    assert_eq!(driver(&mut reader), None);
+    fs::write(&file, vol_data("three", "h", "pv")).unwrap();
+    assert_eq!(driver(&mut reader).as_deref(), Some("three"));
+    assert_eq!(reader.kept.files.len(), 1);
+    fs::remove_dir_all(kubelet.root().join(format!("pods/{POD}"))).unwrap();
+    assert_eq!(driver(&mut reader), None);
+    assert!(reader.kept.files.is_empty(), "what is gone is forgotten");
+}
+
+#[test]
+fn folders_are_remembered_once_they_have_settled() {
+    let kubelet = Kubelet::new();
+    kubelet.csi(POD, "one", vol_data("d", "h", "one"));
+    kubelet.folder(format!(
+        "plugins/kubernetes.io/csi/ebs.csi.aws.com/{HASH}/globalmount"
+    ));
+    let mut reader = KubeletReader::default();
+    let mut names = || {
+        let reading = reader.read(kubelet.root(), Path::new("/k"));
+        assert_eq!(reading.staged.len(), 1);
+        let names = reading.volumes.into_iter().map(|volume| volume.name);
+        (names.collect::<Vec<_>>(), reader.kept.folders.len())
+    };
+    assert_eq!(
+        names(),
+        (vec!["one".into()], 0),
+        "what was just made may change within the clock's tick"
+    );
+    kubelet.age();
+    // pods, POD, volumes, kubernetes.io~csi; kubernetes.io/csi and the driver.
+    assert_eq!(names(), (vec!["one".into()], 6));
+    assert_eq!(names(), (vec!["one".into()], 6));
+    kubelet.csi(POD, "two", vol_data("d", "h", "two"));
+    assert_eq!(names(), (vec!["one".into(), "two".into()], 5));
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~nfs/share"));
+    kubelet.folder("pods/another/volumes/kubernetes.io~nfs/share");
+    assert_eq!(names().0, ["one", "two", "share", "share"]);
+    kubelet.age();
+    assert_eq!(names().0.len(), 4);
+    fs::remove_dir_all(kubelet.root().join(format!("pods/{POD}"))).unwrap();
+    assert_eq!(names().0, ["share"]);
+}
+
+#[test]
+fn what_takes_the_place_of_a_remembered_folder_is_not_gone_to() {
+    let kubelet = Kubelet::new();
+    let secret = tempfile::tempdir().unwrap();
+    let csi = secret.path().join("kubernetes.io~csi/pv");
+    fs::create_dir_all(&csi).unwrap();
+    fs::write(csi.join(VOL_DATA), vol_data("stolen", "h", "pv")).unwrap();
+    kubelet.csi(POD, "pv", vol_data("true", "h", "pv"));
+    kubelet.age();
+    let mut reader = KubeletReader::default();
+    let reading = reader.read(kubelet.root(), Path::new("/k"));
+    assert_eq!(reading.faults, []);
+    let volumes = kubelet.root().join(format!("pods/{POD}/volumes"));
+    fs::rename(&volumes, volumes.with_extension("away")).unwrap();
+    symlink(secret.path(), &volumes).unwrap();
+    // As hidden as it can be: the folder that holds the link looks unchanged.
+    File::open(volumes.parent().unwrap())
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let reading = reader.read(kubelet.root(), Path::new("/k"));
+    assert_eq!(reading.volumes, []);
+    assert_eq!(reading.faults.len(), 1, "{:?}", reading.faults);
+}

@@ -1,0 +1,275 @@
+//! What this node's kernel says about its storage: procfs, sysfs, udev's database, statfs(2).
+//!
+//! Synchronous, and read only when somebody asks. No device is ever opened. Whatever cannot be read becomes a
+//! [`Fault`] and costs its own figures alone.
+
+mod block;
+pub mod btrfs;
+pub mod cgroup;
+pub mod diskstats;
+pub mod filesystem;
+pub mod kubelet;
+mod mount_reader;
+pub mod mountinfo;
+pub mod mountstats;
+pub mod node_filesystems;
+pub mod read;
+pub mod remote;
+pub mod roots;
+pub mod swaps;
+pub mod sysfs;
+pub mod udev;
+mod volume_filesystems;
+pub mod zfs;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use self::filesystem::{Question, UsageReader};
+use self::node_filesystems::NodeFilesystem;
+use self::roots::Roots;
+use self::volume_filesystems::VolumeFilesystem;
+use crate::model::device::DeviceNumber;
+use crate::model::fault::Fault;
+use crate::model::host::{BLOCK_DEVICES, CollectorOutcome, FILESYSTEMS, HostSample, MOUNTS, Moment};
+use crate::model::io::{CgroupIo, DatasetIo, NfsIo};
+use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
+use crate::model::volume::POD_VOLUMES;
+
+const PROC_HINT: &str = " (is the node's /proc there? --procfs names its place)";
+
+/// What is counted for those who have no device to themselves.
+#[derive(Debug, Clone, Default)]
+pub struct CountedElsewhere {
+    /// By pod and device.
+    pub pods: BTreeMap<String, BTreeMap<DeviceNumber, CgroupIo>>,
+    /// By dataset.
+    pub datasets: BTreeMap<String, DatasetIo>,
+    /// By mount point.
+    pub nfs: BTreeMap<PathBuf, NfsIo>,
+}
+
+/// The reader of one node.
+#[derive(Debug)]
+pub struct Host {
+    roots: Roots,
+    live: bool,
+    blocks: block::BlockReader,
+    node_mounts: mount_reader::MountReader,
+    own_mounts: mount_reader::MountReader,
+    usage: UsageReader,
+    kubelet: kubelet::KubeletReader,
+}
+
+impl Host {
+    /// A reader of the machine below `roots`.
+    pub fn new(roots: Roots) -> Self {
+        let live = roots.is_live();
+        Self {
+            roots,
+            live,
+            blocks: block::BlockReader::default(),
+            node_mounts: mount_reader::MountReader::default(),
+            own_mounts: mount_reader::MountReader::default(),
+            usage: UsageReader::default(),
+            kubelet: kubelet::KubeletReader::default(),
+        }
+    }
+
+    /// The folders that are read.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Reads everything now. Filesystems that have not answered by `deadline`, or within a short grace, are left
+    /// out of this sample and said to be slow or not responding.
+    pub fn sample(&mut self, deadline: Instant) -> HostSample {
+        let mut sample = HostSample {
+            host_name: host_name(&self.roots),
+            ..HostSample::default()
+        };
+        self.read_block_devices(&mut sample);
+        let own = self.read_mounts(&mut sample);
+        self.read_pod_volumes(&mut sample);
+        self.read_filesystems(&mut sample, &own, deadline);
+        sample
+    }
+
+    /// The counters of those who have no device to themselves: pods by their control groups, ZFS datasets, NFS mounts.
+    pub fn counted_elsewhere(
+        &self,
+        pods: &BTreeSet<String>,
+        datasets: &BTreeSet<String>,
+        nfs: bool,
+        faults: &mut Vec<Fault>,
+    ) -> CountedElsewhere {
+        let (pods, more) = cgroup::read(&self.roots, pods);
+        faults.extend(more);
+        let (datasets, more) = zfs::read(&self.roots, datasets);
+        faults.extend(more);
+        let (nfs, more) = if nfs {
+            mountstats::read(&self.roots)
+        } else {
+            Default::default()
+        };
+        faults.extend(more);
+        CountedElsewhere { pods, datasets, nfs }
+    }
+
+    fn read_pod_volumes(&mut self, sample: &mut HostSample) {
+        let started = Instant::now();
+        sample.kubelet = kubelet::root_on_node(&self.roots.kubelet, &sample.mounts);
+        let reading = self.kubelet.read(&self.roots.kubelet, &sample.kubelet);
+        sample.pod_volumes = reading.volumes;
+        sample.faults.extend(reading.faults);
+        sample.btrfs = btrfs::read(&self.roots);
+        let (remotes, faults) = remote::read(&self.roots, &sample.devices);
+        sample.remotes = remotes;
+        sample.faults.extend(faults);
+        for mount in sample.mounts.iter() {
+            if let Some(remote) = remote::of_mount(mount) {
+                sample.mount_remotes.insert(mount.id, remote);
+            }
+        }
+        finish(sample, POD_VOLUMES, !reading.unreadable, started);
+    }
+
+    fn read_block_devices(&mut self, sample: &mut HostSample) {
+        let started = Instant::now();
+        let path = self.roots.proc.join("diskstats");
+        let text = read::text(&path, PROC_HINT);
+        sample.taken_at = Moment::now();
+        let success = text.is_ok();
+        match text {
+            Ok(text) => {
+                let (statistics, bad) = diskstats::parse(&text);
+                report_bad_lines(sample, BLOCK_DEVICES, &path, &bad);
+                let reading = self.blocks.read(&self.roots, statistics, started);
+                sample.devices = reading.devices;
+                sample.counters = reading.counters;
+            }
+            Err(error) => sample.faults.push(fault(BLOCK_DEVICES, &error)),
+        }
+        finish(sample, BLOCK_DEVICES, success, started);
+    }
+
+    /// Fills in the node's mounts and returns this process's own.
+    fn read_mounts(&mut self, sample: &mut HostSample) -> Arc<Vec<Mount>> {
+        let started = Instant::now();
+        let [node_path, own_path] = self.roots.process_files("mountinfo");
+        let own = self.own_mounts.read(&own_path, self.live, started, PROC_HINT);
+        let mut success = true;
+        let own = match self.node_mounts.read(&node_path, self.live, started, PROC_HINT) {
+            Ok(node) => {
+                report_bad_lines(sample, MOUNTS, &node_path, &node.bad_lines);
+                sample.mounts = node.mounts;
+                match own {
+                    Ok(own) if Arc::ptr_eq(&own.mounts, &sample.mounts) || own.mounts == sample.mounts => {
+                        self.own_mounts.share(&sample.mounts);
+                        Arc::clone(&sample.mounts)
+                    }
+                    Ok(own) => own.mounts,
+                    Err(_) => Arc::default(),
+                }
+            }
+            Err(error) => {
+                sample.faults.push(fault(MOUNTS, &error));
+                success = own.is_ok();
+                let own = own.map(|own| own.mounts).unwrap_or_default();
+                sample.mounts = Arc::clone(&own);
+                own
+            }
+        };
+        if let Ok(text) = read::text(&self.roots.proc.join("swaps"), "") {
+            sample.swaps = swaps::parse(&text);
+        }
+        finish(sample, MOUNTS, success, started);
+        own
+    }
+
+    /// The node's own filesystems and those of pods' volumes, all asked at once.
+    fn read_filesystems(&mut self, sample: &mut HostSample, own: &[Mount], deadline: Instant) {
+        let started = Instant::now();
+        let mounts = Arc::clone(&sample.mounts);
+        let node = node_filesystems::select(&mounts, own, &sample.kubelet);
+        let volumes = volume_filesystems::select(&sample.pod_volumes, &mounts, own);
+        let mut questions: Vec<_> = node.iter().filter_map(|found| found.question.clone()).collect();
+        questions.extend(volumes.iter().filter_map(|found| found.question.clone()));
+        questions.sort_unstable();
+        questions.dedup();
+        let answers: HashMap<_, _> = if self.live {
+            let answers = self.usage.ask(&questions, filesystem::GRACE, deadline);
+            questions.into_iter().zip(answers).collect()
+        } else {
+            HashMap::new()
+        };
+        let answer = |question: &Option<Question>| match question {
+            _ if !self.live => Err(UsageError::Captured),
+            None => Err(UsageError::NotVisible),
+            Some(question) => answers.get(question).cloned().unwrap_or(Err(UsageError::Slow)),
+        };
+        for NodeFilesystem { mount, question } in node {
+            let usage = answer(&question);
+            add_fault(&mut sample.faults, &mount.mount_point, &usage);
+            sample.filesystems.push(Filesystem {
+                number: mount.number,
+                mount_point: mount.mount_point.clone(),
+                fstype: mount.fstype.clone(),
+                source: mount.source.clone(),
+                usage,
+            });
+        }
+        for VolumeFilesystem { path, question } in volumes {
+            let usage = answer(&question);
+            add_fault(&mut sample.faults, path, &usage);
+            sample.volume_usage.insert(path.clone(), usage);
+        }
+        let success = !sample.mounts.is_empty();
+        finish(sample, FILESYSTEMS, success, started);
+    }
+}
+
+/// A figure that should be there and is not is a fault. That a filesystem cannot be seen from here, or has not answered yet, is none.
+fn add_fault(faults: &mut Vec<Fault>, path: &Path, usage: &Result<FilesystemUsage, UsageError>) {
+    if let Err(error @ (UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem)) =
+        usage
+    {
+        faults.push(Fault::new(
+            FILESYSTEMS,
+            path.display().to_string(),
+            error.to_string(),
+        ));
+    }
+}
+
+/// The node's name as its kernel has it; sysinfo's where procfs does not give it.
+fn host_name(roots: &Roots) -> Option<String> {
+    read::attribute(&roots.proc, "sys/kernel/hostname").or_else(|| sysinfo::System::host_name().ok())
+}
+
+fn fault(source: &'static str, error: &read::ReadError) -> Fault {
+    Fault::new(source, error.path.display().to_string(), error.to_string())
+}
+
+fn report_bad_lines(sample: &mut HostSample, source: &'static str, path: &Path, bad: &[usize]) {
+    if let Some(first) = bad.first() {
+        let message = format!(
+            "line {first} has not the form that the kernel documents; {} such lines were left out",
+            bad.len()
+        );
+        sample
+            .faults
+            .push(Fault::new(source, path.display().to_string(), message));
+    }
+}
+
+fn finish(sample: &mut HostSample, collector: &'static str, success: bool, started: Instant) {
+    let duration: Duration = started.elapsed();
+    sample.collectors.push(CollectorOutcome {
+        collector,
+        success,
+        duration,
+    });
+}

@@ -1,0 +1,176 @@
+//! The mounts of a namespace, read again when they changed.
+//!
+//! An open `mountinfo` tells by poll(2) whether mounts came or went since it was last asked (proc_pid_mounts(5), "Since kernel
+//! version 2.6.15"). So what was read is kept until then: on a node with thousands of mounts the kernel takes
+//! milliseconds to write them. What is kept is read again after some seconds all the same, because a filesystem that turns
+//! read-only after an error tells nobody.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::mountinfo;
+use super::read::ReadError;
+use crate::model::mount::Mount;
+
+/// What is kept is read again after this time.
+const LONGEST_KEPT: Duration = Duration::from_secs(10);
+
+/// A reader of one `mountinfo`.
+#[derive(Debug, Default)]
+pub(super) struct MountReader {
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    file: File,
+    read_at: Instant,
+    mounts: Arc<Vec<Mount>>,
+    bad_lines: Arc<Vec<usize>>,
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub(super) struct MountReading {
+    /// The mounts, in the file's order.
+    pub(super) mounts: Arc<Vec<Mount>>,
+    /// The numbers (from 1) of lines that could not be read.
+    pub(super) bad_lines: Arc<Vec<usize>>,
+}
+
+impl MountReader {
+    /// The mounts in the file at `path` now. `live` says that the kernel writes the file, and so tells of changes.
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        live: bool,
+        now: Instant,
+        hint: &'static str,
+    ) -> Result<MountReading, ReadError> {
+        let is_current = self.kept.as_ref().is_some_and(|kept| {
+            live && kept.path == path
+                && now.saturating_duration_since(kept.read_at) < LONGEST_KEPT
+                && !has_changed(&kept.file)
+        });
+        if !is_current {
+            let fault = |source| ReadError {
+                path: path.to_owned(),
+                source,
+                hint,
+            };
+            self.read_again(path, now)
+                .inspect_err(|_| self.kept = None)
+                .map_err(fault)?;
+        }
+        // Just read, or current: it is there in both cases.
+        let kept = self.kept.as_ref();
+        Ok(MountReading {
+            mounts: kept.map(|kept| Arc::clone(&kept.mounts)).unwrap_or_default(),
+            bad_lines: kept.map(|kept| Arc::clone(&kept.bad_lines)).unwrap_or_default(),
+        })
+    }
+
+    /// Keeps `mounts`, which are equal to those that are kept, in their place: one copy is enough.
+    pub(super) fn share(&mut self, mounts: &Arc<Vec<Mount>>) {
+        if let Some(kept) = &mut self.kept {
+            kept.mounts = Arc::clone(mounts);
+        }
+    }
+
+    /// Reads through the file that is open, so that a change after this is told of.
+    fn read_again(&mut self, path: &Path, now: Instant) -> std::io::Result<()> {
+        let mut kept = match self.kept.take() {
+            Some(mut kept) if kept.path == path => {
+                kept.file.seek(SeekFrom::Start(0))?;
+                kept
+            }
+            _ => Kept {
+                path: path.to_owned(),
+                file: File::open(path)?,
+                read_at: now,
+                mounts: Arc::default(),
+                bad_lines: Arc::default(),
+            },
+        };
+        let mut text = Vec::with_capacity(4096);
+        kept.file.read_to_end(&mut text)?;
+        let (mounts, bad_lines) = mountinfo::parse(&text);
+        kept.mounts = Arc::new(mounts);
+        kept.bad_lines = Arc::new(bad_lines);
+        kept.read_at = now;
+        self.kept = Some(kept);
+        Ok(())
+    }
+}
+
+/// True where the kernel says that mounts came or went since the last time it was asked, or says nothing that is understood.
+fn has_changed(file: &File) -> bool {
+    let mut asked = [PollFd::new(file, PollFlags::PRI)];
+    match poll(
+        &mut asked,
+        Some(&Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        }),
+    ) {
+        Ok(0) => false,
+        Ok(_) => asked[0].revents().intersects(PollFlags::PRI | PollFlags::ERR),
+        Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_kernels_is_read_every_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mountinfo");
+        let mut reader = MountReader::default();
+        for (text, mounts, bad) in [
+            ("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n", 1, 0),
+            (
+                "1 0 8:1 / / rw - ext4 /dev/sda1 rw\nrubbish\n2 1 8:2 / /a rw - ext4 /dev/sda2 rw\n",
+                2,
+                1,
+            ),
+            ("", 0, 0),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let reading = reader.read(&path, false, Instant::now(), "").unwrap();
+            assert_eq!((reading.mounts.len(), reading.bad_lines.len()), (mounts, bad));
+        }
+    }
+
+    #[test]
+    fn while_nothing_is_mounted_the_kernels_file_is_read_once() {
+        let mut reader = MountReader::default();
+        let path = Path::new("/proc/self/mountinfo");
+        let now = Instant::now();
+        let first = reader.read(path, true, now, "").unwrap();
+        let second = reader.read(path, true, now, "").unwrap();
+        // Other tests mount nothing, but the machine may: then it was read again, and rightly.
+        assert!(Arc::ptr_eq(&first.mounts, &second.mounts) || first.mounts != second.mounts);
+        let later = reader.read(path, true, now + LONGEST_KEPT, "").unwrap();
+        assert!(!Arc::ptr_eq(&first.mounts, &later.mounts));
+        assert!(!later.mounts.is_empty());
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_that_names_it() {
+        let error = MountReader::default()
+            .read(Path::new("/nonexistent/mountinfo"), true, Instant::now(), "")
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read /nonexistent/mountinfo: no such file"
+        );
+    }
+}

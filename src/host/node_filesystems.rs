@@ -1,0 +1,210 @@
+//! Which mounts are the node's own filesystems, and where each can be asked about from here.
+
+use std::collections::{HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::filesystem::Question;
+use crate::model::device::DeviceNumber;
+use crate::model::mount::Mount;
+
+/// Filesystem types without storage of their own: the kernel's interfaces, views of other filesystems, and
+/// read-only images, which are always full. The list is node_exporter's, so that both show the same filesystems.
+const NOT_STORAGE: [&str; 30] = [
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "cpuset",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "erofs",
+    "fuse.lxcfs",
+    "fusectl",
+    "hugetlbfs",
+    "iso9660",
+    "mqueue",
+    "nsfs",
+    "overlay",
+    "proc",
+    "procfs",
+    "pstore",
+    "ramfs",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "squashfs",
+    "sysfs",
+    "tracefs",
+    "fuse.portal",
+];
+
+/// A filesystem of the node, and the question that gives its usage, if it can be seen from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeFilesystem<'a> {
+    /// The mount that stands for it.
+    pub mount: &'a Mount,
+    /// Whom to ask; `None` where this mount namespace has no mount of it.
+    pub question: Option<Question>,
+}
+
+/// The node's filesystems, each once: of several mounts of one filesystem the one of its root, and of these the
+/// one with the shortest path. Pods' mounts, which lie below the kubelet's folder, are left out, and
+/// so are those of containers.
+///
+/// `own` are the mounts of this process. In a container they are others than the node's, but a mount of
+/// the same device number is the same filesystem wherever it is.
+pub fn select<'a>(node: &'a [Mount], own: &[Mount], kubelet: &Path) -> Vec<NodeFilesystem<'a>> {
+    let pods = [kubelet.join("pods"), kubelet.join("plugins")];
+    let hidden = hidden_mounts(node);
+    let mut chosen: HashMap<DeviceNumber, (usize, &Mount)> = HashMap::new();
+    for (at, mount) in node.iter().enumerate() {
+        if NOT_STORAGE.contains(&mount.fstype.as_str())
+            || hidden.contains(&mount.id)
+            || pods.iter().any(|folder| mount.mount_point.starts_with(folder))
+            || is_of_a_container(&mount.mount_point)
+        {
+            continue;
+        }
+        chosen
+            .entry(mount.number)
+            .and_modify(|best| {
+                if rank(mount) < rank(best.1) {
+                    best.1 = mount;
+                }
+            })
+            .or_insert((at, mount));
+    }
+    let mut chosen: Vec<_> = chosen.into_values().collect();
+    chosen.sort_unstable_by_key(|(at, _)| *at);
+    let visible = visible(own);
+    chosen
+        .into_iter()
+        .map(|(_, mount)| NodeFilesystem {
+            mount,
+            question: visible.get(&mount.number).map(|path| Question {
+                number: mount.number,
+                path: path.clone(),
+                own_numbers: mount.fstype == "btrfs",
+            }),
+        })
+        .collect()
+}
+
+fn rank(mount: &Mount) -> (bool, usize) {
+    (mount.root != Path::new("/"), mount.mount_point.as_os_str().len())
+}
+
+/// Container runtimes keep each container's mounts below these folders.
+fn is_of_a_container(mount_point: &Path) -> bool {
+    // By bytes: the kernel writes a path one way only, and taking thousands of them apart takes long.
+    let mount_point = mount_point.as_os_str().as_bytes();
+    [
+        "/run/containerd/",
+        "/var/lib/docker/",
+        "/var/lib/containerd/",
+        "/var/lib/containers/storage/",
+        "/run/netns/",
+        "/run/credentials/",
+    ]
+    .iter()
+    .any(|folder| mount_point.starts_with(folder.as_bytes()))
+}
+
+/// The mounts that are found at their points.
+pub(super) fn uppermost(mounts: &[Mount]) -> impl Iterator<Item = &Mount> {
+    let hidden = hidden_mounts(mounts);
+    mounts.iter().filter(move |mount| !hidden.contains(&mount.id))
+}
+
+/// Mounts that a later one on the same mount point covers: whoever goes there finds the later one.
+fn hidden_mounts(mounts: &[Mount]) -> HashSet<u64> {
+    let mut uppermost: HashMap<&Path, u64> = HashMap::new();
+    let mut hidden = HashSet::new();
+    for mount in mounts {
+        if let Some(covered) = uppermost.insert(&mount.mount_point, mount.id) {
+            hidden.insert(covered);
+        }
+    }
+    hidden
+}
+
+/// For each filesystem the shortest path at which it can be seen.
+pub(super) fn visible(own: &[Mount]) -> HashMap<DeviceNumber, PathBuf> {
+    let hidden = hidden_mounts(own);
+    let mut paths: HashMap<DeviceNumber, &Path> = HashMap::new();
+    for mount in own.iter().filter(|mount| !hidden.contains(&mount.id)) {
+        paths
+            .entry(mount.number)
+            .and_modify(|path| {
+                if mount.mount_point.as_os_str().len() < path.as_os_str().len() {
+                    *path = &mount.mount_point;
+                }
+            })
+            .or_insert(&mount.mount_point);
+    }
+    paths
+        .into_iter()
+        .map(|(number, path)| (number, path.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mountinfo;
+    use super::*;
+
+    fn chosen(node: &str, own: &str) -> Vec<(String, Option<String>)> {
+        let (node, bad) = mountinfo::parse(node.as_bytes());
+        assert!(bad.is_empty());
+        let (own, _) = mountinfo::parse(own.as_bytes());
+        select(&node, &own, Path::new("/var/lib/kubelet"))
+            .into_iter()
+            .map(|found| {
+                (
+                    found.mount.mount_point.display().to_string(),
+                    found.question.map(|asked| asked.path.display().to_string()),
+                )
+            })
+            .collect()
+    }
+
+    const NODE: &str = "\
+1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 0:5 / /proc rw - proc proc rw
+3 1 8:2 / /data rw - xfs /dev/sda2 rw
+4 1 8:2 /sub /srv rw - xfs /dev/sda2 rw
+5 1 0:30 / /var/lib/kubelet/pods/u/volumes/kubernetes.io~secret/s rw - tmpfs tmpfs rw
+6 1 8:3 / /var/lib/kubelet/pods/u/volumes/kubernetes.io~csi/pv/mount rw - ext4 /dev/sda3 rw
+7 1 0:31 / /run/containerd/io.containerd.runtime/rootfs rw - overlay overlay rw
+8 1 0:32 / /run rw - tmpfs tmpfs rw
+";
+
+    #[test]
+    fn each_filesystem_once_and_no_pods() {
+        let found = chosen(NODE, NODE);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["/", "/data", "/run"]);
+    }
+
+    #[test]
+    fn in_a_container_a_filesystem_is_asked_wherever_it_is_mounted() {
+        let own = "1 0 0:99 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet /var/lib/kubelet ro - ext4 /dev/sda1 rw\n";
+        let found = chosen(NODE, own);
+        assert_eq!(found[0], ("/".into(), Some("/var/lib/kubelet".into())));
+        assert_eq!(found[1], ("/data".into(), None));
+    }
+
+    #[test]
+    fn the_later_of_two_mounts_on_one_point_is_what_is_seen() {
+        let stacked = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /data rw - xfs /dev/sda2 rw\n3 2 8:3 / /data rw - xfs /dev/sda3 rw\n";
+        let (mounts, _) = mountinfo::parse(stacked.as_bytes());
+        let found = select(&mounts, &mounts, Path::new("/k"));
+        let numbers: Vec<_> = found.iter().map(|found| found.mount.number.to_string()).collect();
+        assert_eq!(numbers, ["8:1", "8:3"]);
+    }
+}

@@ -1,0 +1,886 @@
+//! What disks and filesystems that look local lead to on the network.
+//!
+//! A disk's target is read off sysfs: its place in the device tree names the session, the port or the controller
+//! that it hangs on, and that has the target's name. Where each is said, and how sure it is:
+//!
+//! | target | where |
+//! |---|---|
+//! | iSCSI | the place has `sessionN` and `host:channel:target:lun`; `class/iscsi_session/sessionN/targetname`, `class/iscsi_connection/connectionN:0/persistent_address` |
+//! | Fibre Channel | the place has `rport-H:B-R`; `class/fc_remote_ports/rport-H:B-R/port_name` |
+//! | NVMe over a fabric | the controller's `transport`, `address`, `subsysnqn`; a disk of native multipath has all controllers of its subsystem |
+//! | Ceph RBD | `bus/rbd/devices/N/{pool,pool_ns,name,current_snap,cluster_fsid}` for `rbdN` (`Documentation/ABI/testing/sysfs-bus-rbd`) |
+//! | PowerFlex | udev's name `disk/by-id/emc-vol-SYSTEM-VOLUME` for `sciniX` |
+//! | DRBD | udev's name `drbd/by-res/RESOURCE/VOLUME` for `drbdN`; the kernel has it in no file of sysfs, but has the local disk in `slaves` |
+//!
+//! iSCSI (IPv4 and IPv6), NVMe over TCP with native multipath, DRBD 8.4, NFS and 9p were tried on Linux 6.1. Fibre
+//! Channel, NVMe over other fabrics, RBD, PowerFlex, the clouds' disks and the other filesystems were never seen
+//! on a real kernel: their tests are trees made by hand after what the kernel's and the makers' documents say.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use super::read::{attribute, names};
+use super::roots::Roots;
+use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
+use crate::model::fault::Fault;
+use crate::model::graph::BlockDevices;
+use crate::model::mount::Mount;
+use crate::model::remote::RemoteTarget;
+
+/// The source that this reader's faults name.
+pub const SOURCE: &str = "remote";
+
+/// The remote targets of every disk that has any: one for each path that leads there, in order, each once. A multipath
+/// map has those of its paths.
+///
+/// Costs nothing for local disks, and some four files for each remote one. What is said lasts as long
+/// as the graph does, but for the controllers of NVMe multipath, which come and go.
+pub fn read(
+    roots: &Roots,
+    devices: &BlockDevices,
+) -> (BTreeMap<DeviceNumber, Vec<RemoteTarget>>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let mut targets = BTreeMap::new();
+    for device in devices.iter() {
+        let found = of_disk(roots, device, &mut faults);
+        if !found.is_empty() {
+            targets.insert(device.number, found);
+        }
+    }
+    for map in devices
+        .iter()
+        .filter(|device| device.device_type == DeviceType::Multipath)
+    {
+        let mut found: Vec<_> = map
+            .parents
+            .iter()
+            .filter_map(|path| targets.get(path))
+            .flatten()
+            .cloned()
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        if !found.is_empty() {
+            targets.insert(map.number, found);
+        }
+    }
+    (targets, faults)
+}
+
+/// The remote targets of one disk; none for a local disk, and for anything made of other devices but DRBD's, which are
+/// made of a local one and of the peers'.
+pub fn of_disk(roots: &Roots, disk: &BlockDevice, faults: &mut Vec<Fault>) -> Vec<RemoteTarget> {
+    let name = disk.kernel_name.as_str();
+    if !disk.parents.is_empty() && numbered(name, "drbd").is_none() {
+        return Vec::new();
+    }
+    let one = if let Some(number) = numbered(name, "rbd") {
+        rbd(roots, number, faults)
+    } else if name.starts_with("scini") {
+        disk.links.iter().find_map(|link| powerflex(link))
+    } else if numbered(name, "drbd").is_some() {
+        disk.links.iter().find_map(|link| drbd(link))
+    } else {
+        match disk.identity.transport.as_deref() {
+            Some("iscsi") => iscsi(roots, &place(roots, name), faults),
+            Some("fc") => fibre_channel(roots, &place(roots, name), faults),
+            Some(transport) if transport.starts_with("nvme-") => return nvme(roots, name, faults),
+            _ => None,
+        }
+    };
+    one.into_iter().collect()
+}
+
+/// A disk's place in the device tree.
+fn place(roots: &Roots, kernel_name: &str) -> String {
+    std::fs::read_link(roots.block_device(kernel_name))
+        .map(|place| place.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// The number in names like `rbd12`.
+fn numbered<'a>(name: &'a str, start: &str) -> Option<&'a str> {
+    let number = name.strip_prefix(start)?;
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
+}
+
+/// One attribute that a target cannot do without.
+fn needed(folder: &Path, name: &str, faults: &mut Vec<Fault>) -> Option<String> {
+    let value = attribute(folder, name);
+    if value.is_none() {
+        faults.push(Fault::new(
+            SOURCE,
+            folder.join(name).display().to_string(),
+            "missing or empty, so a disk's remote target is not known",
+        ));
+    }
+    value
+}
+
+fn iscsi(roots: &Roots, place: &str, faults: &mut Vec<Fault>) -> Option<RemoteTarget> {
+    let session = place
+        .split('/')
+        .find(|part| numbered(part, "session").is_some())?;
+    let target = needed(
+        &roots.sys.join("class/iscsi_session").join(session),
+        "targetname",
+        faults,
+    )?;
+    // Linux opens one connection for each session, and numbers connections from 0 in each.
+    let connection = roots
+        .sys
+        .join("class/iscsi_connection")
+        .join(format!("{}:0", session.replace("session", "connection")));
+    let portal = attribute(&connection, "persistent_address")
+        .or_else(|| attribute(&connection, "address"))
+        .map(|address| {
+            let port = attribute(&connection, "persistent_port").or_else(|| attribute(&connection, "port"));
+            match port {
+                Some(port) => joined(&address, &port),
+                None => address,
+            }
+        });
+    Some(RemoteTarget::Iscsi {
+        target,
+        portal,
+        lun: lun(place),
+    })
+}
+
+fn fibre_channel(roots: &Roots, place: &str, faults: &mut Vec<Fault>) -> Option<RemoteTarget> {
+    let port = place.split('/').find(|part| part.starts_with("rport-"))?;
+    Some(RemoteTarget::FibreChannel {
+        port: needed(
+            &roots.sys.join("class/fc_remote_ports").join(port),
+            "port_name",
+            faults,
+        )?,
+        lun: lun(place),
+    })
+}
+
+/// The last number of `host:channel:target:lun` in a disk's place.
+fn lun(place: &str) -> Option<u64> {
+    place.split('/').find_map(|part| {
+        let mut numbers = part.split(':').map(str::parse::<u64>);
+        let lun = numbers.nth(3)?.ok()?;
+        (part.split(':').count() == 4 && part.split(':').all(|number| number.parse::<u64>().is_ok()))
+            .then_some(lun)
+    })
+}
+
+/// The controllers through which a disk is reached. The `device` of a disk of native multipath is its subsystem, in
+/// which the controllers lie as links; that of any other is its controller.
+fn nvme(roots: &Roots, kernel_name: &str, faults: &mut Vec<Fault>) -> Vec<RemoteTarget> {
+    let device = roots.block_device(kernel_name).join("device");
+    let mut controllers: Vec<_> = names(&device)
+        .into_iter()
+        .filter(|name| numbered(name, "nvme").is_some())
+        .map(|name| device.join(name))
+        .collect();
+    if attribute(&device, "transport").is_some() {
+        controllers = vec![device];
+    }
+    let mut targets: Vec<_> = controllers
+        .iter()
+        .filter_map(|controller| nvme_controller(controller, faults))
+        .collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+fn nvme_controller(controller: &Path, faults: &mut Vec<Fault>) -> Option<RemoteTarget> {
+    let transport = attribute(controller, "transport").filter(|transport| transport != "pcie")?;
+    Some(RemoteTarget::NvmeOverFabric {
+        transport,
+        address: attribute(controller, "address").and_then(|address| nvme_address(&address)),
+        subsystem: needed(controller, "subsysnqn", faults)?,
+    })
+}
+
+/// Address and port of `traddr=10.0.0.1,trsvcid=4420,src_addr=10.0.0.9`.
+fn nvme_address(text: &str) -> Option<String> {
+    let part = |key: &str| {
+        text.split(',')
+            .filter_map(|part| part.trim().split_once('='))
+            .find_map(|(name, value)| (name == key && !value.is_empty()).then_some(value))
+    };
+    let address = part("traddr")?;
+    Some(match part("trsvcid") {
+        Some(service) if service != "none" => joined(address, service),
+        _ => address.to_owned(),
+    })
+}
+
+/// `10.0.0.1:3260`, `[2001:db8::1]:3260`.
+fn joined(address: &str, port: &str) -> String {
+    let bare = address.split('%').next().unwrap_or_default();
+    if bare.parse::<Ipv6Addr>().is_ok() {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
+    }
+}
+
+fn rbd(roots: &Roots, number: &str, faults: &mut Vec<Fault>) -> Option<RemoteTarget> {
+    let folder = roots.sys.join("bus/rbd/devices").join(number);
+    Some(RemoteTarget::Rbd {
+        pool: needed(&folder, "pool", faults)?,
+        namespace: attribute(&folder, "pool_ns"),
+        image: needed(&folder, "name", faults)?,
+        // A dash stands for the image itself.
+        snapshot: attribute(&folder, "current_snap").filter(|snapshot| snapshot != "-"),
+        cluster: attribute(&folder, "cluster_fsid"),
+    })
+}
+
+/// `disk/by-id/emc-vol-SYSTEM-VOLUME`; both ids are hexadecimal numbers.
+fn powerflex(link: &str) -> Option<RemoteTarget> {
+    let (system, volume) = link.strip_prefix("disk/by-id/emc-vol-")?.split_once('-')?;
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_id(system) && is_id(volume)).then(|| RemoteTarget::PowerFlex {
+        system: system.to_owned(),
+        volume: volume.to_owned(),
+    })
+}
+
+/// `drbd/by-res/RESOURCE/VOLUME`, in DRBD 8.3 `drbd/by-res/RESOURCE`.
+fn drbd(link: &str) -> Option<RemoteTarget> {
+    let rest = link.strip_prefix("drbd/by-res/")?;
+    let (resource, volume) = match rest.split_once('/') {
+        Some((resource, volume)) => (resource, Some(volume.parse().ok()?)),
+        None => (rest, None),
+    };
+    (!resource.is_empty()).then(|| RemoteTarget::Drbd {
+        resource: resource.to_owned(),
+        volume,
+    })
+}
+
+/// What a cloud calls the volume that a disk is, given the disk's identity and the names that udev gave it:
+///
+/// * AWS EBS: the volume's id, `vol-0123456789abcdef0`, which is also the CSI volume handle. The NVMe serial number
+///   has it without the dash.
+/// * Google persistent disks: the name under which the disk is attached, which the CSI driver makes the disk's own.
+/// * Azure: `lun3`, the place at which the disk is attached to this machine; its resource name is not known here.
+///
+/// Disks that belong to the machine itself (instance store, local SSD, resource disk) have none.
+pub fn provider_volume(identity: &Identity, links: &[String]) -> Option<String> {
+    ebs(identity)
+        .or_else(|| google(identity, links))
+        .or_else(|| links.iter().find_map(|link| azure(link)))
+}
+
+fn ebs(identity: &Identity) -> Option<String> {
+    let model = identity.model.as_deref()?.replace('_', " ");
+    if model.trim() != "Amazon Elastic Block Store" {
+        return None;
+    }
+    let id = identity.serial.as_deref()?.trim().strip_prefix("vol")?;
+    let id = id.strip_prefix('-').unwrap_or(id);
+    (id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| format!("vol-{id}"))
+}
+
+fn google(identity: &Identity, links: &[String]) -> Option<String> {
+    let is_local = |name: &str| name.starts_with("local-ssd-") || name.starts_with("local-nvme-ssd-");
+    let linked = links
+        .iter()
+        .filter_map(|link| link.strip_prefix("disk/by-id/google-"))
+        .find(|name| !name.is_empty() && !is_local(name));
+    // On SCSI the serial number is that name, with udev's rules for it or without.
+    let is_disk =
+        identity.model.as_deref() == Some("PersistentDisk") && identity.vendor.as_deref() == Some("Google");
+    linked
+        .or_else(|| identity.serial.as_deref().filter(|_| is_disk))
+        .map(str::to_owned)
+}
+
+/// `disk/azure/scsi1/lun3` (Azure's agent) or `disk/azure/data/by-lun/3` (azure-vm-utils, for NVMe too).
+fn azure(link: &str) -> Option<String> {
+    let lun = link
+        .strip_prefix("disk/azure/scsi1/lun")
+        .or_else(|| link.strip_prefix("disk/azure/data/by-lun/"))?;
+    (!lun.is_empty() && lun.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("lun{lun}"))
+}
+
+/// What a network filesystem's mount leads to; `None` for a local filesystem.
+pub fn of_mount(mount: &Mount) -> Option<RemoteTarget> {
+    let source = mount.source.as_str();
+    Some(match mount.fstype.as_str() {
+        "nfs" | "nfs4" => {
+            let (server, export) = host_and_path(source)?;
+            RemoteTarget::Nfs { server, export }
+        }
+        "cifs" | "smb3" | "smbfs" => smb(source)?,
+        "ceph" => ceph(source)?,
+        "glusterfs" | "fuse.glusterfs" => {
+            let (server, volume) = host_and_path(source)?;
+            RemoteTarget::Gluster {
+                server,
+                volume: volume.trim_start_matches('/').to_owned(),
+            }
+        }
+        "lustre" | "lustre_lite" => {
+            let (servers, filesystem) = source.split_once(":/")?;
+            RemoteTarget::Lustre {
+                servers: servers.to_owned(),
+                filesystem: filesystem.to_owned(),
+            }
+        }
+        fstype @ ("9p" | "virtiofs") => RemoteTarget::HostShare {
+            protocol: Cow::Owned(fstype.to_owned()),
+            tag: source.to_owned(),
+        },
+        fstype @ ("beegfs" | "gpfs" | "wekafs" | "afs" | "orangefs" | "pvfs2") => RemoteTarget::Network {
+            fstype: fstype.to_owned(),
+            source: source.to_owned(),
+        },
+        fstype => fuse(fstype, source)?,
+    })
+}
+
+/// Programs that show local folders or their own data: nothing of theirs lies elsewhere.
+const LOCAL_FUSE: [&str; 16] = [
+    "bindfs",
+    "cryfs",
+    "ecryptfs",
+    "encfs",
+    "fuse-overlayfs",
+    "gocryptfs",
+    "gvfsd-fuse",
+    "lxcfs",
+    "mergerfs",
+    "ntfs-3g",
+    "overlayfs",
+    "portal",
+    "snapfuse",
+    "squashfuse",
+    "unionfs",
+    "xdg-document-portal",
+];
+
+/// `fuseblk` has a block device and is local.
+fn fuse(fstype: &str, source: &str) -> Option<RemoteTarget> {
+    let program = match fstype.strip_prefix("fuse")? {
+        "" => None,
+        named => Some(named.strip_prefix('.').filter(|program| !program.is_empty())?),
+    };
+    let is_local = |name: &str| LOCAL_FUSE.contains(&name);
+    if program.is_some_and(is_local) || (program.is_none() && is_local(source)) {
+        return None;
+    }
+    Some(RemoteTarget::Fuse {
+        program: program.map(str::to_owned),
+        source: source.to_owned(),
+    })
+}
+
+/// `server:/path`, `[2001:db8::1]:/path`; Gluster's path may lack the slash.
+fn host_and_path(source: &str) -> Option<(String, String)> {
+    let (host, path) = match source.strip_prefix('[') {
+        Some(rest) => rest.split_once("]:")?,
+        // An unbracketed IPv6 address has colons of its own, but none before a slash.
+        None => source.split_once(":/").map_or_else(
+            || source.split_once(':'),
+            |(host, _)| Some((host, &source[host.len() + 1..])),
+        )?,
+    };
+    (!host.is_empty() && !path.is_empty()).then(|| (host.to_owned(), path.to_owned()))
+}
+
+/// `//server/share/folder`.
+fn smb(source: &str) -> Option<RemoteTarget> {
+    let source = source.replace('\\', "/");
+    let (server, share) = source.strip_prefix("//")?.split_once('/')?;
+    (!server.is_empty()).then(|| RemoteTarget::Smb {
+        server: server.to_owned(),
+        share: share.trim_end_matches('/').to_owned(),
+    })
+}
+
+/// `10.0.0.1:6789,10.0.0.2:6789:/folder`, monitors possibly as `[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]`; since Linux
+/// 5.17 also `user@FSID.FILESYSTEM=/folder` (mount.ceph(8)).
+fn ceph(source: &str) -> Option<RemoteTarget> {
+    if let Some((who, path)) = source.split_once("=/")
+        && let Some((_, place)) = who.split_once('@')
+        && let Some((cluster, filesystem)) = place.split_once('.')
+    {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        return Some(RemoteTarget::Ceph {
+            monitors: Vec::new(),
+            cluster: some(cluster),
+            filesystem: some(filesystem),
+            path: format!("/{path}"),
+        });
+    }
+    let (monitors, path) = source.split_once(":/")?;
+    (!monitors.is_empty()).then(|| RemoteTarget::Ceph {
+        monitors: split_outside_brackets(monitors),
+        cluster: None,
+        filesystem: None,
+        path: format!("/{path}"),
+    })
+}
+
+/// Splits at commas that do not stand in brackets.
+fn split_outside_brackets(text: &str) -> Vec<String> {
+    let mut depth = 0_usize;
+    text.split(|character| {
+        match character {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == ',' && depth == 0
+    })
+    .filter(|part| !part.is_empty())
+    .map(str::to_owned)
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::write_tree;
+    use super::*;
+    use proptest::prelude::*;
+
+    const ISCSI: &str = "../../devices/platform/host1/session1/target1:0:0/1:0:0:5/block/sdb";
+    const IPV6: &str = "../../devices/platform/host2/session12/target2:0:0/2:0:0:0/block/sdc";
+    const FC: &str = "../../devices/pci0000:00/0000:05:00.0/host1/rport-1:0-2/target1:0:0/1:0:0:3/block/sdd";
+
+    fn disk(minor: u32, name: &str, transport: Option<&'static str>) -> BlockDevice {
+        let mut disk = BlockDevice::new(DeviceNumber::new(8, minor), name, DeviceType::Disk);
+        disk.identity.transport = transport.map(Cow::Borrowed);
+        disk
+    }
+
+    fn machine(files: &[(&str, &str)], links: &[(&str, &str)]) -> (tempfile::TempDir, Roots) {
+        let machine = tempfile::tempdir().unwrap();
+        write_tree(&machine.path().join("sys"), files, links);
+        let roots = Roots::below(machine.path());
+        (machine, roots)
+    }
+
+    fn lines(targets: &[RemoteTarget]) -> Vec<String> {
+        targets.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_iscsi_disk_leads_to_its_target() {
+        // As Linux 6.1 has it.
+        let (_machine, roots) = machine(
+            &[
+                (
+                    "class/iscsi_session/session1/targetname",
+                    "iqn.2019-10.io.longhorn:pvc-89c15dec\n",
+                ),
+                (
+                    "class/iscsi_connection/connection1:0/persistent_address",
+                    "10.9.9.1\n",
+                ),
+                ("class/iscsi_connection/connection1:0/persistent_port", "3260\n"),
+                (
+                    "class/iscsi_session/session12/targetname",
+                    "iqn.2003-01.org.x:sn.1\n",
+                ),
+                (
+                    "class/iscsi_connection/connection12:0/persistent_address",
+                    "::1\n",
+                ),
+                ("class/iscsi_connection/connection12:0/persistent_port", "3261\n"),
+            ],
+            &[("class/block/sdb", ISCSI), ("class/block/sdc", IPV6)],
+        );
+        let mut faults = Vec::new();
+        let targets = of_disk(&roots, &disk(16, "sdb", Some("iscsi")), &mut faults);
+        assert_eq!(
+            targets,
+            [RemoteTarget::Iscsi {
+                target: "iqn.2019-10.io.longhorn:pvc-89c15dec".into(),
+                portal: Some("10.9.9.1:3260".into()),
+                lun: Some(5),
+            }]
+        );
+        let targets = of_disk(&roots, &disk(32, "sdc", Some("iscsi")), &mut faults);
+        assert_eq!(
+            lines(&targets),
+            ["iSCSI iqn.2003-01.org.x:sn.1 at [::1]:3261, LUN 0"]
+        );
+        assert!(faults.is_empty());
+    }
+
+    #[test]
+    fn a_session_without_a_name_is_a_fault_and_no_target() {
+        let (_machine, roots) = machine(&[], &[("class/block/sdb", ISCSI)]);
+        let mut faults = Vec::new();
+        assert!(of_disk(&roots, &disk(16, "sdb", Some("iscsi")), &mut faults).is_empty());
+        assert_eq!(faults.len(), 1);
+        assert!(
+            faults[0]
+                .subject
+                .ends_with("class/iscsi_session/session1/targetname")
+        );
+    }
+
+    #[test]
+    fn a_multipath_map_leads_where_its_paths_lead_each_target_once() {
+        let second = FC.replace("rport-1:0-2", "rport-1:0-3").replace("sdd", "sde");
+        let third = FC.replace("sdd", "sdf");
+        let (_machine, roots) = machine(
+            &[
+                (
+                    "class/fc_remote_ports/rport-1:0-2/port_name",
+                    "0x500507680110d3a1\n",
+                ),
+                (
+                    "class/fc_remote_ports/rport-1:0-3/port_name",
+                    "0x500507680120d3a1\n",
+                ),
+            ],
+            &[
+                ("class/block/sdd", FC),
+                ("class/block/sde", &second),
+                ("class/block/sdf", &third),
+            ],
+        );
+        let mut map = BlockDevice::new(DeviceNumber::new(253, 0), "dm-0", DeviceType::Multipath);
+        let paths = [
+            disk(48, "sdd", Some("fc")),
+            disk(64, "sde", Some("fc")),
+            disk(80, "sdf", Some("fc")),
+        ];
+        map.parents = paths.iter().map(|path| path.number).collect();
+        let number = map.number;
+        let devices = BlockDevices::new(paths.into_iter().chain([map, disk(0, "sda", Some("sata"))]));
+        let (targets, faults) = read(&roots, &devices);
+        assert!(faults.is_empty());
+        assert_eq!(targets.len(), 4);
+        assert_eq!(
+            lines(&targets[&number]),
+            [
+                "Fibre Channel port 0x500507680110d3a1, LUN 3",
+                "Fibre Channel port 0x500507680120d3a1, LUN 3"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_nvme_disk_has_one_target_for_each_controller() {
+        let nqn = "nqn.2019-05.io.openebs:a0000000-0000-0000-0000-0000000003ff";
+        let subsysnqn = format!("{nqn}\n");
+        let controller = |number: u32| format!("devices/virtual/nvme-fabrics/ctl/nvme{number}");
+        let mut files = Vec::new();
+        for (number, address) in [
+            (1, "traddr=10.9.9.1,trsvcid=4420,src_addr=10.9.9.1\n"),
+            (2, "traddr=::1,trsvcid=4420,src_addr=::1\n"),
+        ] {
+            files.push((format!("{}/transport", controller(number)), "tcp\n"));
+            files.push((format!("{}/address", controller(number)), address));
+            files.push((format!("{}/subsysnqn", controller(number)), subsysnqn.as_str()));
+        }
+        files.push((format!("{}/transport", controller(0)), "pcie\n"));
+        files.push((format!("{}/transport", controller(7)), "fc\n"));
+        files.push((
+            format!("{}/address", controller(7)),
+            "traddr=nn-0x10001100ab000001:pn-0x20001100ab000001,host_traddr=nn-0x1:pn-0x2\n",
+        ));
+        files.push((
+            format!("{}/subsysnqn", controller(7)),
+            "nqn.2014-08.org.example:fc\n",
+        ));
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let head = "devices/virtual/nvme-subsystem/nvme-subsys1";
+        let (_machine, roots) = machine(
+            &files,
+            &[
+                ("class/block/nvme1n1", &format!("../../{head}/nvme1n1")),
+                (&format!("{head}/nvme1n1/device"), "../../nvme-subsys1"),
+                (&format!("{head}/nvme1"), "../../nvme-fabrics/ctl/nvme1"),
+                (&format!("{head}/nvme2"), "../../nvme-fabrics/ctl/nvme2"),
+                (
+                    "class/block/nvme7n1",
+                    "../../devices/virtual/nvme-fabrics/ctl/nvme7/nvme7n1",
+                ),
+                (&format!("{}/nvme7n1/device", controller(7)), "../../nvme7"),
+            ],
+        );
+        let mut faults = Vec::new();
+        let targets = of_disk(&roots, &disk(0, "nvme1n1", Some("nvme-tcp")), &mut faults);
+        assert_eq!(
+            lines(&targets),
+            [
+                format!(
+                    "Mayastor volume a0000000-0000-0000-0000-0000000003ff: NVMe over tcp {nqn} at 10.9.9.1:4420"
+                ),
+                format!(
+                    "Mayastor volume a0000000-0000-0000-0000-0000000003ff: NVMe over tcp {nqn} at [::1]:4420"
+                ),
+            ]
+        );
+        let targets = of_disk(&roots, &disk(0, "nvme7n1", Some("nvme-fc")), &mut faults);
+        assert_eq!(
+            lines(&targets),
+            ["NVMe over fc nqn.2014-08.org.example:fc at nn-0x10001100ab000001:pn-0x20001100ab000001"]
+        );
+        assert!(of_disk(&roots, &disk(0, "nvme0n1", Some("nvme")), &mut faults).is_empty());
+        assert!(faults.is_empty());
+    }
+
+    #[test]
+    fn an_rbd_disk_leads_to_its_image() {
+        let (_machine, roots) = machine(
+            &[
+                ("bus/rbd/devices/3/pool", "kube\n"),
+                ("bus/rbd/devices/3/pool_ns", "\n"),
+                ("bus/rbd/devices/3/name", "csi-vol-1\n"),
+                ("bus/rbd/devices/3/current_snap", "-\n"),
+                (
+                    "bus/rbd/devices/3/cluster_fsid",
+                    "b6b1f1a4-0000-4000-8000-0000deadbeef\n",
+                ),
+            ],
+            &[],
+        );
+        let mut faults = Vec::new();
+        let targets = of_disk(&roots, &disk(0, "rbd3", Some("rbd")), &mut faults);
+        assert_eq!(
+            targets,
+            [RemoteTarget::Rbd {
+                pool: "kube".into(),
+                namespace: None,
+                image: "csi-vol-1".into(),
+                snapshot: None,
+                cluster: Some("b6b1f1a4-0000-4000-8000-0000deadbeef".into()),
+            }]
+        );
+        assert!(of_disk(&roots, &disk(0, "rbd4", Some("rbd")), &mut faults).is_empty());
+        assert_eq!(faults.len(), 1);
+    }
+
+    #[test]
+    fn udevs_names_lead_to_powerflex_and_drbd() {
+        let (_machine, roots) = machine(&[], &[]);
+        let mut faults = Vec::new();
+        let mut lead = |name: &str, link: &str| {
+            let mut device = disk(1, name, None);
+            device.links = vec![link.into()];
+            if name.starts_with("drbd") {
+                device.parents = vec![DeviceNumber::new(254, 96)];
+            }
+            lines(&of_disk(&roots, &device, &mut faults))
+        };
+        assert_eq!(
+            lead("scinia", "disk/by-id/emc-vol-456ee5d741234567-6d0a1b2c00000001"),
+            ["PowerFlex volume 6d0a1b2c00000001 of system 456ee5d741234567"]
+        );
+        assert_eq!(
+            lead("drbd1000", "drbd/by-res/pvc-1/0"),
+            ["DRBD resource pvc-1, volume 0"]
+        );
+        assert_eq!(lead("drbd0", "drbd/by-res/r0"), ["DRBD resource r0"]);
+        for (name, link) in [
+            ("scinia", "disk/by-id/emc-vol-456e"),
+            ("scinia", "disk/by-id/emc-vol-x-y"),
+            ("drbd0", "drbd/by-res/r0/x"),
+            ("sda", "drbd/by-res/r0/0"),
+        ] {
+            assert!(lead(name, link).is_empty(), "{link}");
+        }
+        assert!(faults.is_empty());
+    }
+
+    fn identity(vendor: Option<&str>, model: &str, serial: &str) -> Identity {
+        Identity {
+            vendor: vendor.map(Into::into),
+            model: Some(model.into()),
+            serial: Some(serial.into()),
+            ..Identity::default()
+        }
+    }
+
+    #[test]
+    fn a_clouds_disk_has_the_clouds_name() {
+        let none = Identity::default();
+        for (identity, links, volume) in [
+            (
+                &identity(None, "Amazon Elastic Block Store", "vol0123456789abcdef0"),
+                &[][..],
+                Some("vol-0123456789abcdef0"),
+            ),
+            (
+                &identity(None, "Amazon_Elastic_Block_Store", "vol-0a1b2c3d"),
+                &[],
+                Some("vol-0a1b2c3d"),
+            ),
+            (
+                &identity(None, "Amazon EC2 NVMe Instance Storage", "AWS1A2B3C4D5E6F70123"),
+                &[],
+                None,
+            ),
+            (
+                &identity(None, "Amazon Elastic Block Store", "volume-of-mine"),
+                &[],
+                None,
+            ),
+            (&none, &["disk/by-id/google-pvc-5d0a6c7e"], Some("pvc-5d0a6c7e")),
+            (&none, &["disk/by-id/google-local-nvme-ssd-0"], None),
+            (
+                &identity(Some("Google"), "PersistentDisk", "pvc-5d0a6c7e"),
+                &[],
+                Some("pvc-5d0a6c7e"),
+            ),
+            (
+                &none,
+                &["disk/azure/data/by-lun/3", "disk/azure/scsi1/lun3"],
+                Some("lun3"),
+            ),
+            (&none, &["disk/azure/scsi1/lun12"], Some("lun12")),
+            (
+                &none,
+                &[
+                    "disk/azure/root",
+                    "disk/azure/scsi1/lun0-part1",
+                    "disk/azure/local/by-index/1",
+                ],
+                None,
+            ),
+            (&identity(None, "QEMU HARDDISK", "vol0123456789"), &[], None),
+        ] {
+            let links: Vec<_> = links.iter().map(ToString::to_string).collect();
+            assert_eq!(
+                provider_volume(identity, &links).as_deref(),
+                volume,
+                "{identity:?} {links:?}"
+            );
+        }
+    }
+
+    fn mount(fstype: &str, source: &str) -> Mount {
+        Mount {
+            id: 1,
+            parent_id: 0,
+            number: DeviceNumber::new(0, 40),
+            root: "/".into(),
+            mount_point: "/mnt".into(),
+            read_only: false,
+            fstype: fstype.into(),
+            source: source.into(),
+            filesystem_read_only: false,
+        }
+    }
+
+    #[test]
+    fn a_network_filesystems_mount_leads_to_its_server() {
+        for (fstype, source, line) in [
+            ("nfs", "127.0.0.1:/run/export", "NFS 127.0.0.1:/run/export"),
+            ("nfs4", "10.9.9.1:/", "NFS 10.9.9.1:/"),
+            ("nfs4", "[2001:db8::1]:/srv/a:/b", "NFS [2001:db8::1]:/srv/a:/b"),
+            ("nfs4", "fe80::1%eth0:/srv", "NFS [fe80::1%eth0]:/srv"),
+            (
+                "cifs",
+                "//files.example.com/team/a b/",
+                "SMB //files.example.com/team/a b",
+            ),
+            ("smb3", r"\\files\team", "SMB //files/team"),
+            (
+                "ceph",
+                "10.0.0.1:6789,10.0.0.2:6789:/volumes/csi/x",
+                "CephFS :/volumes/csi/x at 10.0.0.1:6789,10.0.0.2:6789",
+            ),
+            (
+                "ceph",
+                "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0],[2001:db8::2]:6789:/",
+                "CephFS :/ at [v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0],[2001:db8::2]:6789",
+            ),
+            (
+                "ceph",
+                "csi@b6b1f1a4-0000-4000-8000-0000deadbeef.cephfs=/volumes/x",
+                "CephFS cephfs:/volumes/x of cluster b6b1f1a4-0000-4000-8000-0000deadbeef",
+            ),
+            (
+                "fuse.glusterfs",
+                "gl1.example.com:vol0",
+                "Gluster gl1.example.com:vol0",
+            ),
+            ("glusterfs", "gl1:/vol0", "Gluster gl1:vol0"),
+            (
+                "lustre",
+                "10.0.0.1@tcp:10.0.0.2@tcp:/scratch/team",
+                "Lustre scratch/team at 10.0.0.1@tcp:10.0.0.2@tcp",
+            ),
+            ("9p", "hostshare", "9p share hostshare of the hypervisor"),
+            ("virtiofs", "data", "virtiofs share data of the hypervisor"),
+            ("beegfs", "beegfs_nodev", "beegfs beegfs_nodev"),
+            ("fuse.sshfs", "me@there:/home/me", "FUSE sshfs me@there:/home/me"),
+            ("fuse.juicefs", "JuiceFS:prod", "FUSE juicefs JuiceFS:prod"),
+            ("fuse", "mountpoint-s3", "FUSE mountpoint-s3"),
+        ] {
+            let target = of_mount(&mount(fstype, source));
+            assert_eq!(
+                target.map(|target| target.to_string()).as_deref(),
+                Some(line),
+                "{fstype} {source}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_local_filesystems_mount_leads_nowhere() {
+        for (fstype, source) in [
+            ("ext4", "/dev/sda1"),
+            ("tmpfs", "tmpfs"),
+            ("zfs", "tank/a"),
+            ("fuseblk", "/dev/sdb1"),
+            ("fusectl", "fusectl"),
+            ("fuse.", "x"),
+            ("fuse.lxcfs", "lxcfs"),
+            ("fuse", "lxcfs"),
+            ("fuse.mergerfs", "a:b"),
+            ("nfsd", "nfsd"),
+            ("nfs4", "nonsense"),
+            ("nfs4", ":/"),
+            ("cifs", "share"),
+            ("ceph", "/x"),
+            ("lustre", "x"),
+        ] {
+            assert_eq!(of_mount(&mount(fstype, source)), None, "{fstype} {source}");
+        }
+    }
+
+    #[test]
+    fn the_lun_is_the_last_of_four_numbers() {
+        assert_eq!(lun(ISCSI), Some(5));
+        assert_eq!(lun(FC), Some(3));
+        assert_eq!(
+            lun("../../devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/block/sda"),
+            None
+        );
+        assert_eq!(lun("1:2:3/1:2:3:4:5/a:b:c:d/1:2:3:"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC{0,60}") {
+            let _ = lun(&text);
+            let _ = nvme_address(&text);
+            let _ = joined(&text, &text);
+            let _ = powerflex(&text);
+            let _ = drbd(&text);
+            let links = [format!("disk/by-id/google-{text}"), format!("disk/azure/scsi1/lun{text}"), format!("drbd/by-res/{text}")];
+            let _ = provider_volume(&identity(Some("Google"), "Amazon Elastic Block Store", &format!("vol{text}")), &links);
+        }
+
+        #[test]
+        fn any_mount_is_read_without_panic(
+            fstype in proptest::sample::select(vec!["nfs", "cifs", "ceph", "fuse", "fuse.", "fuse.x", "lustre", "glusterfs", "9p"]),
+            source in "[\\[\\]:/=@.,\\\\a1é]{0,20}",
+        ) {
+            if let Some(target) = of_mount(&mount(fstype, &source)) {
+                prop_assert!(!target.to_string().is_empty());
+            }
+        }
+    }
+}

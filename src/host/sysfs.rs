@@ -1,0 +1,333 @@
+//! One block device as sysfs describes it: `Documentation/ABI/stable/sysfs-block` and the drivers' own files.
+//!
+//! A device that disappears between two reads loses the attributes that were not yet read; the next sample
+//! does not have it any more.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::diskstats::SECTOR;
+use super::read::{attribute, attribute_bytes, flag, names, number};
+use super::roots::Roots;
+use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
+
+/// A device, and the names of those that it is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The device; its parents are not yet filled in.
+    pub device: Arc<BlockDevice>,
+    /// Kernel names of the devices that it is made of.
+    pub parent_names: Vec<String>,
+    /// For a hidden path of an NVMe multipath disk: the kernel name of the disk.
+    pub path_of: Option<String>,
+    /// True for devices that the kernel itself makes up (device mapper, md, loop, …): what they are made
+    /// of may change at any time.
+    pub made_up: bool,
+}
+
+/// Reads one device's folder. `None` where there is no such folder (any more), and for slots without
+/// content: loop devices without a file, empty zram and nbd devices, RAM disks.
+pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -> Option<Described> {
+    const RAM_DISK_MAJOR: u32 = 1;
+    if device_number.major == RAM_DISK_MAJOR {
+        return None;
+    }
+    let folder = roots.block_device(kernel_name);
+    let place = std::fs::read_link(&folder).ok()?;
+    let place = place.to_string_lossy().into_owned();
+    let made_up = place.contains("/devices/virtual/") && !place.contains("/nvme-subsystem/");
+
+    let size = number(&folder, "size")
+        .filter(|sectors| *sectors > 0)
+        .map(|sectors| sectors.saturating_mul(SECTOR));
+    let backing_file = attribute(&folder, "loop/backing_file");
+    if made_up && size.is_none() {
+        return None;
+    }
+    let partition = number(&folder, "partition").is_some();
+    let map_name = attribute(&folder, "dm/name");
+    let map_uuid = attribute(&folder, "dm/uuid");
+    let device_type = device_type(
+        &folder,
+        kernel_name,
+        partition,
+        map_name.is_some(),
+        map_uuid.as_deref(),
+    );
+
+    let mut device = BlockDevice::new(device_number, kernel_name, device_type);
+    if let Some(name) = map_name {
+        device.name = name;
+    }
+    device.size = size;
+    device.removable = flag(&folder, "removable");
+    device.sequence = number(&folder, "diskseq");
+    device.backing_file = backing_file;
+    device.map_uuid = map_uuid;
+    device.missing_members = number(&folder, "md/degraded");
+    let parent_names = if partition {
+        let disk = Path::new(&place)
+            .parent()
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy().replace('!', "/"));
+        device.rotational = disk
+            .as_ref()
+            .and_then(|disk| flag(&roots.block_device(disk), "queue/rotational"));
+        disk.into_iter().collect()
+    } else {
+        device.rotational = flag(&folder, "queue/rotational");
+        slaves(&folder)
+    };
+    let hidden = flag(&folder, "hidden") == Some(true);
+    if !partition && !made_up {
+        device.identity = identity(&folder, kernel_name, &place);
+    }
+    (device.read_only, device.state) = changing(&folder, &device.device_type);
+    Some(Described {
+        device: Arc::new(device),
+        parent_names,
+        path_of: hidden.then(|| head_of(kernel_name)).flatten(),
+        made_up,
+    })
+}
+
+/// What may change while a device stays the same: whether it can be written to (true where not), and how it is.
+pub fn changing(folder: &Path, device_type: &DeviceType) -> (Option<bool>, Option<String>) {
+    let state = || attribute(folder, "device/state");
+    (
+        flag(folder, "ro"),
+        (*device_type == DeviceType::Disk).then(state).flatten(),
+    )
+}
+
+/// True where a device that the kernel makes up has the name, the type and the parts that it had: all that may change
+/// of it while its number and its size stay the same.
+pub fn is_made_as_before(folder: &Path, described: &Described) -> bool {
+    let device = &described.device;
+    if device.kernel_name.starts_with("loop") {
+        return attribute(folder, "loop/backing_file") == device.backing_file;
+    }
+    if device.kernel_name.starts_with("dm-") {
+        let name = attribute(folder, "dm/name");
+        if name.as_ref().unwrap_or(&device.kernel_name) != &device.name
+            || attribute(folder, "dm/uuid") != device.map_uuid
+        {
+            return false;
+        }
+    } else if device.device_type == DeviceType::Partition {
+        return true;
+    } else if device.kernel_name.starts_with("md")
+        && device_type(folder, &device.kernel_name, false, false, None) != device.device_type
+    {
+        return false;
+    }
+    slaves(folder) == described.parent_names
+}
+
+fn slaves(folder: &Path) -> Vec<String> {
+    names(&folder.join("slaves"))
+        .into_iter()
+        .map(|name| name.replace('!', "/"))
+        .collect()
+}
+
+/// The running number of a disk, for telling whether it is still the same.
+pub fn sequence(folder: &Path) -> Option<u64> {
+    number(folder, "diskseq")
+}
+
+/// The type, found as `lsblk` finds it.
+fn device_type(
+    folder: &Path,
+    kernel_name: &str,
+    partition: bool,
+    mapped: bool,
+    map_uuid: Option<&str>,
+) -> DeviceType {
+    if partition {
+        return DeviceType::Partition;
+    }
+    if mapped {
+        // The prefix names the map's maker: LVM-…, CRYPT-LUKS2-…, mpath-…; kpartx writes part1-, part2-, …
+        let maker = map_uuid
+            .and_then(|uuid| uuid.split_once('-'))
+            .map(|(maker, _)| maker.to_ascii_lowercase());
+        return match maker {
+            Some(maker) if maker.starts_with("part") => DeviceType::Partition,
+            Some(maker) => maker.as_str().into(),
+            None => "dm".into(),
+        };
+    }
+    if kernel_name.starts_with("loop") {
+        return DeviceType::Loop;
+    }
+    if kernel_name.starts_with("md") {
+        return attribute(folder, "md/level")
+            .map_or_else(|| "md".into(), |level| level.to_ascii_lowercase().as_str().into());
+    }
+    // SCSI peripheral device types: T10 SPC, table of the standard INQUIRY data.
+    match number(folder, "device/type") {
+        Some(1) => "tape".into(),
+        Some(4) => "worm".into(),
+        Some(5) => DeviceType::Rom,
+        Some(7) => "mo-disk".into(),
+        Some(8) => "changer".into(),
+        Some(0xc) => "raid".into(),
+        Some(0xd) => "enclosure".into(),
+        Some(0xe) => "rbc".into(),
+        Some(0x11) => "osd".into(),
+        _ => DeviceType::Disk,
+    }
+}
+
+/// What sysfs alone knows of a disk's make. udev's database, where there is one, knows better.
+fn identity(folder: &Path, kernel_name: &str, place: &str) -> Identity {
+    let hardware = folder.join("device");
+    Identity {
+        model: attribute(&hardware, "model").or_else(|| attribute(&hardware, "name")),
+        serial: attribute(&hardware, "serial")
+            .or_else(|| attribute(folder, "serial"))
+            .or_else(|| unit_serial(&attribute_bytes(&hardware, "vpd_pg80")?)),
+        wwn: attribute(folder, "wwid").or_else(|| attribute(&hardware, "wwid")),
+        // virtio gives the number of a PCI vendor here, which names nobody.
+        vendor: attribute(&hardware, "vendor").filter(|vendor| !vendor.starts_with("0x")),
+        revision: attribute(&hardware, "rev").or_else(|| attribute(&hardware, "firmware_rev")),
+        transport: transport(folder, kernel_name, place),
+        path: None,
+    }
+}
+
+/// The serial number in SCSI's vital product data page 0x80: four bytes of header, the last of them the
+/// length, then text.
+fn unit_serial(page: &[u8]) -> Option<String> {
+    let length = usize::from(*page.get(3)?);
+    let text = page.get(4..4 + length)?;
+    let text = String::from_utf8_lossy(text);
+    let text = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// How a disk is attached, from its place in the device tree.
+fn transport(folder: &Path, kernel_name: &str, place: &str) -> Option<Cow<'static, str>> {
+    if kernel_name.starts_with("nvme") {
+        return Some(nvme_transport(&folder.join("device")));
+    }
+    let within = |prefix: &str| {
+        place.split('/').any(|part| {
+            part.strip_prefix(prefix)
+                .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        })
+    };
+    let word = if within("usb") {
+        "usb"
+    } else if within("ata") {
+        "sata"
+    } else if within("session") {
+        "iscsi"
+    } else if within("rport-") {
+        "fc"
+    } else if within("end_device-") {
+        "sas"
+    } else if within("mmc") {
+        "mmc"
+    } else if within("virtio") {
+        "virtio"
+    } else if kernel_name.starts_with("rbd") {
+        "rbd"
+    } else if kernel_name.starts_with("nbd") {
+        "nbd"
+    } else if kernel_name.starts_with("xvd") {
+        "xen"
+    } else if kernel_name.starts_with("dasd") {
+        "ccw"
+    } else {
+        return None;
+    };
+    Some(Cow::Borrowed(word))
+}
+
+/// `nvme` on the PCI bus, `nvme-tcp`, `nvme-rdma`, `nvme-fc` over a fabric. The disk of a multipath subsystem
+/// has its controllers one step further down.
+fn nvme_transport(controller: &Path) -> Cow<'static, str> {
+    let spoken = attribute(controller, "transport").or_else(|| {
+        names(controller)
+            .iter()
+            .filter(|name| {
+                name.strip_prefix("nvme")
+                    .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+            })
+            .find_map(|name| attribute(&controller.join(name), "transport"))
+    });
+    match spoken.as_deref() {
+        None | Some("pcie") => Cow::Borrowed("nvme"),
+        Some(fabric) => Cow::Owned(format!("nvme-{fabric}")),
+    }
+}
+
+/// The disk of a hidden NVMe path: `nvme0c1n1` is a path of `nvme0n1`.
+fn head_of(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("nvme")?;
+    let (subsystem, rest) = rest.split_once('c')?;
+    let (_, namespace) = rest.split_once('n')?;
+    Some(format!("nvme{subsystem}n{namespace}"))
+}
+
+/// The file of udev's database about a device.
+pub fn udev_file(roots: &Roots, number: DeviceNumber) -> PathBuf {
+    roots.udev.join(format!("b{number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transport_is_read_off_the_place_in_the_device_tree() {
+        let folder = Path::new("/nonexistent");
+        for (place, expected) in [
+            (
+                "../../devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda",
+                Some("sata"),
+            ),
+            (
+                "../../devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sda",
+                Some("usb"),
+            ),
+            (
+                "../../devices/platform/host3/session1/target3:0:0/3:0:0:1/block/sda",
+                Some("iscsi"),
+            ),
+            (
+                "../../devices/pci0000:00/0000:05:00.0/host1/rport-1:0-2/target1:0:0/1:0:0:3/block/sda",
+                Some("fc"),
+            ),
+            (
+                "../../devices/pci0000:00/0000:01:00.0/host0/port-0:0/end_device-0:0/target0:0:0/0:0:0:0/block/sda",
+                Some("sas"),
+            ),
+            (
+                "../../devices/pci0000:00/0000:00:05.0/virtio2/host2/target2:0:0/2:0:0:0/block/sda",
+                Some("virtio"),
+            ),
+            ("../../devices/atari/block/sda", None),
+        ] {
+            assert_eq!(transport(folder, "sda", place).as_deref(), expected, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_nvme_path_leads_to_its_disk() {
+        assert_eq!(head_of("nvme0c1n1").as_deref(), Some("nvme0n1"));
+        assert_eq!(head_of("nvme12c34n56").as_deref(), Some("nvme12n56"));
+        assert_eq!(head_of("sda"), None);
+    }
+
+    #[test]
+    fn page_80_gives_a_serial_number_and_a_cut_page_gives_none() {
+        assert_eq!(unit_serial(b"\x00\x80\x00\x06 ABC12").as_deref(), Some("ABC12"));
+        assert_eq!(unit_serial(b"\x00\x80\x00\x06ABC"), None);
+        assert_eq!(unit_serial(b"\x00\x80"), None);
+        assert_eq!(unit_serial(b"\x00\x80\x00\x02\0\0"), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! Joins what the sources said into the storage map.
+//!
+//! Plain functions of values: nothing is read here.
+
+mod disks;
+pub mod mount_table;
+pub mod volume_io;
+pub mod volumes;
+
+pub use disks::link;

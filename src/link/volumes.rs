@@ -1,0 +1,335 @@
+//! The resolver: from a pod's volume to the disks that carry it.
+//!
+//! A plain function of the node's mounts, the block device graph and the kubelet's folders. `docs/volumes.md` says for every
+//! sort of volume what is shown and from which datum.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::mount_table::MountTable;
+use crate::model::btrfs::BtrfsFilesystem;
+use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
+use crate::model::graph::BlockDevices;
+use crate::model::mount::Mount;
+use crate::model::placement::{Medium, Placement, Volume, VolumeUser};
+use crate::model::remote::RemoteTarget;
+use crate::model::volume::{PodVolume, VolumeMode};
+
+/// What the resolver reasons from.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The node's mounts, in the order of `mountinfo`.
+    pub mounts: &'a [Mount],
+    /// The node's block devices.
+    pub devices: &'a BlockDevices,
+    /// btrfs filesystems and the devices that each lies on.
+    pub btrfs: &'a [BtrfsFilesystem],
+    /// Disks that are reached over a network.
+    pub remotes: &'a BTreeMap<DeviceNumber, Vec<RemoteTarget>>,
+    /// What mounts of network filesystems lead to, by the mount's id.
+    pub mount_remotes: &'a BTreeMap<u64, RemoteTarget>,
+    /// The kubelet's folder as the node has it.
+    pub kubelet: &'a Path,
+    /// Pods' volumes.
+    pub pod_volumes: &'a [PodVolume],
+}
+
+/// Filesystems that are this node's memory, or hold nothing of their own.
+const MEMORY: [&str; 3] = ["tmpfs", "ramfs", "hugetlbfs"];
+
+/// Every volume of every pod, each once, in order of name, with what carries it.
+pub fn place(facts: &Facts<'_>) -> Vec<Volume> {
+    Resolver::new(facts).place()
+}
+
+struct Resolver<'a> {
+    facts: &'a Facts<'a>,
+    table: MountTable<'a>,
+    /// Device nodes that are bound somewhere: raw block volumes are.
+    bound_nodes: Vec<&'a Mount>,
+    /// Filesystems on which the node itself lives.
+    of_the_node: BTreeSet<DeviceNumber>,
+    /// For each filesystem the volumes that have a mount of it.
+    owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>>,
+}
+
+/// What makes two pods' volumes the same one: the PersistentVolume, or for others pod and name.
+type VolumeKey = (String, String);
+
+impl<'a> Resolver<'a> {
+    fn new(facts: &'a Facts<'a>) -> Self {
+        let table = MountTable::new(facts.mounts);
+        let of_the_node = [Path::new("/"), facts.kubelet]
+            .into_iter()
+            .filter_map(|path| table.of(path))
+            .map(|mount| mount.number)
+            .collect();
+        let mut owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>> = BTreeMap::new();
+        for volume in facts.pod_volumes {
+            if let Some(mount) = table.at(&volume.path) {
+                owners.entry(mount.number).or_default().insert(key(volume));
+            }
+        }
+        let is_node = |mount: &&Mount| mount.fstype == "devtmpfs" && mount.root != Path::new("/");
+        let bound_nodes = facts.mounts.iter().filter(is_node).collect();
+        Self {
+            facts,
+            table,
+            bound_nodes,
+            of_the_node,
+            owners,
+        }
+    }
+
+    fn place(&self) -> Vec<Volume> {
+        let mut placed: BTreeMap<VolumeKey, Volume> = BTreeMap::new();
+        for volume in self.facts.pod_volumes.iter().filter(|volume| !volume.is_text()) {
+            let user = VolumeUser {
+                pod_uid: volume.pod_uid.clone(),
+                path: volume.path.clone(),
+                filesystem: self.table.at(&volume.path).map(|mount| mount.number),
+            };
+            match placed.entry(key(volume)) {
+                std::collections::btree_map::Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    // Of several pods one may have it mounted and another not yet.
+                    if known.placement.medium == Medium::NotMounted {
+                        known.placement = self.placement(volume);
+                    }
+                    known.users.push(user);
+                }
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    place.insert(Volume {
+                        name: volume.persistent_volume().unwrap_or(&volume.name).to_owned(),
+                        persistent: volume.persistent_volume().is_some(),
+                        driver: volume
+                            .csi
+                            .as_ref()
+                            .map_or(&volume.plugin, |csi| &csi.driver)
+                            .clone(),
+                        handle: volume.csi.as_ref().and_then(|csi| csi.volume_handle.clone()),
+                        mode: volume.mode,
+                        users: vec![user],
+                        placement: self.placement(volume),
+                        device_size: None,
+                        usage: None,
+                        io: None,
+                    });
+                }
+            }
+        }
+        let mut placed: Vec<_> = placed.into_values().collect();
+        for volume in &mut placed {
+            volume.users.sort_unstable();
+        }
+        placed
+    }
+
+    fn placement(&self, volume: &PodVolume) -> Placement {
+        match volume.mode {
+            VolumeMode::Block => self.raw_block(volume),
+            VolumeMode::Filesystem => match self.table.at(&volume.path) {
+                Some(mount) => {
+                    let shared = self.is_shared(mount, &key(volume));
+                    self.on_mount(mount, shared, &mut BTreeSet::new())
+                }
+                None if volume.is_folder() => self
+                    .table
+                    .of(&volume.path)
+                    .map_or_else(Placement::not_mounted, |mount| {
+                        self.on_mount(mount, true, &mut BTreeSet::new())
+                    }),
+                None => Placement::not_mounted(),
+            },
+        }
+    }
+
+    /// Others lie on the filesystem if only a folder of it is mounted here, if another volume has a mount of it, if the node
+    /// itself lives on it, or if it is of a kind that is shared by design.
+    fn is_shared(&self, mount: &Mount, own: &VolumeKey) -> bool {
+        let by_design = mount.fstype == "zfs" || is_nfs(&mount.fstype);
+        let others = self
+            .owners
+            .get(&mount.number)
+            .is_some_and(|owners| owners.iter().any(|owner| owner != own));
+        by_design || others || mount.root != Path::new("/") || self.of_the_node.contains(&mount.number)
+    }
+
+    fn on_mount(&self, mount: &Mount, shared: bool, loops: &mut BTreeSet<DeviceNumber>) -> Placement {
+        let mut placement = Placement {
+            medium: Medium::Unknown,
+            mount_point: Some(mount.mount_point.clone()),
+            number: Some(mount.number),
+            fstype: Some(mount.fstype.clone()),
+            source: Some(mount.source.clone()),
+            read_only: mount.read_only || mount.filesystem_read_only,
+            devices: self.devices_of(mount),
+            disks: Vec::new(),
+            remote: None,
+            shared,
+        };
+        if MEMORY.contains(&mount.fstype.as_str()) {
+            placement.medium = Medium::Memory;
+        } else if !placement.devices.is_empty() {
+            self.add_disks(&mut placement, loops);
+        } else if let Some(remote) = self.facts.mount_remotes.get(&mount.id) {
+            placement.medium = Medium::Network;
+            placement.remote = Some(remote.clone());
+        }
+        placement
+    }
+
+    /// The devices of a filesystem: the one that its number names; for btrfs, whose number is anonymous, all devices
+    /// that the kernel lists with the one that was mounted; for ZFS the members of the pool.
+    fn devices_of(&self, mount: &Mount) -> Vec<DeviceNumber> {
+        let devices = self.facts.devices;
+        if let Some(device) = devices.get(mount.number) {
+            return vec![device.number];
+        }
+        match mount.fstype.as_str() {
+            "btrfs" => {
+                let Some(source) = devices.by_source(&mount.source) else {
+                    return Vec::new();
+                };
+                let filesystem = self
+                    .facts
+                    .btrfs
+                    .iter()
+                    .find(|filesystem| filesystem.device_names.contains(&source.kernel_name));
+                filesystem.map_or_else(
+                    || vec![source.number],
+                    |filesystem| {
+                        let members = filesystem
+                            .device_names
+                            .iter()
+                            .filter_map(|name| devices.named(name));
+                        members.map(|device| device.number).collect()
+                    },
+                )
+            }
+            "zfs" => {
+                let pool = mount.source.split('/').next().unwrap_or_default();
+                pool_members(devices, pool)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn add_disks(&self, placement: &mut Placement, loops: &mut BTreeSet<DeviceNumber>) {
+        placement.medium = Medium::Disk;
+        let mut disks = BTreeSet::new();
+        for device in &placement.devices {
+            for disk in self.facts.devices.disks_of(*device) {
+                self.add_disk(disk, &mut disks, &mut placement.remote, loops);
+            }
+        }
+        placement.disks = disks.into_iter().collect();
+    }
+
+    /// A loop device is followed to the disks of its file. A file may lie on a filesystem of another loop device, and a
+    /// broken machine may have a circle of them: each is followed once.
+    fn add_disk(
+        &self,
+        disk: &BlockDevice,
+        disks: &mut BTreeSet<DeviceNumber>,
+        remote: &mut Option<RemoteTarget>,
+        loops: &mut BTreeSet<DeviceNumber>,
+    ) {
+        if disk.device_type != DeviceType::Loop {
+            disks.insert(disk.number);
+            if remote.is_none() {
+                *remote = self
+                    .facts
+                    .remotes
+                    .get(&disk.number)
+                    .and_then(|paths| paths.first())
+                    .cloned();
+            }
+            return;
+        }
+        let Some(file) = &disk.backing_file else { return };
+        if !loops.insert(disk.number) {
+            return;
+        }
+        let file = file.strip_suffix(" (deleted)").unwrap_or(file);
+        if let Some(mount) = self.table.of(Path::new(file)) {
+            let below = self.on_mount(mount, true, loops);
+            disks.extend(below.disks);
+            if remote.is_none() {
+                *remote = below.remote;
+            }
+        }
+    }
+
+    /// A raw block volume is a file bound to a device's node: the bind's `root` names the node in devtmpfs.
+    fn raw_block(&self, volume: &PodVolume) -> Placement {
+        let devices = self.facts.devices;
+        let bound = self.bound_nodes.iter().find_map(|mount| {
+            volume
+                .other_paths
+                .iter()
+                .find(|path| mount.mount_point.starts_with(path))?;
+            let node = mount.root.strip_prefix("/").ok()?.to_str()?;
+            devices.named(node.strip_prefix("mapper/").unwrap_or(node))
+        });
+        // Drivers that hand out a plain link to the device leave no bind; the kubelet then holds a loop device on the path.
+        let held = || {
+            devices.iter().find_map(|device| {
+                let file = device.backing_file.as_deref().map(Path::new)?;
+                volume
+                    .other_paths
+                    .iter()
+                    .any(|path| path == file)
+                    .then_some(device)
+            })
+        };
+        let Some(device) = bound.or_else(held) else {
+            return Placement::not_mounted();
+        };
+        let mut placement = Placement {
+            devices: vec![device.number],
+            number: Some(device.number),
+            ..Placement::not_mounted()
+        };
+        placement.read_only = device.read_only == Some(true);
+        self.add_disks(&mut placement, &mut BTreeSet::new());
+        placement
+    }
+}
+
+/// The members of a ZFS pool: ZFS writes the pool's name as the label of each.
+fn pool_members(devices: &BlockDevices, pool: &str) -> Vec<DeviceNumber> {
+    let is_member = |device: &&BlockDevice| {
+        device.signature.fstype.as_deref() == Some("zfs_member")
+            && device.signature.label.as_deref() == Some(pool)
+    };
+    let members: Vec<_> = devices.iter().filter(is_member).collect();
+    // A pool on a whole disk is found on the disk and on the partition that ZFS made on it: the partition is enough.
+    members
+        .iter()
+        .filter(|device| !members.iter().any(|other| other.parents.contains(&device.number)))
+        .map(|device| device.number)
+        .collect()
+}
+
+fn is_nfs(fstype: &str) -> bool {
+    matches!(fstype, "nfs" | "nfs4")
+}
+
+fn key(volume: &PodVolume) -> VolumeKey {
+    match volume.persistent_volume() {
+        Some(name) => (name.to_owned(), String::new()),
+        None => (volume.name.clone(), volume.pod_uid.clone()),
+    }
+}
+
+/// The disks, partitions and stacked devices between a volume and its disks, for drawing: every device from which
+/// the volume's devices are made, with the volume's own.
+pub fn layers(devices: &BlockDevices, placement: &Placement) -> BTreeSet<DeviceNumber> {
+    placement
+        .devices
+        .iter()
+        .flat_map(|device| devices.below(*device))
+        .map(|device| device.number)
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! Arguments, log, runtime, exit code; nothing else.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use scope_storage_probe::app;
+use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat};
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::node_page;
+use scope_storage_probe::render::tree;
+use tracing_subscriber::EnvFilter;
+
+/// Wrong use or configuration: `EX_USAGE` of sysexits.h.
+const WRONG_USE: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            let _ = told.print();
+            return if told.use_stderr() {
+                ExitCode::from(WRONG_USE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    if let Err(error) = start_log(&arguments.log) {
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+        return ExitCode::from(WRONG_USE);
+    }
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let sources = &arguments.sources;
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")
+    };
+    match &arguments.command {
+        Command::Serve(serving) => runtime()?.block_on(app::serve(sources, serving))?,
+        Command::Report(reading) => print(&app::observe_once(sources, reading.interval).report())?,
+        Command::Metrics(metrics) => {
+            let observation = app::observe_once(sources, metrics.reading.interval);
+            let format = if metrics.openmetrics {
+                Format::OpenMetrics("1.0.0")
+            } else {
+                Format::Text
+            };
+            print(&node_page(&observation.state, &app::self_figures(), format))?;
+        }
+        Command::Tree(wanted) => {
+            let observation = app::observe_once(sources, wanted.reading.interval);
+            let state = &observation.state;
+            let text = match &wanted.disk {
+                Some(disk) => {
+                    tree::disk(state, disk).with_context(|| format!("there is no disk {disk} here"))?
+                }
+                None if wanted.json => tree::json(state),
+                None => tree::text(state),
+            };
+            print(text.as_bytes())?;
+        }
+        Command::Check(checking) => {
+            let findings = runtime()?.block_on(app::check::check(sources, &checking.plugin_dir));
+            print(findings.text.as_bytes())?;
+            return Ok(if findings.works {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut output = io::stdout().lock();
+    match output.write_all(bytes).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}
+
+fn start_log(arguments: &LogArguments) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&arguments.log_level).with_context(|| {
+        format!(
+            "`--log-level {}` is neither a level nor a filter",
+            arguments.log_level
+        )
+    })?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => log
+            .with_target(false)
+            .with_ansi(io::stderr().is_terminal())
+            .init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}

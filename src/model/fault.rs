@@ -1,0 +1,36 @@
+//! What went wrong while facts were collected.
+
+use std::fmt;
+
+/// One thing that could not be read or understood. It costs its own samples and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The source that met it: `block_devices`, `mounts`, `filesystems`, …
+    pub source: &'static str,
+    /// What it is about: a path, a line, a mount point.
+    pub subject: String,
+    /// What happened and, where there is one, the way out.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault of `source` about `subject`.
+    pub fn new(source: &'static str, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            source,
+            subject: subject.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Errors of reading name their file themselves.
+        if self.message.contains(&self.subject) {
+            formatter.write_str(&self.message)
+        } else {
+            write!(formatter, "{}: {}", self.subject, self.message)
+        }
+    }
+}

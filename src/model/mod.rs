@@ -1,0 +1,18 @@
+//! Plain values that sources fill in and sinks read.
+//!
+//! Nothing here does I/O, and nothing here knows where a value came from or where it goes: the modules import
+//! the standard library only. A value that is not known is `None` or not there; it is never zero.
+
+pub mod btrfs;
+pub mod bytes;
+pub mod device;
+pub mod fault;
+pub mod graph;
+pub mod host;
+pub mod io;
+pub mod loss;
+pub mod mount;
+pub mod placement;
+pub mod remote;
+pub mod topology;
+pub mod volume;

@@ -1,0 +1,119 @@
+//! Mounts, and how full the filesystems behind them are.
+
+use std::path::PathBuf;
+
+use super::device::DeviceNumber;
+
+/// One line of `mountinfo` (proc_pid_mountinfo(5)), its escapes undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The mount's id.
+    pub id: u64,
+    /// The id of the mount that it is mounted on.
+    pub parent_id: u64,
+    /// Device number that files on it have; anonymous for filesystems without one device.
+    pub number: DeviceNumber,
+    /// The part of the filesystem that is mounted: `/`, or a directory in it for bind mounts and subvolumes.
+    pub root: PathBuf,
+    /// Where it is mounted.
+    pub mount_point: PathBuf,
+    /// True where this mount refuses writes.
+    pub read_only: bool,
+    /// Filesystem type: `ext4`, `nfs4`, `fuse.sshfs`, …
+    pub fstype: String,
+    /// What was mounted, as it was said: `/dev/sda1`, `server:/export`, `tmpfs`.
+    pub source: String,
+    /// True where the whole filesystem refuses writes, as after an error.
+    pub filesystem_read_only: bool,
+}
+
+/// How full a filesystem is: statfs(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilesystemUsage {
+    /// Capacity in bytes.
+    pub size: u64,
+    /// Bytes not in use, root's reserve among them.
+    pub free: u64,
+    /// Bytes that a user without privilege can still write.
+    pub available: u64,
+    /// Inodes in all; `None` where the filesystem has no fixed number.
+    pub files: Option<u64>,
+    /// Inodes not in use; `None` as above.
+    pub files_free: Option<u64>,
+    /// True where writes are refused.
+    pub read_only: bool,
+}
+
+impl FilesystemUsage {
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.size.saturating_sub(self.free)
+    }
+
+    /// Share in use of what a user without privilege can use, 0 to 1: the figure of df(1). `None` for an empty filesystem.
+    pub fn fullness(&self) -> Option<f64> {
+        let usable = self.used().saturating_add(self.available);
+        (usable > 0).then(|| self.used() as f64 / usable as f64)
+    }
+}
+
+/// One filesystem of the node with its usage, or why that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Device number as in `mountinfo`.
+    pub number: DeviceNumber,
+    /// Where the node has it mounted.
+    pub mount_point: PathBuf,
+    /// Filesystem type.
+    pub fstype: String,
+    /// What was mounted.
+    pub source: String,
+    /// How full it is; the error says why that is unknown.
+    pub usage: Result<FilesystemUsage, UsageError>,
+}
+
+/// Why a filesystem's usage is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UsageError {
+    /// The call has not come back for a second or more: a dead server, a dead disk.
+    NotResponding,
+    /// The call has not come back yet.
+    Slow,
+    /// No mount of it can be seen from here.
+    NotVisible,
+    /// The kernel refused.
+    Refused(String),
+    /// What is at the mount point here is another filesystem than the node has there.
+    OtherFilesystem,
+    /// Nobody was asked: the roots are a captured machine's.
+    Captured,
+}
+
+impl UsageError {
+    /// A word for a label.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotResponding => "not_responding",
+            Self::Slow => "slow",
+            Self::NotVisible => "not_visible",
+            Self::Refused(_) => "refused",
+            Self::OtherFilesystem => "other_filesystem",
+            Self::Captured => "captured",
+        }
+    }
+}
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotResponding => formatter.write_str("statfs does not come back: the server or the disk behind it is not responding"),
+            Self::Slow => formatter.write_str("statfs has not come back yet"),
+            Self::NotVisible => formatter.write_str("not mounted in this mount namespace"),
+            Self::Refused(error) => write!(formatter, "statfs failed: {error}"),
+            Self::OtherFilesystem => formatter.write_str(
+                "another filesystem is seen there than the node has (is the hostPath mounted with mountPropagation: HostToContainer?)",
+            ),
+            Self::Captured => formatter.write_str("a captured machine has no live filesystems"),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Families about block devices: who they are, what they are made of, what they do.
+
+use super::exposition::{Family, Kind, Labels, Page, Value, seconds};
+use crate::model::device::{BlockDevice, DeviceNumber};
+use crate::model::io::{FlushCounters, IoCounters, IoRates, OperationCounters};
+use crate::state::State;
+
+const NODE_INFO: Family = Family::new("node_info", Kind::Gauge, "The node that answered. Always 1.");
+const DISK_INFO: Family = Family::new(
+    "disk_info",
+    Kind::Gauge,
+    "Make and identity of a whole disk, mounted or not; a multipath disk once however many paths it has. Always 1.",
+);
+const DEVICE_INFO: Family = Family::new(
+    "device_info",
+    Kind::Gauge,
+    "A block device of any layer with the name that people know. Always 1.",
+);
+const DEVICE_PARENT_INFO: Family = Family::new(
+    "device_parent_info",
+    Kind::Gauge,
+    "A block device and one that it is made of. Always 1.",
+);
+const DEVICE_SIZE: Family = Family::new("device_size_bytes", Kind::Gauge, "Capacity of a block device.");
+const IO_NOW: Family = Family::new("disk_io_now", Kind::Gauge, "Requests in flight.");
+const IOPS: Family = Family::new(
+    "disk_iops",
+    Kind::Gauge,
+    "Requests per second between the two latest readings at least 0.9 s apart, whoever asked for them. In PromQL, rate() over the counters is the better choice.",
+);
+const THROUGHPUT: Family = Family::new(
+    "disk_throughput_bytes_per_second",
+    Kind::Gauge,
+    "Bytes per second between the two latest readings at least 0.9 s apart, whoever asked for them. In PromQL, rate() over the counters is the better choice.",
+);
+const UTILIZATION: Family = Family::new(
+    "disk_utilization_ratio",
+    Kind::Gauge,
+    "Share of the time between the two latest readings during which requests were in flight, 0 to 1. In PromQL, rate() over disk_io_time_seconds_total is the better choice.",
+);
+
+const fn counter(name: &'static str, help: &'static str) -> Family {
+    Family::new(name, Kind::Counter, help)
+}
+
+/// The counters, each with how it is found; `None` where the kernel does not count it.
+type CounterFamily = (Family, fn(&IoCounters) -> Option<Value>);
+
+fn discards(counters: &IoCounters, value: fn(&OperationCounters) -> Value) -> Option<Value> {
+    counters.discards.as_ref().map(value)
+}
+
+fn flushes(counters: &IoCounters, value: fn(&FlushCounters) -> Value) -> Option<Value> {
+    counters.flushes.as_ref().map(value)
+}
+
+const COUNTERS: [CounterFamily; 16] = [
+    (counter("disk_reads_completed_total", "Reads completed."), |io| {
+        Some(io.reads.completed.into())
+    }),
+    (
+        counter("disk_reads_merged_total", "Reads merged into a neighbour."),
+        |io| Some(io.reads.merged.into()),
+    ),
+    (counter("disk_read_bytes_total", "Bytes read."), |io| {
+        Some(io.reads.bytes.into())
+    }),
+    (
+        counter(
+            "disk_read_time_seconds_total",
+            "Time that completed reads took, summed.",
+        ),
+        |io| Some(seconds(io.reads.milliseconds)),
+    ),
+    (
+        counter("disk_writes_completed_total", "Writes completed."),
+        |io| Some(io.writes.completed.into()),
+    ),
+    (
+        counter("disk_writes_merged_total", "Writes merged into a neighbour."),
+        |io| Some(io.writes.merged.into()),
+    ),
+    (counter("disk_written_bytes_total", "Bytes written."), |io| {
+        Some(io.writes.bytes.into())
+    }),
+    (
+        counter(
+            "disk_write_time_seconds_total",
+            "Time that completed writes took, summed.",
+        ),
+        |io| Some(seconds(io.writes.milliseconds)),
+    ),
+    (
+        counter("disk_discards_completed_total", "Discards completed."),
+        |io| discards(io, |discards| discards.completed.into()),
+    ),
+    (
+        counter("disk_discards_merged_total", "Discards merged into a neighbour."),
+        |io| discards(io, |discards| discards.merged.into()),
+    ),
+    (counter("disk_discarded_bytes_total", "Bytes discarded."), |io| {
+        discards(io, |discards| discards.bytes.into())
+    }),
+    (
+        counter(
+            "disk_discard_time_seconds_total",
+            "Time that completed discards took, summed.",
+        ),
+        |io| discards(io, |discards| seconds(discards.milliseconds)),
+    ),
+    (
+        counter("disk_flush_requests_total", "Cache flushes completed."),
+        |io| flushes(io, |flushes| flushes.completed.into()),
+    ),
+    (
+        counter(
+            "disk_flush_requests_time_seconds_total",
+            "Time that cache flushes took, summed.",
+        ),
+        |io| flushes(io, |flushes| seconds(flushes.milliseconds)),
+    ),
+    (
+        counter(
+            "disk_io_time_seconds_total",
+            "Time during which requests were in flight.",
+        ),
+        |io| Some(seconds(io.busy_milliseconds)),
+    ),
+    (
+        counter(
+            "disk_io_time_weighted_seconds_total",
+            "Time during which requests were in flight, times their number.",
+        ),
+        |io| Some(seconds(io.weighted_milliseconds)),
+    ),
+];
+
+/// All families that this file knows, for the reference.
+pub fn families() -> impl Iterator<Item = &'static Family> {
+    const INFO: [Family; 5] = [NODE_INFO, DISK_INFO, DEVICE_INFO, DEVICE_PARENT_INFO, DEVICE_SIZE];
+    const GAUGES: [Family; 4] = [IO_NOW, IOPS, THROUGHPUT, UTILIZATION];
+    INFO.iter()
+        .chain(COUNTERS.iter().map(|(family, _)| family))
+        .chain(GAUGES.iter())
+}
+
+/// Writes them.
+pub fn write(page: &mut Page<'_>, state: &State) {
+    page.family(&NODE_INFO, |samples| {
+        samples.add(&Labels::one("host", &state.host_id), 1_u64);
+    });
+    write_info(page, state);
+
+    let devices = &state.topology.devices;
+    let labels: Vec<(&BlockDevice, Labels)> = devices
+        .iter()
+        .map(|device| (device, Labels::one("device", &device.kernel_name)))
+        .collect();
+    page.family(&DEVICE_SIZE, |samples| {
+        for (device, labels) in &labels {
+            if let Some(size) = device.size {
+                samples.add(labels, size);
+            }
+        }
+    });
+    let counted: Vec<(DeviceNumber, &Labels, &IoCounters)> = labels
+        .iter()
+        .filter_map(|(device, labels)| {
+            Some((device.number, labels, state.sample.counters.get(&device.number)?))
+        })
+        .collect();
+    for (family, value) in &COUNTERS {
+        page.family(family, |samples| {
+            for (_, labels, counters) in &counted {
+                if let Some(value) = value(counters) {
+                    samples.add(labels, value);
+                }
+            }
+        });
+    }
+    page.family(&IO_NOW, |samples| {
+        for (_, labels, counters) in &counted {
+            samples.add(labels, counters.in_flight);
+        }
+    });
+    let rated: Vec<(&Labels, &IoRates)> = counted
+        .iter()
+        .filter_map(|(number, labels, _)| Some((*labels, state.rates.latest(*number)?)))
+        .collect();
+    page.family(&IOPS, |samples| {
+        for (labels, rates) in &rated {
+            samples.add_with(labels, "operation=\"read\"", rates.reads);
+            samples.add_with(labels, "operation=\"write\"", rates.writes);
+        }
+    });
+    page.family(&THROUGHPUT, |samples| {
+        for (labels, rates) in &rated {
+            samples.add_with(labels, "operation=\"read\"", rates.read_bytes);
+            samples.add_with(labels, "operation=\"write\"", rates.written_bytes);
+        }
+    });
+    page.family(&UTILIZATION, |samples| {
+        for (labels, rates) in &rated {
+            samples.add(labels, rates.utilization);
+        }
+    });
+}
+
+fn write_info(page: &mut Page<'_>, state: &State) {
+    let devices = &state.topology.devices;
+    page.family(&DISK_INFO, |samples| {
+        for disk in &state.topology.disks {
+            let Some(device) = devices.get(disk.number) else {
+                continue;
+            };
+            let identity = &disk.identity;
+            let labels = Labels::one("device", &device.kernel_name)
+                .with("type", device.device_type.as_str())
+                .with_known("model", identity.model.as_deref())
+                .with_known("serial", identity.serial.as_deref())
+                .with_known("wwn", identity.wwn.as_deref())
+                .with_known("vendor", identity.vendor.as_deref())
+                .with_known("revision", identity.revision.as_deref())
+                .with_known("transport", identity.transport.as_deref())
+                .with_known(
+                    "rotational",
+                    device
+                        .rotational
+                        .map(|rotational| if rotational { "1" } else { "0" }),
+                )
+                .with_known("path", identity.path.as_deref());
+            samples.add(&labels, 1_u64);
+        }
+    });
+    page.family(&DEVICE_INFO, |samples| {
+        for device in devices.iter() {
+            let labels = Labels::one("device", &device.kernel_name)
+                .with("name", &device.name)
+                .with("type", device.device_type.as_str())
+                .with_known("fstype", device.signature.fstype.as_deref())
+                .with_known("uuid", device.signature.uuid.as_deref());
+            samples.add(&labels, 1_u64);
+        }
+    });
+    page.family(&DEVICE_PARENT_INFO, |samples| {
+        for device in devices.iter() {
+            for parent in device.parents.iter().filter_map(|parent| devices.get(*parent)) {
+                samples.add(
+                    &Labels::one("device", &device.kernel_name).with("parent", &parent.kernel_name),
+                    1_u64,
+                );
+            }
+        }
+    });
+}

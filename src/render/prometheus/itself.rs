@@ -1,0 +1,199 @@
+//! Families about the program itself.
+
+use super::exposition::{Family, Kind, Labels, Page, seconds};
+use crate::state::State;
+
+/// Upper bounds of the histogram of answer times, in seconds. Scope waits for half a second.
+pub const DURATION_BOUNDS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5];
+
+/// Reports given to Scope since the start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReportFigures {
+    /// Answered with a report.
+    pub answered: u64,
+    /// Refused: wrong version, wrong path or method.
+    pub refused: u64,
+    /// For each of [`DURATION_BOUNDS`] how many took at most so long.
+    pub at_most: [u64; DURATION_BOUNDS.len()],
+    /// All answer times, in seconds.
+    pub seconds: f64,
+    /// Size of the latest report; `None` before the first.
+    pub latest_bytes: Option<usize>,
+}
+
+impl ReportFigures {
+    /// Counts one report that took so many seconds and has so many bytes.
+    pub fn count(&mut self, seconds: f64, bytes: usize) {
+        self.answered += 1;
+        self.seconds += seconds;
+        self.latest_bytes = Some(bytes);
+        for (bound, count) in DURATION_BOUNDS.iter().zip(&mut self.at_most) {
+            *count += u64::from(seconds <= *bound);
+        }
+    }
+}
+
+/// What the kernel says of this process. Figures that it does not give are `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessFigures {
+    /// CPU time used, in milliseconds.
+    pub cpu_milliseconds: Option<u64>,
+    /// Memory in RAM.
+    pub resident_bytes: Option<u64>,
+    /// Address space.
+    pub virtual_bytes: Option<u64>,
+    /// Start, in seconds since 1970.
+    pub started_at: Option<u64>,
+    /// Open file descriptors.
+    pub open_files: Option<u64>,
+    /// Most that may be open.
+    pub open_files_limit: Option<u64>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SelfFigures {
+    /// Reports.
+    pub reports: ReportFigures,
+    /// The process.
+    pub process: ProcessFigures,
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    Family::new(name, Kind::Gauge, help)
+}
+
+const BUILD_INFO: Family = gauge("build_info", "The program's version. Always 1.");
+const COLLECTOR_SUCCESS: Family = gauge(
+    "collector_success",
+    "1 where the collector could read its source.",
+);
+const COLLECTOR_DURATION: Family = gauge(
+    "collector_duration_seconds",
+    "How long the collector took for this reading.",
+);
+const REPORT_REQUESTS: Family = Family::new(
+    "report_requests_total",
+    Kind::Counter,
+    "Requests on the Scope socket.",
+);
+const REPORT_DURATION: Family = Family::new(
+    "report_duration_seconds",
+    Kind::Histogram,
+    "How long Scope waited for a report; it gives up after 0.5 s.",
+);
+const REPORT_BYTES: Family = gauge("report_bytes", "Size of the latest report.");
+const CPU: Family = Family::plain(
+    "process_cpu_seconds_total",
+    Kind::Counter,
+    "CPU time used by this process.",
+);
+const RESIDENT: Family = Family::plain(
+    "process_resident_memory_bytes",
+    Kind::Gauge,
+    "Memory of this process in RAM.",
+);
+const VIRTUAL: Family = Family::plain(
+    "process_virtual_memory_bytes",
+    Kind::Gauge,
+    "Address space of this process.",
+);
+const STARTED: Family = Family::plain(
+    "process_start_time_seconds",
+    Kind::Gauge,
+    "Start of this process, in seconds since 1970.",
+);
+const OPEN_FILES: Family = Family::plain(
+    "process_open_fds",
+    Kind::Gauge,
+    "Open file descriptors of this process.",
+);
+const OPEN_FILES_LIMIT: Family = Family::plain(
+    "process_max_fds",
+    Kind::Gauge,
+    "Most file descriptors that this process may open.",
+);
+
+/// All families that this file knows, for the reference.
+pub fn families() -> impl Iterator<Item = &'static Family> {
+    const ALL: [Family; 12] = [
+        BUILD_INFO,
+        COLLECTOR_SUCCESS,
+        COLLECTOR_DURATION,
+        REPORT_REQUESTS,
+        REPORT_DURATION,
+        REPORT_BYTES,
+        CPU,
+        RESIDENT,
+        VIRTUAL,
+        STARTED,
+        OPEN_FILES,
+        OPEN_FILES_LIMIT,
+    ];
+    ALL.iter()
+}
+
+/// Writes them.
+pub fn write(page: &mut Page<'_>, state: &State, itself: &SelfFigures) {
+    page.family(&BUILD_INFO, |samples| {
+        let labels = Labels::one("version", env!("CARGO_PKG_VERSION"))
+            .with_known("revision", option_env!("STORAGE_PROBE_REVISION"))
+            .with_known("rustc", option_env!("STORAGE_PROBE_RUSTC"));
+        samples.add(&labels, 1_u64);
+    });
+    let collectors: Vec<_> = state
+        .sample
+        .collectors
+        .iter()
+        .map(|outcome| (outcome, Labels::one("collector", outcome.collector)))
+        .collect();
+    page.family(&COLLECTOR_SUCCESS, |samples| {
+        for (outcome, labels) in &collectors {
+            samples.add(labels, outcome.success);
+        }
+    });
+    page.family(&COLLECTOR_DURATION, |samples| {
+        for (outcome, labels) in &collectors {
+            samples.add(labels, outcome.duration.as_secs_f64());
+        }
+    });
+    write_reports(page, &itself.reports);
+    write_process(page, &itself.process);
+}
+
+fn write_reports(page: &mut Page<'_>, reports: &ReportFigures) {
+    page.family(&REPORT_REQUESTS, |samples| {
+        samples.add(&Labels::one("result", "answered"), reports.answered);
+        samples.add(&Labels::one("result", "refused"), reports.refused);
+    });
+    page.family(&REPORT_DURATION, |samples| {
+        let buckets: Vec<_> = DURATION_BOUNDS.into_iter().zip(reports.at_most).collect();
+        samples.histogram(&Labels::none(), &buckets, reports.seconds, reports.answered);
+    });
+    page.family(&REPORT_BYTES, |samples| {
+        if let Some(bytes) = reports.latest_bytes {
+            samples.add(&Labels::none(), bytes);
+        }
+    });
+}
+
+fn write_process(page: &mut Page<'_>, process: &ProcessFigures) {
+    page.family(&CPU, |samples| {
+        if let Some(milliseconds) = process.cpu_milliseconds {
+            samples.add(&Labels::none(), seconds(milliseconds));
+        }
+    });
+    for (family, value) in [
+        (&RESIDENT, process.resident_bytes),
+        (&VIRTUAL, process.virtual_bytes),
+        (&STARTED, process.started_at),
+        (&OPEN_FILES, process.open_files),
+        (&OPEN_FILES_LIMIT, process.open_files_limit),
+    ] {
+        page.family(family, |samples| {
+            if let Some(value) = value {
+                samples.add(&Labels::none(), value);
+            }
+        });
+    }
+}

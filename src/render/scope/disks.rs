@@ -1,0 +1,430 @@
+//! Disks as nodes of Scope's persistent volumes.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::report::{Latest, MetadataTemplate, Metric, MetricTemplate, Node, Topology};
+use super::series::{Window, single};
+use super::{MOST_DISKS, ids};
+use crate::model::bytes::Bytes;
+use crate::model::device::{BlockDevice, DeviceType};
+use crate::model::io::IoRates;
+use crate::model::topology::{Disk, SWAP};
+use crate::state::State;
+
+pub(super) const TOPOLOGY: &str = "persistent_volume";
+
+/// Keys that Scope itself knows.
+pub(super) const NAME: &str = "kubernetes_name";
+pub(super) const NODE_TYPE: &str = "kubernetes_node_type";
+
+type Fact = (&'static str, &'static str);
+
+const SIZE: Fact = ("storage_disk_size", "Capacity");
+const MODEL: Fact = ("storage_disk_model", "Model");
+const VENDOR: Fact = ("storage_disk_vendor", "Vendor");
+const SERIAL: Fact = ("storage_disk_serial", "Serial");
+const WWN: Fact = ("storage_disk_wwn", "WWN");
+const MEDIA: Fact = ("storage_disk_media", "Media");
+const TRANSPORT: Fact = ("storage_disk_transport", "Transport");
+const FIRMWARE: Fact = ("storage_disk_firmware", "Firmware");
+const PATH: Fact = ("storage_disk_path", "Path");
+const STATUS: Fact = ("storage_disk_status", "Status");
+const CARRIES: Fact = ("storage_disk_carries", "Carries");
+const FULLEST_ON: Fact = ("storage_disk_fullest", "Fullest filesystem");
+const VOLUMES: Fact = ("storage_disk_volumes", "Volumes");
+const BACKING_FILE: Fact = ("storage_disk_file", "File");
+
+/// In the order in which the details panel shows them: the first nine at once, the others when asked for more.
+const FACTS: [Fact; 15] = [
+    (NODE_TYPE, "Type"),
+    STATUS,
+    SIZE,
+    CARRIES,
+    VOLUMES,
+    FULLEST_ON,
+    MODEL,
+    SERIAL,
+    MEDIA,
+    TRANSPORT,
+    WWN,
+    VENDOR,
+    FIRMWARE,
+    PATH,
+    BACKING_FILE,
+];
+
+/// A metric made of rates: id, label, format, and the figure.
+pub(super) struct RateMetric {
+    pub(super) id: &'static str,
+    label: &'static str,
+    format: &'static str,
+    pub(super) value: fn(&IoRates) -> Option<f64>,
+    pub(super) needs: Needs,
+    /// The true ceiling; without one, the largest figure of the last minute on any disk of this node.
+    ceiling: Option<f64>,
+}
+
+/// What must be counted for a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Needs {
+    /// Requests and bytes.
+    Counts,
+    /// The time that requests took.
+    Times,
+    /// The time during which there were requests: only block devices count it.
+    Busy,
+}
+
+pub(super) const RATE_METRICS: [RateMetric; 7] = [
+    RateMetric {
+        id: "storage_utilisation",
+        needs: Needs::Busy,
+        label: "Utilisation",
+        format: "percent",
+        value: |rates| Some(rates.utilization * 100.0),
+        ceiling: Some(100.0),
+    },
+    RateMetric {
+        id: "storage_read_iops",
+        needs: Needs::Counts,
+        label: "Read IOPS",
+        format: "",
+        value: |rates| Some(rates.reads),
+        ceiling: None,
+    },
+    RateMetric {
+        id: "storage_write_iops",
+        needs: Needs::Counts,
+        label: "Write IOPS",
+        format: "",
+        value: |rates| Some(rates.writes),
+        ceiling: None,
+    },
+    RateMetric {
+        id: "storage_read_latency",
+        needs: Needs::Times,
+        label: "Read latency (ms)",
+        format: "",
+        value: |rates| rates.read_latency.map(|seconds| seconds * 1e3),
+        ceiling: None,
+    },
+    RateMetric {
+        id: "storage_write_latency",
+        needs: Needs::Times,
+        label: "Write latency (ms)",
+        format: "",
+        value: |rates| rates.write_latency.map(|seconds| seconds * 1e3),
+        ceiling: None,
+    },
+    RateMetric {
+        id: "storage_read_throughput",
+        needs: Needs::Counts,
+        label: "Read per second",
+        format: "filesize",
+        value: |rates| Some(rates.read_bytes),
+        ceiling: None,
+    },
+    RateMetric {
+        id: "storage_write_throughput",
+        needs: Needs::Counts,
+        label: "Written per second",
+        format: "filesize",
+        value: |rates| Some(rates.written_bytes),
+        ceiling: None,
+    },
+];
+
+pub(super) const USED: &str = "storage_used";
+pub(super) const FULLEST: &str = "storage_fullest";
+
+/// A disk that the report tells of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub(super) disk: &'a Disk,
+    pub(super) device: &'a BlockDevice,
+}
+
+/// The disks of the report, in order of their numbers. Where there are too many, those that carry something
+/// and those that are busy stay.
+pub(super) fn shown(state: &State) -> Vec<Shown<'_>> {
+    let topology = &state.topology;
+    let mut shown: Vec<_> = topology
+        .disks
+        .iter()
+        .chain(&topology.loops)
+        .filter_map(|disk| {
+            Some(Shown {
+                disk,
+                device: topology.devices.get(disk.number)?,
+            })
+        })
+        .collect();
+    if shown.len() > MOST_DISKS {
+        let busy = |shown: &Shown<'_>| {
+            state
+                .rates
+                .latest(shown.disk.number)
+                .map_or(0, |rates| (rates.utilization * 1e6) as u64)
+        };
+        shown.sort_by_cached_key(|shown| {
+            (
+                shown.disk.carries.is_empty(),
+                Reverse(busy(shown)),
+                shown.disk.number,
+            )
+        });
+        shown.truncate(MOST_DISKS);
+        shown.sort_unstable_by_key(|shown| shown.disk.number);
+    }
+    shown
+}
+
+/// Their nodes.
+pub(super) fn topology<'a>(
+    state: &'a State,
+    shown: &[Shown<'a>],
+    window: &'a Window<'a>,
+    taken_at: &'a str,
+    host: &'a str,
+) -> Topology<'a> {
+    let ceilings: Vec<f64> = RATE_METRICS
+        .iter()
+        .map(|metric| ceiling(metric, shown, window))
+        .collect();
+    let disks = shown.iter().map(|shown| {
+        let id = ids::disk(&state.host_id, &shown.device.kernel_name);
+        let node = Node {
+            id: id.clone(),
+            topology: TOPOLOGY,
+            latest: latest(state, *shown, taken_at),
+            metrics: metrics(*shown, window, &ceilings, taken_at),
+            adjacency: Vec::new(),
+            parents: BTreeMap::from([("host", [host])]),
+        };
+        (id, node)
+    });
+    let with_node: BTreeSet<_> = shown.iter().map(|shown| shown.disk.number).collect();
+    let volumes = super::volumes::nodes(state, &with_node, window, &ceilings, taken_at, host);
+    let nodes = disks.chain(volumes);
+    Topology {
+        nodes: nodes.collect(),
+        metadata_templates: metadata_templates(),
+        metric_templates: metric_templates(),
+        table_templates: BTreeMap::new(),
+    }
+}
+
+fn ceiling(metric: &RateMetric, shown: &[Shown<'_>], window: &Window<'_>) -> f64 {
+    metric.ceiling.unwrap_or_else(|| {
+        shown
+            .iter()
+            .flat_map(|shown| window.rates(shown.disk.number))
+            .filter_map(|(_, rates)| (metric.value)(rates))
+            .fold(1.0, f64::max)
+            .ceil()
+    })
+}
+
+fn metrics<'a>(
+    shown: Shown<'a>,
+    window: &'a Window<'a>,
+    ceilings: &[f64],
+    taken_at: &'a str,
+) -> BTreeMap<&'static str, Metric<'a>> {
+    let mut metrics: BTreeMap<_, _> = RATE_METRICS
+        .iter()
+        .zip(ceilings)
+        .filter_map(|(metric, ceiling)| {
+            let values = window
+                .rates(shown.disk.number)
+                .filter_map(|(at, rates)| Some((at, (metric.value)(rates)?)));
+            Some((metric.id, window.metric(values, *ceiling)?))
+        })
+        .collect();
+    if let (Some(used), Some(size)) = (shown.disk.used, shown.device.size) {
+        metrics.insert(USED, single(taken_at, used as f64, size.max(used) as f64));
+    }
+    if let Some((thousandths, _)) = &shown.disk.fullest {
+        metrics.insert(FULLEST, single(taken_at, f64::from(*thousandths) / 10.0, 100.0));
+    }
+    metrics
+}
+
+fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+    let Shown { disk, device } = shown;
+    let identity = &disk.identity;
+    let known = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+    let kind = if device.device_type == DeviceType::Loop {
+        "Loop device"
+    } else {
+        "Disk"
+    };
+    let facts: [(&'static str, Option<Cow<'a, str>>); 16] = [
+        (NAME, Some(Cow::Owned(label(&device.name, &state.host_id)))),
+        (NODE_TYPE, Some(Cow::Borrowed(kind))),
+        (
+            SIZE.0,
+            device.size.map(|size| Cow::Owned(Bytes(size).to_string())),
+        ),
+        (MODEL.0, known(&identity.model)),
+        (VENDOR.0, known(&identity.vendor)),
+        (SERIAL.0, known(&identity.serial)),
+        (WWN.0, known(&identity.wwn)),
+        (MEDIA.0, device.medium().map(Cow::Borrowed)),
+        (TRANSPORT.0, identity.transport.as_deref().map(Cow::Borrowed)),
+        (FIRMWARE.0, known(&identity.revision)),
+        (
+            PATH.0,
+            if disk.paths.is_empty() {
+                known(&identity.path)
+            } else {
+                Some(Cow::Owned(disk.paths.join(", ")))
+            },
+        ),
+        (STATUS.0, Some(status(device))),
+        (CARRIES.0, carries(state, disk).map(Cow::Owned)),
+        (VOLUMES.0, volumes(state, disk).map(Cow::Owned)),
+        (
+            FULLEST_ON.0,
+            disk.fullest
+                .as_ref()
+                .map(|(_, mount_point)| Cow::Borrowed(mount_point.as_str())),
+        ),
+        (BACKING_FILE.0, known(&device.backing_file)),
+    ];
+    facts
+        .into_iter()
+        .filter_map(|(key, value)| {
+            Some((
+                Cow::Borrowed(key),
+                Latest {
+                    timestamp: taken_at,
+                    value: value?,
+                },
+            ))
+        })
+        .collect()
+}
+
+/// What the graph writes below the disk. It says whose disk it is, because every node has an `sda`. And it has spaces,
+/// which no Kubernetes name has: a volume that is called `sda`, too, must not be joined with the disk.
+fn label(device: &str, host_id: &str) -> String {
+    format!("{device} on {host_id}")
+}
+
+fn status(device: &BlockDevice) -> Cow<'_, str> {
+    let state = match (&device.state, device.size) {
+        (_, None) => "no medium",
+        (Some(state), _) => state,
+        (None, Some(_)) => "present",
+    };
+    if device.read_only == Some(true) {
+        Cow::Owned(format!("{state}, read-only"))
+    } else {
+        Cow::Borrowed(state)
+    }
+}
+
+/// `sda1 ext4 on /boot; vg0-root xfs on /; sda3 swap`, at most a dozen.
+fn carries(state: &State, disk: &Disk) -> Option<String> {
+    const MOST: usize = 12;
+    let parts: Vec<String> = disk
+        .carries
+        .iter()
+        .take(MOST)
+        .filter_map(|number| {
+            let device = state.topology.devices.get(*number)?;
+            let mut text = device.name.clone();
+            if let Some(fstype) = &device.signature.fstype {
+                text.push(' ');
+                text.push_str(fstype);
+            }
+            let mut points: Vec<&str> = state
+                .topology
+                .mount_points_of(*number)
+                .iter()
+                .map(String::as_str)
+                .filter(|point| *point != SWAP)
+                .collect();
+            points.sort_by_key(|point| point.len());
+            if let Some(shortest) = points.first() {
+                text.push_str(" on ");
+                text.push_str(shortest);
+            }
+            Some(text)
+        })
+        .collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let more = disk.carries.len().saturating_sub(MOST);
+    Some(if more == 0 {
+        parts.join("; ")
+    } else {
+        format!("{}; and {more} more", parts.join("; "))
+    })
+}
+
+/// The PersistentVolumes on it: what breaks if it dies.
+fn volumes(state: &State, disk: &Disk) -> Option<String> {
+    const MOST: usize = 20;
+    let names: Vec<&str> = state
+        .topology
+        .volumes_on(disk.number)
+        .filter(|volume| volume.persistent)
+        .map(|volume| volume.name.as_str())
+        .collect();
+    let more = names.len().saturating_sub(MOST);
+    let listed = names[..names.len() - more].join(", ");
+    match (names.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(listed),
+        (false, more) => Some(format!("{listed} and {more} more")),
+    }
+}
+
+fn metadata_templates() -> BTreeMap<&'static str, MetadataTemplate> {
+    FACTS
+        .iter()
+        .chain(&super::volumes::FACTS)
+        .zip(1_u8..)
+        .map(|((id, label), priority)| {
+            (
+                *id,
+                MetadataTemplate {
+                    id,
+                    label,
+                    priority: f64::from(priority),
+                    from: "latest",
+                },
+            )
+        })
+        .collect()
+}
+
+fn metric_templates() -> BTreeMap<&'static str, MetricTemplate> {
+    let rates = RATE_METRICS
+        .iter()
+        .map(|metric| (metric.id, metric.label, metric.format));
+    let fill = [
+        (FULLEST, "Fullest filesystem", "percent"),
+        (USED, "Used", "filesize"),
+    ];
+    fill.into_iter()
+        .chain(rates)
+        .zip(1_u8..)
+        .map(|((id, label, format), priority)| {
+            (
+                id,
+                MetricTemplate {
+                    id,
+                    label,
+                    format,
+                    priority: f64::from(priority),
+                },
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,211 @@
+//! Pods' volumes as nodes of Scope's persistent volumes, with edges to the disks that carry them.
+//!
+//! Without the API server the UID of a PersistentVolume is not known, and with it not the id that Scope's own probe gives the
+//! volume. So the node has an id of the host's, and the PersistentVolume's name, by which Scope joins the claim to it.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::disks::{NAME, NODE_TYPE, Needs, RATE_METRICS};
+use super::ids;
+use super::report::{Latest, Metric, Node};
+use super::series::{Window, single};
+use crate::model::bytes::Bytes;
+use crate::model::device::DeviceNumber;
+use crate::model::mount::FilesystemUsage;
+use crate::model::placement::{IoSource, Medium, Volume};
+use crate::model::volume::VolumeMode;
+use crate::state::State;
+
+type Fact = (&'static str, &'static str);
+
+const STATUS: Fact = ("storage_volume_status", "Status");
+const CAPACITY: Fact = ("storage_volume_size", "Capacity");
+const LIES_ON: Fact = ("storage_volume_disks", "Lies on");
+const FILESYSTEM: Fact = ("storage_volume_filesystem", "Filesystem");
+const DRIVER: Fact = ("storage_volume_driver", "Driver");
+const HANDLE: Fact = ("storage_volume_handle", "Handle");
+const SHARED: Fact = ("storage_volume_shared", "Shared");
+const PODS: Fact = ("storage_volume_pods", "Pods");
+const COUNTED_BY: Fact = ("storage_volume_io_source", "I/O counted by");
+
+/// In the order in which the details panel shows them, after those of disks.
+pub(super) const FACTS: [Fact; 9] = [
+    STATUS, CAPACITY, LIES_ON, FILESYSTEM, SHARED, DRIVER, HANDLE, PODS, COUNTED_BY,
+];
+
+/// The nodes of the PersistentVolumes that pods of this node use. Of disks only those in `shown` are named in edges.
+pub(super) fn nodes<'a>(
+    state: &'a State,
+    shown: &BTreeSet<DeviceNumber>,
+    window: &'a Window<'a>,
+    ceilings: &[f64],
+    taken_at: &'a str,
+    host: &'a str,
+) -> impl Iterator<Item = (String, Node<'a>)> {
+    let volumes = state.topology.volumes.iter().filter(|volume| volume.persistent);
+    volumes.map(move |volume| {
+        let id = ids::volume(&state.host_id, &volume.name);
+        let node = Node {
+            id: id.clone(),
+            topology: super::disks::TOPOLOGY,
+            latest: latest(state, volume, taken_at),
+            metrics: metrics(state, volume, window, ceilings, taken_at),
+            parents: BTreeMap::from([("host", [host])]),
+            adjacency: adjacency(state, volume, shown),
+        };
+        (id, node)
+    })
+}
+
+fn adjacency(state: &State, volume: &Volume, shown: &BTreeSet<DeviceNumber>) -> Vec<String> {
+    volume
+        .placement
+        .disks
+        .iter()
+        .filter(|disk| shown.contains(disk))
+        .filter_map(|disk| state.topology.devices.get(*disk))
+        .map(|disk| ids::disk(&state.host_id, &disk.kernel_name))
+        .collect()
+}
+
+fn usage(volume: &Volume) -> Option<&FilesystemUsage> {
+    volume.usage.as_ref().and_then(|usage| usage.as_ref().ok())
+}
+
+fn metrics<'a>(
+    state: &'a State,
+    volume: &Volume,
+    window: &'a Window<'a>,
+    ceilings: &[f64],
+    taken_at: &'a str,
+) -> BTreeMap<&'static str, Metric<'a>> {
+    let mut metrics = BTreeMap::new();
+    if let Some(io) = &volume.io {
+        for (metric, ceiling) in RATE_METRICS.iter().zip(ceilings) {
+            let known = match metric.needs {
+                Needs::Counts => true,
+                Needs::Times => io.source.has_times(),
+                Needs::Busy => io.source == IoSource::Device,
+            };
+            if !known {
+                continue;
+            }
+            let values = window
+                .volume_rates(&state.volume_rates, &volume.name)
+                .filter_map(|(at, rates)| Some((at, (metric.value)(rates)?)));
+            // The ceiling is the disks'; a remote volume may do more than they all.
+            if let Some(mut metric_of_it) = window.metric(values, *ceiling) {
+                let most = metric_of_it
+                    .samples
+                    .iter()
+                    .map(|sample| sample.value)
+                    .fold(*ceiling, f64::max);
+                metric_of_it.max = most;
+                metrics.insert(metric.id, metric_of_it);
+            }
+        }
+    }
+    if let Some(usage) = usage(volume) {
+        metrics.insert(
+            super::disks::USED,
+            single(taken_at, usage.used() as f64, usage.size as f64),
+        );
+        if let Some(fullness) = usage.fullness() {
+            metrics.insert(super::disks::FULLEST, single(taken_at, fullness * 100.0, 100.0));
+        }
+    }
+    metrics
+}
+
+fn latest<'a>(
+    state: &'a State,
+    volume: &'a Volume,
+    taken_at: &'a str,
+) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+    let placement = &volume.placement;
+    let size = usage(volume).map(|usage| usage.size).or(volume.device_size);
+    let pods: Vec<&str> = volume.users.iter().map(|user| user.pod_uid.as_str()).collect();
+    let facts: [(&'static str, Option<Cow<'a, str>>); 11] = [
+        (NAME, Some(Cow::Borrowed(volume.name.as_str()))),
+        (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume"))),
+        (STATUS.0, Some(status(volume))),
+        (CAPACITY.0, size.map(|size| Cow::Owned(Bytes(size).to_string()))),
+        (LIES_ON.0, lies_on(state, volume)),
+        (FILESYSTEM.0, filesystem(volume)),
+        (
+            SHARED.0,
+            placement.shared.then_some(Cow::Borrowed(
+                "with others: capacity and use are the whole filesystem's",
+            )),
+        ),
+        (DRIVER.0, Some(Cow::Borrowed(volume.driver.as_str()))),
+        (HANDLE.0, volume.handle.as_deref().map(Cow::Borrowed)),
+        (PODS.0, Some(Cow::Owned(pods.join(", ")))),
+        (
+            COUNTED_BY.0,
+            volume.io.map(|io| Cow::Borrowed(io.source.as_str())),
+        ),
+    ];
+    facts
+        .into_iter()
+        .filter_map(|(key, value)| {
+            Some((
+                Cow::Borrowed(key),
+                Latest {
+                    timestamp: taken_at,
+                    value: value?,
+                },
+            ))
+        })
+        .collect()
+}
+
+fn status(volume: &Volume) -> Cow<'_, str> {
+    if let Some(Err(error)) = &volume.usage {
+        return Cow::Owned(error.to_string());
+    }
+    let word = if volume.mode == VolumeMode::Block {
+        "raw block device"
+    } else {
+        "mounted"
+    };
+    match volume.placement.medium {
+        Medium::NotMounted => Cow::Borrowed("not mounted"),
+        _ if volume.placement.read_only => Cow::Owned(format!("{word}, read-only")),
+        _ => Cow::Borrowed(word),
+    }
+}
+
+fn filesystem(volume: &Volume) -> Option<Cow<'_, str>> {
+    let fstype = volume.placement.fstype.as_deref()?;
+    Some(match &volume.placement.mount_point {
+        Some(point) => Cow::Owned(format!("{fstype} on {}", point.display())),
+        None => Cow::Borrowed(fstype),
+    })
+}
+
+/// `nvme0n1 (S64HNE0R1), sda (ZC1)`, or the other machine.
+fn lies_on<'a>(state: &State, volume: &Volume) -> Option<Cow<'a, str>> {
+    let mut parts: Vec<String> = volume
+        .placement
+        .disks
+        .iter()
+        .filter_map(|disk| {
+            let device = state.topology.devices.get(*disk)?;
+            let serial = state
+                .topology
+                .disk(*disk)
+                .and_then(|disk| disk.identity.serial.as_deref());
+            Some(serial.map_or_else(
+                || device.name.clone(),
+                |serial| format!("{} ({serial})", device.name),
+            ))
+        })
+        .collect();
+    parts.extend(volume.placement.remote.as_ref().map(ToString::to_string));
+    if parts.is_empty() && volume.placement.medium == Medium::Memory {
+        parts.push("memory".into());
+    }
+    (!parts.is_empty()).then(|| Cow::Owned(parts.join(", ")))
+}

@@ -1,0 +1,279 @@
+//! HTTP/1.1 on a Unix socket and on TCP.
+//!
+//! This module knows nothing of disks: it is given a function from request to answer. Each connection has a task
+//! of its own, so that an idle or a broken client holds up nobody. A client that does not send a whole request in time is
+//! hung up on, and there is a bound on connections. At the end, answers under way are finished, for a bounded time.
+
+pub mod socket;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use hyper::service::service_fn;
+use hyper::{Method, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+
+/// How long a client may take to send a request, and may stay silent between two. Scope asks every second,
+/// Prometheus every minute at the least in practice; both open a new connection where the old one was closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
+/// At most so many connections to one socket; further ones wait to be accepted.
+const MOST_CONNECTIONS: usize = 128;
+/// How long answers under way may take at the end.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Request heads are small; a larger one is refused with 431.
+const LARGEST_HEAD: usize = 16 << 10;
+
+/// What a client asked.
+#[derive(Debug)]
+pub struct Request {
+    /// GET, HEAD, …
+    pub method: Method,
+    /// The path without the query.
+    pub path: String,
+    /// The query without `?`.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+impl Request {
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A parameter of the query, percent-decoding aside: the values that Scope sends need none.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+}
+
+/// What it is told.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Pieces,
+    gzip: bool,
+    allow: Option<&'static str>,
+}
+
+impl Answer {
+    /// 200 with a body.
+    pub fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self::in_pieces(content_type, [body.into()])
+    }
+
+    /// 200 with a body made of several pieces. Each is let go when it is sent.
+    pub fn in_pieces(content_type: &'static str, body: impl IntoIterator<Item = Bytes>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type,
+            body: body.into_iter().collect(),
+            gzip: false,
+            allow: None,
+        }
+    }
+
+    /// An error with a line for people.
+    pub fn error(status: StatusCode, line: impl Into<String>) -> Self {
+        let mut line = line.into();
+        line.push('\n');
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body: [Bytes::from(line)].into_iter().collect(),
+            gzip: false,
+            allow: None,
+        }
+    }
+
+    /// 405 with the methods that are allowed.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::error(StatusCode::METHOD_NOT_ALLOWED, format!("only {allow} here"))
+        }
+    }
+
+    /// Says that the body is compressed.
+    #[must_use]
+    pub fn gzipped(mut self) -> Self {
+        self.gzip = true;
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// How many bytes the body has.
+    pub fn len(&self) -> usize {
+        self.body.length
+    }
+
+    /// True where there is no body.
+    pub fn is_empty(&self) -> bool {
+        self.body.length == 0
+    }
+
+    fn into_response(self, head_only: bool) -> hyper::Response<Pieces> {
+        let length = self.body.length;
+        let mut response = hyper::Response::new(if head_only { Pieces::default() } else { self.body });
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+        if head_only {
+            headers.insert(hyper::header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if self.gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+/// A body that is there already, in pieces.
+#[derive(Debug, Clone, Default)]
+struct Pieces {
+    left: VecDeque<Bytes>,
+    length: usize,
+}
+
+impl FromIterator<Bytes> for Pieces {
+    fn from_iter<T: IntoIterator<Item = Bytes>>(pieces: T) -> Self {
+        let left: VecDeque<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let length = left.iter().map(Bytes::len).sum();
+        Self { left, length }
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.left.pop_front();
+        self.length -= piece.as_ref().map_or(0, Bytes::len);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length as u64)
+    }
+}
+
+/// The future of an answer.
+pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// From request to answer.
+pub type Handler = Arc<dyn Fn(Request) -> Answering + Send + Sync>;
+
+/// Where connections come from.
+pub trait Listener {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// The next one.
+    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+}
+
+impl Listener for tokio::net::TcpListener {
+    type Stream = tokio::net::TcpStream;
+
+    async fn accept(&self) -> std::io::Result<Self::Stream> {
+        let (stream, _) = tokio::net::TcpListener::accept(self).await?;
+        // Answers are written whole; waiting to fill a packet only costs time.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+}
+
+impl Listener for tokio::net::UnixListener {
+    type Stream = tokio::net::UnixStream;
+
+    async fn accept(&self) -> std::io::Result<Self::Stream> {
+        Ok(tokio::net::UnixListener::accept(self).await?.0)
+    }
+}
+
+/// Answers until `stop` says true, then finishes what is under way.
+pub async fn run(listener: impl Listener, handler: Handler, mut stop: watch::Receiver<bool>) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                // Out of file descriptors, mostly: trying again at once would only burn time.
+                tracing::warn!(%error, "cannot accept a connection; trying again");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let handler = Arc::clone(&handler);
+        let service = service_fn(move |request| answer(Arc::clone(&handler), request));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(LARGEST_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+}
+
+async fn answer(
+    handler: Handler,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Pieces>, Infallible> {
+    let (parts, _body) = request.into_parts();
+    let head_only = parts.method == Method::HEAD;
+    let request = Request {
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        method: parts.method,
+        headers: parts.headers,
+    };
+    Ok(handler(request).await.into_response(head_only))
+}

@@ -1,0 +1,30 @@
+//! All that is known at one moment: what the sinks write.
+
+use crate::history::{Rates, Series};
+use crate::model::host::{BLOCK_DEVICES, HostSample};
+use crate::model::topology::Topology;
+
+/// One node's facts, joined, with rates.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The name under which Scope knows this node: its ids are made of it.
+    pub host_id: String,
+    /// What the kernel said.
+    pub sample: HostSample,
+    /// The map made of it.
+    pub topology: Topology,
+    /// Rates of the last minute, of each device.
+    pub rates: Rates,
+    /// The same of each PersistentVolume, by name.
+    pub volume_rates: Series<String>,
+}
+
+impl State {
+    /// True when the main source answered: the block devices were read.
+    pub fn is_ready(&self) -> bool {
+        self.sample
+            .collectors
+            .iter()
+            .any(|outcome| outcome.collector == BLOCK_DEVICES && outcome.success)
+    }
+}

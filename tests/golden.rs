@@ -1,0 +1,115 @@
+//! Given this machine, this is the report, the page and the tree: whole outputs, for every layer of the stack.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+mod support;
+
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::itself::SelfFigures;
+use scope_storage_probe::render::prometheus::node_page;
+use scope_storage_probe::render::{scope, tree};
+use scope_storage_probe::state::State;
+use support::fixture::Machine;
+use support::scope_contract::{Expectations, assert_holds};
+use support::{generated, reading};
+
+fn page(state: &State, format: Format) -> String {
+    String::from_utf8(node_page(state, &SelfFigures::default(), format)).unwrap()
+}
+
+/// The report, laid out for people, after it was checked against the contract.
+fn report(state: &State) -> String {
+    let bytes = scope::report(state);
+    let expectations = Expectations {
+        plugin_id: "storage",
+        api_version: "1",
+        host: &state.host_id,
+        maximal_bytes: None,
+    };
+    assert_holds(&bytes, &expectations);
+    let report: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    format!("{report:#}")
+}
+
+#[test]
+fn two_disks() {
+    let state = reading::state(&generated::machine(2), 3);
+    insta::assert_snapshot!("two-disks.report", report(&state));
+    insta::assert_snapshot!("two-disks.page", page(&state, Format::Text));
+    insta::assert_snapshot!(
+        "two-disks.openmetrics",
+        page(&state, Format::OpenMetrics("1.0.0"))
+    );
+    insta::assert_snapshot!("two-disks.tree", tree::text(&state));
+}
+
+/// Report, page and tree of a captured machine. What `lsblk` said of the same machine at the same moment is compared in
+/// `tests/machines.rs`.
+fn captured(name: &str) {
+    let state = reading::state(&Machine::captured(name), 2);
+    assert!(state.is_ready());
+    insta::assert_snapshot!(format!("{name}.report"), report(&state));
+    insta::assert_snapshot!(format!("{name}.page"), page(&state, Format::Text));
+    insta::assert_snapshot!(format!("{name}.tree"), tree::text(&state));
+}
+
+macro_rules! captured_machines {
+    ($($test:ident: $name:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            captured($name);
+        })*
+
+        /// A machine that was captured and is compared with nothing would be forgotten.
+        #[test]
+        fn every_captured_machine_has_golden_files() {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/machines");
+            let mut found: Vec<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap().trim_end_matches(".txt").to_owned())
+                .collect();
+            found.sort_unstable();
+            let mut tested = vec![$($name),*];
+            tested.sort_unstable();
+            assert_eq!(found, tested);
+        }
+    };
+}
+
+captured_machines! {
+    bcache: "bcache",
+    btrfs_two_disks: "btrfs-two-disks",
+    loop_file: "loop",
+    luks: "luks",
+    lvm_linear: "lvm-linear",
+    lvm_on_luks: "lvm-on-luks",
+    lvm_snapshot: "lvm-snapshot",
+    lvm_thin: "lvm-thin",
+    md_degraded: "md-degraded",
+    md_raid0: "md-raid0",
+    md_raid1: "md-raid1",
+    multipath: "multipath",
+    nvme_multipath: "nvme-multipath",
+    nvme_namespaces: "nvme-namespaces",
+    overlay: "overlay",
+    partition: "partition",
+    one_of_everything: "skeleton",
+}
+
+#[test]
+fn a_machine_about_which_nothing_can_be_read() {
+    let machine = Machine::new();
+    machine.write("/proc/sys/kernel/hostname", "blank\n");
+    let state = reading::state(&machine, 2);
+    assert!(!state.is_ready());
+    insta::assert_snapshot!("nothing.page", page(&state, Format::Text));
+    assert_holds(
+        &scope::report(&state),
+        &Expectations {
+            plugin_id: "storage",
+            api_version: "1",
+            host: "blank",
+            maximal_bytes: None,
+        },
+    );
+}

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs the tests that need real parts: loop devices, and Debian's Prometheus. Run it as root.
+#
+# What is missing is installed. Where that cannot be, the tests fail and name it; none is skipped.
+# Arguments are passed on to cargo: tests/real-parts.sh --release
+set -eu
+cd "$(dirname "$0")/.."
+
+missing=
+for part in losetup:mount blkdiscard:util-linux setpriv:util-linux prometheus:prometheus promtool:prometheus; do
+    command -v "${part%:*}" >/dev/null || missing="$missing ${part#*:}"
+done
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    # The names are words of their own.
+    # shellcheck disable=SC2086
+    apt-get install -y -q --no-install-recommends $missing
+fi
+
+exec cargo test "$@" --no-fail-fast --test kernel_io --test prometheus --test scope_client -- --ignored --show-output

@@ -1,0 +1,284 @@
+//! Given this node with these pods, this is what carries each volume: from the kubelet's folders and the kernel alone.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use scope_storage_probe::app::observer::Observer;
+use scope_storage_probe::host::Host;
+use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::itself::SelfFigures;
+use scope_storage_probe::render::prometheus::node_page;
+use scope_storage_probe::render::scope;
+use scope_storage_probe::state::State;
+use support::fixture::Machine;
+use support::generated;
+use support::scope_contract::{Expectations, assert_holds};
+
+const PODS: &str = "/var/lib/kubelet/pods";
+const WEB: &str = "11111111-1111-4111-8111-111111111111";
+const BASE: &str = "22222222-2222-4222-8222-222222222222";
+
+/// Four disks with a partition each (0 and 2 NVMe, 1 and 3 SATA), and two pods.
+///
+/// The first partition is the node's root. `pvc-alone` has the second to itself, and both pods use it. `local-folder` is a folder of
+/// the third, as is `local-other`. `nfs-data` is on a server. `raw` is the fourth disk as a raw block device. The pod `web` has an
+/// emptyDir on the node's root, one in memory, and a Secret.
+fn node() -> Machine {
+    let machine = generated::machine(4);
+    let mut mounts = String::from(
+        "20 1 259:1 / / rw - xfs /dev/nvme0n1p1 rw\n\
+         21 20 8:1 / /data/1 rw - xfs /dev/sda1 rw\n\
+         22 20 259:3 / /mnt/third rw - xfs /dev/nvme1n1p1 rw\n\
+         23 20 0:5 / /dev rw - devtmpfs devtmpfs rw\n",
+    );
+    let mut id = 100;
+    let mut mount = |number: &str, root: &str, point: &str, rest: &str| {
+        id += 1;
+        writeln!(mounts, "{id} 20 {number} {root} {point} rw,relatime - {rest}").unwrap();
+    };
+    let csi = "/var/lib/kubelet/plugins/kubernetes.io/csi";
+    mount(
+        "8:1",
+        "/",
+        &format!("{csi}/disks.example/abc/globalmount"),
+        "xfs /dev/sda1 rw",
+    );
+    for pod in [WEB, BASE] {
+        mount(
+            "8:1",
+            "/",
+            &format!("{PODS}/{pod}/volumes/kubernetes.io~csi/pvc-alone/mount"),
+            "xfs /dev/sda1 rw",
+        );
+        machine.write(
+            format!("{PODS}/{pod}/volumes/kubernetes.io~csi/pvc-alone/vol_data.json"),
+            r#"{"attachmentID":"csi-1","driverName":"disks.example","nodeName":"node","specVolID":"pvc-alone","volumeHandle":"vol-1","volumeLifecycleMode":"Persistent"}"#,
+        );
+    }
+    for (pod, name, folder) in [(WEB, "local-folder", "/one"), (BASE, "local-other", "/two")] {
+        let point = format!("{PODS}/{pod}/volumes/kubernetes.io~local-volume/{name}");
+        std::fs::create_dir_all(machine.place(&point)).unwrap();
+        mount("259:3", folder, &point, "xfs /dev/nvme1n1p1 rw");
+    }
+    let nfs = format!("{PODS}/{BASE}/volumes/kubernetes.io~nfs/nfs-data");
+    std::fs::create_dir_all(machine.place(&nfs)).unwrap();
+    mount("0:60", "/", &nfs, "nfs4 filer:/export/data rw,vers=4.2");
+    let cache = format!("{PODS}/{WEB}/volumes/kubernetes.io~empty-dir/cache");
+    let memory = format!("{PODS}/{WEB}/volumes/kubernetes.io~empty-dir/memory");
+    let secret = format!("{PODS}/{WEB}/volumes/kubernetes.io~secret/token");
+    for folder in [&cache, &memory, &secret] {
+        std::fs::create_dir_all(machine.place(folder)).unwrap();
+    }
+    mount("0:61", "/", &memory, "tmpfs tmpfs rw");
+    mount("0:62", "/", &secret, "tmpfs tmpfs rw");
+    mount(
+        "0:5",
+        "/sdb",
+        &format!("{csi}/volumeDevices/publish/raw/{WEB}"),
+        "devtmpfs devtmpfs rw",
+    );
+    machine.link(
+        format!("{PODS}/{WEB}/volumeDevices/kubernetes.io~csi/raw"),
+        format!("{csi}/volumeDevices/publish/raw/{WEB}"),
+    );
+    machine.write(format!("{csi}/volumeDevices/publish/raw/{WEB}"), "");
+    machine.write(
+        format!("{csi}/volumeDevices/raw/data/vol_data.json"),
+        r#"{"driverName":"disks.example","specVolID":"raw","volumeHandle":"vol-raw"}"#,
+    );
+    machine.write("/proc/1/mountinfo", &mounts);
+    machine.write("/proc/self/mountinfo", &mounts);
+    machine.write(
+        "/proc/1/mountstats",
+        format!(
+            "device filer:/export/data mounted on {nfs} with fstype nfs4 statvers=1.1\n\
+             \tbytes:\t4096 8192 0 0 4096 8192 1 2\n\
+             \tper-op statistics\n\
+             \t        READ: 3 3 0 500 12288 1 20 30 0\n\
+             \t       WRITE: 5 5 0 20480 700 1 40 50 0\n"
+        ),
+    );
+    machine.write("/sys/fs/cgroup/cgroup.controllers", "cpu io memory\n");
+    for (pod, line) in [
+        (
+            WEB,
+            "259:2 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n",
+        ),
+        (
+            BASE,
+            "259:2 rbytes=40960 wbytes=81920 rios=10 wios=20 dbytes=0 dios=0\n",
+        ),
+    ] {
+        let slice = format!("kubepods-besteffort-pod{}.slice", pod.replace('-', "_"));
+        machine.write(
+            format!("/sys/fs/cgroup/kubepods.slice/kubepods-besteffort.slice/{slice}/io.stat"),
+            line,
+        );
+    }
+    machine
+}
+
+fn state(machine: &Machine) -> State {
+    let mut observer = Observer::new(Host::new(machine.roots()), Some("node".into()));
+    observer
+        .observe(Instant::now() + Duration::from_secs(2))
+        .state
+        .clone()
+}
+
+fn volume<'a>(state: &'a State, name: &str) -> &'a Volume {
+    state
+        .topology
+        .volumes
+        .iter()
+        .find(|volume| volume.name == name)
+        .unwrap()
+}
+
+fn names(state: &State, numbers: &[scope_storage_probe::model::device::DeviceNumber]) -> Vec<String> {
+    numbers
+        .iter()
+        .map(|number| state.topology.devices.get(*number).unwrap().kernel_name.clone())
+        .collect()
+}
+
+#[test]
+fn a_claim_with_a_device_to_itself_is_one_volume_however_many_pods_use_it() {
+    let state = state(&node());
+    let alone = volume(&state, "pvc-alone");
+    assert_eq!(names(&state, &alone.placement.devices), ["sda1"]);
+    assert_eq!(names(&state, &alone.placement.disks), ["sda"]);
+    assert!(!alone.placement.shared);
+    assert_eq!(
+        (alone.driver.as_str(), alone.handle.as_deref()),
+        ("disks.example", Some("vol-1"))
+    );
+    assert_eq!(
+        alone
+            .users
+            .iter()
+            .map(|user| user.pod_uid.as_str())
+            .collect::<Vec<_>>(),
+        [WEB, BASE]
+    );
+    let io = alone.io.unwrap();
+    assert_eq!(io.source, IoSource::Device);
+    assert_eq!(io.counters, state.sample.counters[&alone.placement.devices[0]]);
+}
+
+#[test]
+fn folders_of_one_filesystem_are_shared_and_counted_by_control_group() {
+    let state = state(&node());
+    for (name, reads, written) in [("local-folder", 1, 8192), ("local-other", 10, 81_920)] {
+        let folder = volume(&state, name);
+        assert!(folder.placement.shared, "{name}");
+        assert_eq!(names(&state, &folder.placement.disks), ["nvme1n1"]);
+        let io = folder.io.unwrap();
+        assert_eq!(
+            (io.source, io.counters.reads.completed, io.counters.writes.bytes),
+            (IoSource::ControlGroup, reads, written)
+        );
+    }
+}
+
+#[test]
+fn a_volume_on_a_server_names_the_server_and_is_counted_by_the_client() {
+    let state = state(&node());
+    let nfs = volume(&state, "nfs-data");
+    assert_eq!(
+        (nfs.placement.medium, nfs.placement.shared),
+        (Medium::Network, true)
+    );
+    assert!(
+        nfs.placement
+            .remote
+            .as_ref()
+            .unwrap()
+            .to_string()
+            .contains("filer:/export/data")
+    );
+    let io = nfs.io.unwrap();
+    assert_eq!(
+        (
+            io.source,
+            io.counters.reads.completed,
+            io.counters.writes.completed
+        ),
+        (IoSource::Nfs, 3, 5)
+    );
+    assert_eq!(io.counters.writes.milliseconds, 50);
+}
+
+#[test]
+fn a_raw_block_volume_has_a_capacity_and_nothing_else() {
+    let state = state(&node());
+    let raw = volume(&state, "raw");
+    assert_eq!(names(&state, &raw.placement.disks), ["sdb"]);
+    assert_eq!(raw.device_size, state.topology.devices.named("sdb").unwrap().size);
+    assert_eq!(raw.usage, None);
+    assert_eq!(raw.io.unwrap().source, IoSource::Device);
+}
+
+#[test]
+fn an_empty_dir_lies_on_the_nodes_own_filesystem_or_in_memory_and_secrets_are_no_storage() {
+    let state = state(&node());
+    let cache = volume(&state, "cache");
+    assert!(cache.placement.shared && !cache.persistent);
+    assert_eq!(names(&state, &cache.placement.disks), ["nvme0n1"]);
+    assert_eq!(volume(&state, "memory").placement.medium, Medium::Memory);
+    assert!(state.topology.volumes.iter().all(|volume| volume.name != "token"));
+}
+
+#[test]
+fn a_volume_that_is_not_mounted_is_on_no_disk() {
+    let machine = node();
+    machine.write(
+        format!("{PODS}/{WEB}/volumes/kubernetes.io~csi/pvc-late/vol_data.json"),
+        r#"{"driverName":"d","specVolID":"pvc-late"}"#,
+    );
+    let state = state(&machine);
+    let late = volume(&state, "pvc-late");
+    assert_eq!(late.placement.medium, Medium::NotMounted);
+    assert!(late.placement.disks.is_empty() && late.usage.is_none() && late.io.is_none());
+}
+
+#[test]
+fn what_is_on_the_page_and_in_the_report() {
+    let state = state(&node());
+    let page = String::from_utf8(node_page(&state, &SelfFigures::default(), Format::Text)).unwrap();
+    let volumes: String =
+        page.lines()
+            .filter(|line| line.contains("volume_"))
+            .fold(String::new(), |mut text, line| {
+                text.push_str(line);
+                text.push('\n');
+                text
+            });
+    insta::assert_snapshot!("pods.page", volumes);
+    let report = scope::report(&state);
+    assert_holds(
+        &report,
+        &Expectations {
+            plugin_id: "storage",
+            api_version: "1",
+            host: "node",
+            maximal_bytes: None,
+        },
+    );
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let node = &report["PersistentVolume"]["nodes"]["node-volume-pvc-alone;<persistent_volume>"];
+    assert_eq!(
+        node["adjacency"],
+        serde_json::json!(["node-sda;<persistent_volume>"])
+    );
+    let disk = &report["PersistentVolume"]["nodes"]["node-nvme1n1;<persistent_volume>"];
+    assert_eq!(
+        disk["latest"]["storage_disk_volumes"]["value"],
+        "local-folder, local-other"
+    );
+}
