@@ -16,9 +16,10 @@ use divan::{AllocProfiler, Bencher, black_box};
 use scope_storage_probe::host::Host;
 use scope_storage_probe::link::link;
 use scope_storage_probe::model::host::HostSample;
+use scope_storage_probe::render::prometheus::compression::PageCompressor;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
-use scope_storage_probe::render::prometheus::{compressed_node_page, write_node_page};
+use scope_storage_probe::render::prometheus::write_node_page;
 use scope_storage_probe::render::scope;
 use scope_storage_probe::state::State;
 
@@ -136,5 +137,8 @@ fn page(bencher: Bencher<'_, '_>, disks: usize, format: Format) {
 fn page_text_gzip(bencher: Bencher<'_, '_>, disks: usize) {
     let state = state(disks);
     let itself = SelfFigures::default();
-    bencher.bench_local(|| compressed_node_page(black_box(&state), &itself, Format::Text));
+    let mut compressor = PageCompressor::default();
+    bencher.bench_local(|| {
+        compressor.compress(|take| write_node_page(black_box(&state), &itself, Format::Text, take))
+    });
 }

@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 use super::{Shared, process};
 use crate::render::prometheus::itself::SelfFigures;
-use crate::render::prometheus::{compressed_node_page, negotiation, write_node_page};
+use crate::render::prometheus::{negotiation, write_node_page};
 use crate::serve::{Answer, Handler, Request};
 use crate::state::State;
 
@@ -59,7 +59,9 @@ fn metrics(shared: &Shared, request: &Request) -> Answer {
     };
     let state = &observation.state;
     if negotiation::accepts_gzip(request.header("accept-encoding"))
-        && let Ok(compressed) = compressed_node_page(state, &itself, format)
+        && let Ok(compressed) = shared
+            .compressor()
+            .compress(|take| write_node_page(state, &itself, format, take))
     {
         return Answer::ok(format.content_type(), compressed).gzipped();
     }

@@ -8,7 +8,7 @@ mod process;
 
 use std::net::TcpListener as StdTcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -21,6 +21,7 @@ use crate::args::{ServeArguments, SourceArguments};
 use crate::host::Host;
 use crate::host::roots::Roots;
 use crate::model::host::{FILESYSTEMS, HostSample};
+use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::PLUGIN_ID;
 use crate::serve;
@@ -31,6 +32,7 @@ use crate::serve::socket::PluginSocket;
 pub struct Shared {
     observer: Mutex<Observer>,
     reports: Mutex<ReportFigures>,
+    compressor: OnceLock<Mutex<PageCompressor>>,
 }
 
 impl Shared {
@@ -40,6 +42,11 @@ impl Shared {
 
     fn reports(&self) -> MutexGuard<'_, ReportFigures> {
         locked(&self.reports)
+    }
+
+    /// Made when the first page is to be compressed.
+    fn compressor(&self) -> MutexGuard<'_, PageCompressor> {
+        locked(self.compressor.get_or_init(Mutex::default))
     }
 }
 
@@ -98,6 +105,7 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     let shared = Arc::new(Shared {
         observer: Mutex::new(observer(sources)),
         reports: Mutex::default(),
+        compressor: OnceLock::new(),
     });
     let first = shared.observe(Instant::now() + Duration::from_secs(1));
     describe_sources(&sources.roots(), &first.state.sample);

@@ -3,11 +3,13 @@
 //! Asked at every scrape, so by the few calls that it takes: sysinfo, which gives the start, reads the whole machine's
 //! `/proc/stat` and `/proc/cpuinfo` on the way, and the latter asks every processor of the node.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use rustix::process::{Resource, getrlimit};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
+use super::locked;
+use crate::host::kept_file::KeptFile;
 use crate::host::read;
 use crate::render::prometheus::itself::ProcessFigures;
 
@@ -42,7 +44,9 @@ struct Used {
 
 impl Used {
     fn read() -> Option<Self> {
-        let text = read::text("/proc/self/stat".as_ref(), "").ok()?;
+        // Kept open: it is this process's file for as long as there is this process.
+        static STAT: Mutex<KeptFile> = Mutex::new(KeptFile::new());
+        let text = locked(&STAT).text("/proc/self/stat".as_ref()).ok()?;
         let text = String::from_utf8_lossy(&text);
         // The second field is the command in parentheses, and may hold anything.
         let (_, rest) = text.rsplit_once(") ")?;

@@ -14,10 +14,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::{Resource, getrlimit};
+
 use super::diskstats::{DiskStatistics, decimal};
+use super::kept_file::KeptFile;
 use super::read;
 use super::roots::Roots;
-use super::sysfs::{self, Described};
+use super::sysfs::{self, ChangingFiles, Described};
 use super::udev;
 use crate::model::device::{DeviceNumber, DeviceType, Identity};
 use crate::model::graph::BlockDevices;
@@ -36,6 +39,7 @@ pub(super) struct BlockReader {
     kept: HashMap<DeviceNumber, Box<Kept>>,
     graph: Arc<BlockDevices>,
     database: Database,
+    partitions: KeptFile,
 }
 
 /// udev's database as it was at the latest reading.
@@ -92,6 +96,7 @@ struct Kept {
     fingerprint: Fingerprint,
     read_at: Instant,
     described: Option<Described>,
+    files: ChangingFiles,
 }
 
 impl Kept {
@@ -128,14 +133,16 @@ impl BlockReader {
         statistics: Vec<DiskStatistics>,
         now: Instant,
     ) -> BlockReading {
-        let blocks = partitions(roots);
+        let blocks = self.partitions(roots);
         let database = Database::below(roots);
         let same_records = database != Database::Unsettled && database == self.database;
         self.database = database;
         let mut changed = self.kept.len() != statistics.len();
+        let open: usize = self.kept.values().map(|kept| kept.files.open()).sum();
+        let mut room = most_open().saturating_sub(open);
         for line in &statistics {
             let blocks = blocks.get(&line.number).copied();
-            changed |= self.look_at(roots, line, blocks, same_records, now);
+            changed |= self.look_at(roots, line, blocks, same_records, now, &mut room);
         }
         if changed {
             let present: HashSet<_> = statistics.iter().map(|line| line.number).collect();
@@ -162,6 +169,7 @@ impl BlockReader {
         blocks: Option<u64>,
         same_records: bool,
         now: Instant,
+        room: &mut usize,
     ) -> bool {
         let folder = roots.block_device(&line.kernel_name);
         let udev_file = sysfs::udev_file(roots, line.number);
@@ -169,14 +177,16 @@ impl BlockReader {
             .kept
             .get_mut(&line.number)
             .filter(|kept| kept.fingerprint.kernel_name == line.kernel_name);
-        let sequence = match &known {
+        let mut new_files = ChangingFiles::default();
+        let sequence = match &mut known {
             // It is the disk that is numbered, and a partition of another disk has been looked at with that.
             Some(kept) if kept.is_partition() => None,
             // An empty slot of a driver is filled without a trace in udev's record, but not without a size.
             Some(kept) if kept.described.is_none() && kept.fingerprint.blocks.or(blocks).is_none() => {
                 kept.fingerprint.sequence
             }
-            _ => sysfs::sequence(&folder),
+            Some(kept) => kept.files.sequence(&folder, room),
+            None => new_files.sequence(&folder, room),
         };
         let record_written = match &known {
             Some(kept) if same_records => kept.fingerprint.record_written,
@@ -192,7 +202,7 @@ impl BlockReader {
                 return false;
             };
             if !described.made_up || sysfs::is_made_as_before(&folder, described) {
-                let (read_only, state) = sysfs::changing(&folder, &described.device.device_type);
+                let (read_only, state) = kept.files.changing(&folder, &described.device.device_type, room);
                 if described.device.read_only == read_only && described.device.state == state {
                     return false;
                 }
@@ -218,10 +228,28 @@ impl BlockReader {
             },
             read_at: now,
             described,
+            files: new_files,
         };
         let is_empty = kept.described.is_none();
         let before = self.kept.insert(line.number, Box::new(kept));
         !(is_empty && before.is_some_and(|before| before.described.is_none()))
+    }
+
+    /// `/proc/partitions`: each device's size in KiB, in one read. Good for seeing a change; the true size is in sysfs.
+    fn partitions(&mut self, roots: &Roots) -> HashMap<DeviceNumber, u64> {
+        let Ok(text) = self.partitions.text(&roots.proc.join("partitions")) else {
+            return HashMap::new();
+        };
+        text.split(|byte| *byte == b'\n')
+            .filter_map(|line| {
+                let mut fields = line
+                    .split(u8::is_ascii_whitespace)
+                    .filter(|field| !field.is_empty());
+                let major = u32::try_from(decimal(fields.next()?)?).ok()?;
+                let minor = u32::try_from(decimal(fields.next()?)?).ok()?;
+                Some((DeviceNumber::new(major, minor), decimal(fields.next()?)?))
+            })
+            .collect()
     }
 
     fn graph(&self) -> BlockDevices {
@@ -317,21 +345,11 @@ fn add_record(described: &mut Described, record: udev::UdevRecord) {
     }
 }
 
-/// `/proc/partitions`: each device's size in KiB, in one read. Good for seeing a change; the true size is in sysfs.
-fn partitions(roots: &Roots) -> HashMap<DeviceNumber, u64> {
-    let Ok(text) = read::text(&roots.proc.join("partitions"), "") else {
-        return HashMap::new();
-    };
-    text.split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let mut fields = line
-                .split(u8::is_ascii_whitespace)
-                .filter(|field| !field.is_empty());
-            let major = u32::try_from(decimal(fields.next()?)?).ok()?;
-            let minor = u32::try_from(decimal(fields.next()?)?).ok()?;
-            Some((DeviceNumber::new(major, minor), decimal(fields.next()?)?))
-        })
-        .collect()
+/// How many files may be kept open: few enough to leave most of what a process may open to others.
+fn most_open() -> usize {
+    const MOST: u64 = 512;
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from((allowed / 4).min(MOST)).unwrap_or_default()
 }
 
 #[cfg(test)]

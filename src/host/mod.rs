@@ -8,6 +8,7 @@ pub mod btrfs;
 pub mod cgroup;
 pub mod diskstats;
 pub mod filesystem;
+pub mod kept_file;
 pub mod kubelet;
 mod mount_reader;
 pub mod mountinfo;
@@ -28,7 +29,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::filesystem::{Question, UsageReader};
+use self::kept_file::KeptFile;
 use self::node_filesystems::NodeFilesystem;
+use self::read::ReadError;
 use self::roots::Roots;
 use self::volume_filesystems::VolumeFilesystem;
 use crate::model::device::DeviceNumber;
@@ -61,6 +64,9 @@ pub struct Host {
     own_mounts: mount_reader::MountReader,
     usage: UsageReader,
     kubelet: kubelet::KubeletReader,
+    diskstats: KeptFile,
+    swaps: KeptFile,
+    name: KeptFile,
 }
 
 impl Host {
@@ -75,6 +81,9 @@ impl Host {
             own_mounts: mount_reader::MountReader::default(),
             usage: UsageReader::default(),
             kubelet: kubelet::KubeletReader::default(),
+            diskstats: KeptFile::default(),
+            swaps: KeptFile::default(),
+            name: KeptFile::default(),
         }
     }
 
@@ -87,7 +96,7 @@ impl Host {
     /// out of this sample and said to be slow or not responding.
     pub fn sample(&mut self, deadline: Instant) -> HostSample {
         let mut sample = HostSample {
-            host_name: host_name(&self.roots),
+            host_name: self.read_host_name(),
             ..HostSample::default()
         };
         self.read_block_devices(&mut sample);
@@ -118,13 +127,23 @@ impl Host {
         CountedElsewhere { pods, datasets, nfs }
     }
 
+    /// The node's name as its kernel has it; sysinfo's where procfs does not give it.
+    fn read_host_name(&mut self) -> Option<String> {
+        let text = self.name.text(&self.roots.proc.join("sys/kernel/hostname"));
+        text.ok()
+            .and_then(|bytes| read::trimmed(&bytes))
+            .or_else(|| sysinfo::System::host_name().ok())
+    }
+
     fn read_pod_volumes(&mut self, sample: &mut HostSample) {
         let started = Instant::now();
         sample.kubelet = kubelet::root_on_node(&self.roots.kubelet, &sample.mounts);
         let reading = self.kubelet.read(&self.roots.kubelet, &sample.kubelet);
         sample.pod_volumes = reading.volumes;
         sample.faults.extend(reading.faults);
-        sample.btrfs = btrfs::read(&self.roots);
+        if sample.mounts.iter().any(|mount| mount.fstype == "btrfs") {
+            sample.btrfs = btrfs::read(&self.roots);
+        }
         let (remotes, faults) = remote::read(&self.roots, &sample.devices);
         sample.remotes = remotes;
         sample.faults.extend(faults);
@@ -139,7 +158,11 @@ impl Host {
     fn read_block_devices(&mut self, sample: &mut HostSample) {
         let started = Instant::now();
         let path = self.roots.proc.join("diskstats");
-        let text = read::text(&path, PROC_HINT);
+        let text = self.diskstats.text(&path).map_err(|source| ReadError {
+            path: path.clone(),
+            source,
+            hint: PROC_HINT,
+        });
         sample.taken_at = Moment::now();
         let success = text.is_ok();
         match text {
@@ -182,7 +205,7 @@ impl Host {
                 own
             }
         };
-        if let Ok(text) = read::text(&self.roots.proc.join("swaps"), "") {
+        if let Ok(text) = self.swaps.text(&self.roots.proc.join("swaps")) {
             sample.swaps = swaps::parse(&text);
         }
         finish(sample, MOUNTS, success, started);
@@ -242,11 +265,6 @@ fn add_fault(faults: &mut Vec<Fault>, path: &Path, usage: &Result<FilesystemUsag
             error.to_string(),
         ));
     }
-}
-
-/// The node's name as its kernel has it; sysinfo's where procfs does not give it.
-fn host_name(roots: &Roots) -> Option<String> {
-    read::attribute(&roots.proc, "sys/kernel/hostname").or_else(|| sysinfo::System::host_name().ok())
 }
 
 fn fault(source: &'static str, error: &read::ReadError) -> Fault {

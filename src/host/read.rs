@@ -10,11 +10,11 @@ use super::diskstats::decimal;
 use crate::model::fault::Fault;
 
 /// No attribute of sysfs is longer: the kernel gives each one page.
-const ATTRIBUTE_LIMIT: usize = 4096;
+pub(super) const ATTRIBUTE_LIMIT: usize = 4096;
 /// Most are much shorter.
 const USUAL_ATTRIBUTE: usize = 128;
 /// No text of procfs or udev that we read should be longer: 50,000 mounts take some 10 MB.
-const TEXT_LIMIT: u64 = 64 << 20;
+pub(super) const TEXT_LIMIT: usize = 64 << 20;
 
 /// A file that could not be read, and what may help.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,7 @@ pub fn text(path: &Path, hint: &'static str) -> Result<Vec<u8>, ReadError> {
     // a page: they are had in two calls, and from an empty vector it would take six.
     let mut bytes = Vec::with_capacity(ATTRIBUTE_LIMIT);
     File::open(path)
-        .and_then(|file| file.take(TEXT_LIMIT).read_to_end(&mut bytes))
+        .and_then(|file| file.take(TEXT_LIMIT as u64).read_to_end(&mut bytes))
         .map_err(|source| ReadError {
             path: path.to_owned(),
             source,
@@ -98,8 +98,12 @@ pub fn attribute_bytes(folder: &Path, name: &str) -> Option<Vec<u8>> {
 
 /// One attribute as text without white space around it; `None` where it is absent or empty.
 pub fn attribute(folder: &Path, name: &str) -> Option<String> {
-    let bytes = attribute_bytes(folder, name)?;
-    let text = String::from_utf8_lossy(&bytes);
+    trimmed(&attribute_bytes(folder, name)?)
+}
+
+/// An attribute's bytes as text without white space around it; `None` where nothing is left.
+pub(super) fn trimmed(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
     let text = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
     (!text.is_empty()).then(|| text.to_owned())
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diskstats::SECTOR;
-use super::read::{attribute, attribute_bytes, flag, names, number};
+use super::kept_file::KeptFile;
+use super::read::{self, attribute, attribute_bytes, flag, names, number};
 use super::roots::Roots;
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
 
@@ -83,7 +84,8 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
     if !partition && !made_up {
         device.identity = identity(&folder, kernel_name, &place);
     }
-    (device.read_only, device.state) = changing(&folder, &device.device_type);
+    (device.read_only, device.state) =
+        ChangingFiles::default().changing(&folder, &device.device_type, &mut 0);
     Some(Described {
         device: Arc::new(device),
         parent_names,
@@ -92,13 +94,45 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
     })
 }
 
-/// What may change while a device stays the same: whether it can be written to (true where not), and how it is.
-pub fn changing(folder: &Path, device_type: &DeviceType) -> (Option<bool>, Option<String>) {
-    let state = || attribute(folder, "device/state");
-    (
-        flag(folder, "ro"),
-        (*device_type == DeviceType::Disk).then(state).flatten(),
-    )
+/// The files of a device that are asked at every question.
+#[derive(Debug, Default)]
+pub(super) struct ChangingFiles {
+    sequence: KeptFile,
+    read_only: KeptFile,
+    state: KeptFile,
+}
+
+impl ChangingFiles {
+    /// How many of them are open.
+    pub(super) fn open(&self) -> usize {
+        [&self.sequence, &self.read_only, &self.state]
+            .into_iter()
+            .filter(|file| file.is_open())
+            .count()
+    }
+
+    /// What may change while a device stays the same: whether it can be written to (true where not), and how it is.
+    /// `room` is how many more files may be kept open.
+    pub(super) fn changing(
+        &mut self,
+        folder: &Path,
+        device_type: &DeviceType,
+        room: &mut usize,
+    ) -> (Option<bool>, Option<String>) {
+        let read_only = self.read_only.number(folder, "ro", room);
+        let state = (*device_type == DeviceType::Disk)
+            .then(|| self.state.attribute(folder, "device/state", room))
+            .flatten();
+        (
+            read_only.map(|value| value != 0),
+            state.and_then(|bytes| read::trimmed(&bytes)),
+        )
+    }
+
+    /// The running number of a disk, for telling whether it is still the same. `room` is as above.
+    pub(super) fn sequence(&mut self, folder: &Path, room: &mut usize) -> Option<u64> {
+        self.sequence.number(folder, "diskseq", room)
+    }
 }
 
 /// True where a device that the kernel makes up has the name, the type and the parts that it had: all that may change
@@ -130,11 +164,6 @@ fn slaves(folder: &Path) -> Vec<String> {
         .into_iter()
         .map(|name| name.replace('!', "/"))
         .collect()
-}
-
-/// The running number of a disk, for telling whether it is still the same.
-pub fn sequence(folder: &Path) -> Option<u64> {
-    number(folder, "diskseq")
 }
 
 /// The type, found as `lsblk` finds it.

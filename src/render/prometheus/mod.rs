@@ -1,16 +1,12 @@
 //! Prometheus pages: the text format 0.0.4 and OpenMetrics 1.0.0.
 
+pub mod compression;
 pub mod disks;
 pub mod exposition;
 pub mod filesystems;
 pub mod itself;
 pub mod negotiation;
 pub mod volumes;
-
-use std::io::Write as _;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use self::exposition::{Format, Page};
 use self::itself::SelfFigures;
@@ -33,17 +29,4 @@ pub fn node_page(state: &State, itself: &SelfFigures, format: Format) -> Vec<u8>
         page.extend_from_slice(piece.as_bytes());
     });
     page
-}
-
-/// The page of the node role, compressed while it is written: it is never in memory as a whole.
-pub fn compressed_node_page(state: &State, itself: &SelfFigures, format: Format) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut written = Ok(());
-    write_node_page(state, itself, format, &mut |piece| {
-        if written.is_ok() {
-            written = encoder.write_all(piece.as_bytes());
-        }
-    });
-    written?;
-    encoder.finish()
 }

@@ -1,0 +1,229 @@
+//! Files of procfs and sysfs that are asked at every question, kept open in between.
+//!
+//! Most of what a small file costs is the way to it: the kernel follows a dozen folders and links to open
+//! `/sys/class/block/sda/ro`, and what it then writes are two bytes. An open file of procfs or sysfs is written afresh
+//! whenever it is read from its beginning, and says `ENODEV` once its device has gone, even where another has the
+//! name by then. Files of a captured machine are ordinary ones: those are looked up again once they were replaced.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
+use super::diskstats::decimal;
+use super::read::{ATTRIBUTE_LIMIT, TEXT_LIMIT};
+
+/// Most attributes are much shorter.
+const USUAL_ATTRIBUTE: usize = 128;
+/// `SYSFS_MAGIC` and `PROC_SUPER_MAGIC` in linux/magic.h.
+const WRITTEN_WHEN_READ: [u64; 2] = [0x6265_6572, 0x9fa0];
+
+/// One file, and whether it is open.
+#[derive(Debug, Default)]
+pub struct KeptFile {
+    place: Place,
+}
+
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    Unknown,
+    Absent,
+    Open {
+        file: File,
+        /// It may be replaced by another of its name without being the worse for it.
+        ordinary: bool,
+    },
+}
+
+impl KeptFile {
+    /// A file that has not been looked for yet.
+    pub const fn new() -> Self {
+        Self {
+            place: Place::Unknown,
+        }
+    }
+
+    /// True while a file is open.
+    pub fn is_open(&self) -> bool {
+        matches!(self.place, Place::Open { .. })
+    }
+
+    /// The whole text of the file at `path`, which must be the same at every call.
+    ///
+    /// # Errors
+    ///
+    /// What the system said; the file is looked up again at the next call.
+    pub fn text(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(ATTRIBUTE_LIMIT);
+        self.read(path, &mut bytes, TEXT_LIMIT, |_| false)?;
+        Ok(bytes)
+    }
+
+    /// The bytes of an attribute in a folder of sysfs, both the same at every call; `None` where there is none. One that
+    /// is missing stays so. `room` is how many more files may be kept open.
+    pub fn attribute(&mut self, folder: &Path, name: &str, room: &mut usize) -> Option<Vec<u8>> {
+        if matches!(self.place, Place::Absent) {
+            return None;
+        }
+        let was_open = self.is_open();
+        let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
+        // The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
+        let outcome = self.read(&folder.join(name), &mut bytes, ATTRIBUTE_LIMIT, |bytes| {
+            bytes.len() < bytes.capacity() && bytes.ends_with(b"\n")
+        });
+        match &outcome {
+            Ok(()) if was_open => {}
+            Ok(()) if *room == 0 => self.place = Place::Unknown,
+            Ok(()) => *room -= 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.place = Place::Absent,
+            Err(_) => {}
+        }
+        outcome.is_ok().then_some(bytes)
+    }
+
+    /// An attribute as a number; `None` where it is absent or no number.
+    pub fn number(&mut self, folder: &Path, name: &str, room: &mut usize) -> Option<u64> {
+        decimal(self.attribute(folder, name, room)?.trim_ascii())
+    }
+
+    fn read(
+        &mut self,
+        path: &Path,
+        bytes: &mut Vec<u8>,
+        limit: usize,
+        is_whole: impl Fn(&Vec<u8>) -> bool,
+    ) -> io::Result<()> {
+        if let Place::Open { file, ordinary } = &self.place {
+            let replaced = *ordinary && file.metadata().is_ok_and(|about| about.nlink() == 0);
+            // The device has gone; what is there now has the same path.
+            if !replaced && read_from_start(file, bytes, limit, &is_whole).is_ok() {
+                return Ok(());
+            }
+            bytes.clear();
+        }
+        self.place = Place::Unknown;
+        let file = File::open(path)?;
+        read_from_start(&file, bytes, limit, &is_whole)?;
+        let ordinary = !rustix::fs::fstatfs(&file).is_ok_and(|answer| {
+            u64::try_from(answer.f_type).is_ok_and(|magic| WRITTEN_WHEN_READ.contains(&magic))
+        });
+        self.place = Place::Open { file, ordinary };
+        Ok(())
+    }
+}
+
+fn read_from_start(
+    file: &File,
+    bytes: &mut Vec<u8>,
+    limit: usize,
+    is_whole: impl Fn(&Vec<u8>) -> bool,
+) -> io::Result<()> {
+    loop {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len().max(1));
+        }
+        let offset = bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(bytes), offset) {
+            Ok(0) => return Ok(()),
+            Ok(_) if bytes.len() >= limit => {
+                bytes.truncate(limit);
+                return Ok(());
+            }
+            Ok(_) if is_whole(bytes) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn room() -> usize {
+        8
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_is_read_afresh() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = KeptFile::default();
+        for content in ["0\n", "1\n", "12345\n", "7\n"] {
+            fs::write(folder.path().join("ro"), content).unwrap();
+            let read = file.attribute(folder.path(), "ro", &mut room()).unwrap();
+            assert_eq!(read, content.as_bytes());
+            assert!(file.is_open());
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("diskstats");
+        let mut file = KeptFile::default();
+        fs::write(&path, "one\n").unwrap();
+        assert_eq!(file.text(&path).unwrap(), b"one\n");
+        fs::write(folder.path().join("new"), "two\n").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        assert_eq!(file.text(&path).unwrap(), b"two\n");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(file.text(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(&path, "three\n").unwrap();
+        assert_eq!(file.text(&path).unwrap(), b"three\n");
+    }
+
+    #[test]
+    fn without_room_nothing_stays_open_and_all_is_read_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut one, mut two) = (KeptFile::default(), KeptFile::default());
+        fs::write(folder.path().join("ro"), "1\n").unwrap();
+        let mut room = 1;
+        for _ in 0..3 {
+            assert_eq!(one.number(folder.path(), "ro", &mut room), Some(1));
+            assert_eq!(two.number(folder.path(), "ro", &mut room), Some(1));
+        }
+        assert!(one.is_open() && !two.is_open());
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        let mut file = KeptFile::default();
+        for length in [0, 1, 4095, 4096, 4097, 1 << 20] {
+            let content = vec![b'\n'; length];
+            fs::write(&path, &content).unwrap();
+            assert!(file.text(&path).unwrap() == content, "{length}");
+            assert!(file.text(&path).unwrap() == content, "{length}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_is_cut_at_one_page() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("huge"), vec![b'a'; 1 << 20]).unwrap();
+        let read = KeptFile::default().attribute(folder.path(), "huge", &mut room());
+        assert_eq!(read.unwrap().len(), ATTRIBUTE_LIMIT);
+    }
+
+    #[test]
+    fn the_kernels_own_files_are_written_afresh() {
+        let mut file = KeptFile::default();
+        let path = Path::new("/proc/self/stat");
+        let ticks = |file: &mut KeptFile| file.text(path).unwrap();
+        let before = ticks(&mut file);
+        assert!(matches!(file.place, Place::Open { ordinary: false, .. }));
+        let mut sum = 0_u64;
+        let end = std::time::Instant::now() + std::time::Duration::from_millis(200);
+        while std::time::Instant::now() < end {
+            sum = sum.wrapping_mul(31).wrapping_add(1);
+        }
+        assert_ne!(before, ticks(&mut file), "{sum}");
+    }
+}
