@@ -1,0 +1,317 @@
+//! All that is known from the Kubernetes API at one moment, and how far it can be trusted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::fault::Fault;
+use super::workload::{
+    Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
+};
+
+/// The label of a node by which local volumes name it.
+const HOST_NAME: &str = "kubernetes.io/hostname";
+/// How an affinity names a node by its name.
+const NODE_NAME: &str = "metadata.name";
+
+/// Which part of the cluster this process watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Role {
+    /// The pods of its own node, and their claims and volumes: what each node's process does.
+    #[default]
+    Node,
+    /// Pods, claims, volumes and all else of the whole cluster: what one process of the cluster does.
+    Cluster,
+    /// Both at once, for a cluster of one node or for a look from elsewhere.
+    All,
+}
+
+impl Role {
+    /// A word for people, flags and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Cluster => "cluster",
+            Self::All => "all",
+        }
+    }
+
+    /// True where the whole cluster is watched.
+    pub fn sees_cluster(self) -> bool {
+        self != Self::Node
+    }
+}
+
+/// A kind of object that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceKind {
+    /// Pods.
+    Pods,
+    /// PersistentVolumeClaims.
+    Claims,
+    /// PersistentVolumes.
+    Volumes,
+    /// StorageClasses.
+    Classes,
+    /// VolumeAttachments.
+    Attachments,
+    /// Nodes.
+    Nodes,
+    /// CSIDrivers.
+    Drivers,
+}
+
+impl ResourceKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Pods,
+        Self::Claims,
+        Self::Volumes,
+        Self::Classes,
+        Self::Attachments,
+        Self::Nodes,
+        Self::Drivers,
+    ];
+
+    /// The name in the API's paths, in rules and in labels.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Pods => "pods",
+            Self::Claims => "persistentvolumeclaims",
+            Self::Volumes => "persistentvolumes",
+            Self::Classes => "storageclasses",
+            Self::Attachments => "volumeattachments",
+            Self::Nodes => "nodes",
+            Self::Drivers => "csidrivers",
+        }
+    }
+
+    /// The API's group; empty for the core API.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Pods | Self::Claims | Self::Volumes | Self::Nodes => "",
+            Self::Classes | Self::Attachments | Self::Drivers => "storage.k8s.io",
+        }
+    }
+}
+
+/// Why a kind of object cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WatchProblem {
+    /// The API server knows us and says no.
+    Forbidden,
+    /// The API server does not know us.
+    Unauthorized,
+    /// The API server does not have that kind.
+    Missing,
+    /// The API server asks us to come back later.
+    Throttled,
+    /// Nobody answers, or the connection breaks.
+    Unreachable,
+    /// The API server answers with an error of its own, or with something that is no answer.
+    Failing,
+}
+
+impl WatchProblem {
+    /// A word for people and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::Unauthorized => "unauthorized",
+            Self::Missing => "missing",
+            Self::Throttled => "throttled",
+            Self::Unreachable => "unreachable",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// What stands in the way of reading a kind of object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchError {
+    /// What sort of thing it is.
+    pub problem: WatchProblem,
+    /// What the server or the connection said.
+    pub message: String,
+    /// The rule of a ClusterRole that would grant it, as one line of YAML, where rights are missing.
+    pub rule: Option<String>,
+}
+
+/// How it stands with the reading of one kind of object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchState {
+    /// True once all objects of the kind have been seen. It stays so while the API is away: what is known then is old,
+    /// but whole.
+    pub synced: bool,
+    /// Unix seconds since when it is as it is: synced, waited for, or in error. With an error it is the age of what is known.
+    pub since: i64,
+    /// What stands in the way; `None` where all is well.
+    pub error: Option<WatchError>,
+    /// Errors met since the program started.
+    pub errors: u64,
+}
+
+impl WatchState {
+    /// Nothing has been heard yet.
+    pub fn waiting(since: i64) -> Self {
+        Self {
+            synced: false,
+            since,
+            error: None,
+            errors: 0,
+        }
+    }
+}
+
+/// Objects by their key. It is shared with whoever reads it, and copied only where it changes while somebody does.
+pub type Objects<K, T> = Arc<BTreeMap<K, Arc<T>>>;
+
+/// What is known of the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Another number means that something else is known: objects or the states of the watches. Messages and counts of errors
+    /// alone do not change it.
+    pub version: u64,
+    /// Which part of the cluster this is.
+    pub role: Role,
+    /// The node whose pods these are; `None` for the whole cluster.
+    pub node: Option<String>,
+    /// Pods by UID.
+    pub pods: Objects<String, Pod>,
+    /// Claims by namespace and name.
+    pub claims: Objects<NamespacedName, Claim>,
+    /// PersistentVolumes by name.
+    pub volumes: Objects<String, PersistentVolume>,
+    /// Storage classes by name.
+    pub classes: Objects<String, StorageClass>,
+    /// VolumeAttachments by name.
+    pub attachments: Objects<String, VolumeAttachment>,
+    /// Nodes by name.
+    pub nodes: Objects<String, Node>,
+    /// CSI drivers by name.
+    pub drivers: Objects<String, CsiDriver>,
+    /// How it stands with each kind that is read. A kind that is not in it is not read in this role.
+    pub watches: BTreeMap<ResourceKind, WatchState>,
+    /// Objects and kinds that could not be read.
+    pub faults: Vec<Fault>,
+}
+
+impl Inventory {
+    /// True once every kind that is read has been seen whole.
+    pub fn is_synced(&self) -> bool {
+        !self.watches.is_empty() && self.watches.values().all(|watch| watch.synced)
+    }
+
+    /// True where all objects of the kind are known, so that one that is not there does not exist. In the role of a node that
+    /// holds of what its pods name.
+    pub fn knows_all(&self, kind: ResourceKind) -> bool {
+        self.watches.get(&kind).is_some_and(|watch| watch.synced)
+    }
+
+    /// Unix seconds since when a kind is not heard any more, the longest of all; `None` while all are.
+    pub fn stale_since(&self) -> Option<i64> {
+        self.watches
+            .values()
+            .filter(|watch| watch.error.is_some())
+            .map(|watch| watch.since)
+            .min()
+    }
+
+    /// The claim that a PersistentVolume is bound to, if it is still that one: claims of the same name come and go.
+    pub fn claim_of(&self, volume: &PersistentVolume) -> Option<&Arc<Claim>> {
+        let reference = volume.claim.as_ref()?;
+        let claim = self.claims.get(&reference.name)?;
+        let same = reference.uid.as_ref().is_none_or(|uid| *uid == claim.uid);
+        (same && claim.volume.as_deref() == Some(volume.name.as_str())).then_some(claim)
+    }
+
+    /// The nodes that an affinity names one by one, in order; none where it names zones or anything else that many nodes share.
+    ///
+    /// An affinity names a node by its host name, by its name, or by a label of a storage engine's own, whose value may
+    /// be the node's name.
+    pub fn nodes_of(&self, volume: &PersistentVolume) -> Vec<String> {
+        let mut found = Vec::new();
+        for requirement in volume.node_affinity.iter().flatten() {
+            if requirement.operator != "In" {
+                continue;
+            }
+            for value in &requirement.values {
+                let node = match requirement.key.as_str() {
+                    NODE_NAME => Some(value.clone()),
+                    HOST_NAME => Some(self.with_host_name(value).unwrap_or(value).to_owned()),
+                    _ => self.nodes.contains_key(value).then(|| value.clone()),
+                };
+                found.extend(node);
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn with_host_name(&self, host_name: &str) -> Option<&str> {
+        self.nodes
+            .values()
+            .find(|node| node.host_name.as_deref() == Some(host_name))
+            .map(|node| node.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(values: &[(&str, &str, &str)]) -> PersistentVolume {
+        PersistentVolume {
+            uid: "u".into(),
+            name: "pv".into(),
+            phase: None,
+            reason: None,
+            message: None,
+            class: None,
+            capacity: None,
+            access_modes: Vec::new(),
+            reclaim_policy: None,
+            mode: crate::model::volume::VolumeMode::Filesystem,
+            claim: None,
+            source: None,
+            migrated_to: None,
+            provisioned_by: None,
+            node_affinity: vec![
+                values
+                    .iter()
+                    .map(|(key, operator, value)| super::super::workload::NodeRequirement {
+                        key: (*key).into(),
+                        operator: (*operator).into(),
+                        values: vec![(*value).into()],
+                    })
+                    .collect(),
+            ],
+            mount_options: Vec::new(),
+            created: None,
+            deletion: None,
+        }
+    }
+
+    #[test]
+    fn a_local_volume_names_its_node_by_host_name() {
+        let node = Node {
+            name: "worker-1.example".into(),
+            host_name: Some("worker-1".into()),
+            ready: Some(true),
+        };
+        let inventory = Inventory {
+            nodes: Arc::new(BTreeMap::from([(node.name.clone(), Arc::new(node))])),
+            ..Inventory::default()
+        };
+        let nodes = |key, operator, value| inventory.nodes_of(&local(&[(key, operator, value)]));
+        assert_eq!(nodes(HOST_NAME, "In", "worker-1"), ["worker-1.example"]);
+        // In the role of a node no Node is known: the value is all there is.
+        assert_eq!(nodes(HOST_NAME, "In", "worker-2"), ["worker-2"]);
+        assert_eq!(
+            nodes("engine/node", "In", "worker-1.example"),
+            ["worker-1.example"]
+        );
+        assert_eq!(nodes("topology.kubernetes.io/zone", "In", "a"), [] as [String; 0]);
+        assert_eq!(nodes(HOST_NAME, "NotIn", "worker-1"), [] as [String; 0]);
+    }
+}
