@@ -100,7 +100,7 @@ fn sample_warm(bencher: Bencher<'_, '_>, disks: usize) {
 #[divan::bench(args = SIZES, max_time = 2)]
 fn join(bencher: Bencher<'_, '_>, disks: usize) {
     let sample = sample(&mut Host::new(machine(disks).roots()));
-    bencher.bench_local(|| link(black_box(&sample)));
+    bencher.bench_local(|| link(black_box(&sample), None));
 }
 
 /// The Scope report.

@@ -70,7 +70,7 @@ impl Observer {
         self.latest = None;
         let mut sample = self.host.sample(deadline);
         let rates = self.history.record(&sample);
-        let mut topology = link(&sample);
+        let mut topology = link(&sample, None);
         let wanted = volume_io::wanted(&topology.devices, &topology.volumes);
         let counted =
             self.host

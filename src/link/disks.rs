@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use super::volumes;
 
+use crate::model::cluster_map::{ClusterMap, Declared};
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
 use crate::model::graph::BlockDevices;
 use crate::model::host::HostSample;
-use crate::model::mount::{Filesystem, Mount};
-use crate::model::placement::Volume;
+use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
+use crate::model::placement::{Placement, Volume};
 use crate::model::topology::{Disk, SWAP, Topology};
 use crate::model::volume::VolumeMode;
 
 /// The map of one node.
-pub fn link(sample: &HostSample) -> Topology {
+pub fn link(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
     let devices = &sample.devices;
     let mount_points = mount_points(devices, &sample.mounts, &sample.swaps);
     let filesystems = filesystems_by_disk(devices, &sample.filesystems);
@@ -43,11 +44,13 @@ pub fn link(sample: &HostSample) -> Topology {
         mount_points,
         disks,
         loops,
-        volumes: volumes(sample),
+        volumes: volumes(sample, cluster.as_deref()),
+        cluster,
     }
 }
 
-fn volumes(sample: &HostSample) -> Vec<Volume> {
+fn volumes(sample: &HostSample, cluster: Option<&ClusterMap>) -> Vec<Volume> {
+    let nothing = Declared::default();
     let mut volumes = volumes::place(&volumes::Facts {
         mounts: &sample.mounts,
         devices: &sample.devices,
@@ -56,6 +59,7 @@ fn volumes(sample: &HostSample) -> Vec<Volume> {
         mount_remotes: &sample.mount_remotes,
         kubelet: &sample.kubelet,
         pod_volumes: &sample.pod_volumes,
+        declared: cluster.map_or(&nothing, |cluster| &cluster.declared),
     });
     for volume in &mut volumes {
         if volume.mode == VolumeMode::Block {
@@ -75,10 +79,24 @@ fn volumes(sample: &HostSample) -> Vec<Volume> {
                 .clone()
                 .find(|answer| answer.is_ok())
                 .or_else(|| answers.clone().next())
-                .cloned();
+                .cloned()
+                .or_else(|| usage_of_filesystem(sample, &volume.placement));
         }
     }
     volumes
+}
+
+/// A path of the node lies on a filesystem of the node's own, which has been asked already.
+fn usage_of_filesystem(
+    sample: &HostSample,
+    placement: &Placement,
+) -> Option<Result<FilesystemUsage, UsageError>> {
+    let number = placement.number?;
+    let found = sample
+        .filesystems
+        .iter()
+        .find(|filesystem| filesystem.number == number)?;
+    Some(found.usage.clone())
 }
 
 /// The kubelet holds a loop device on each raw block volume, so that nobody takes the device away: that is no disk.

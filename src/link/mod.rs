@@ -2,6 +2,8 @@
 //!
 //! Plain functions of values: nothing is read here.
 
+mod attention;
+pub mod cluster;
 mod disks;
 pub mod mount_table;
 pub mod volume_io;

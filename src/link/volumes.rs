@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::mount_table::MountTable;
 use crate::model::btrfs::BtrfsFilesystem;
+use crate::model::cluster_map::{Declared, DeclaredPath};
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use crate::model::graph::BlockDevices;
 use crate::model::mount::Mount;
@@ -32,6 +33,8 @@ pub struct Facts<'a> {
     pub kubelet: &'a Path,
     /// Pods' volumes.
     pub pod_volumes: &'a [PodVolume],
+    /// What the API says of volumes that the kubelet's folders do not tell.
+    pub declared: &'a Declared,
 }
 
 /// Filesystems that are this node's memory, or hold nothing of their own.
@@ -67,7 +70,7 @@ impl<'a> Resolver<'a> {
         let mut owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>> = BTreeMap::new();
         for volume in facts.pod_volumes {
             if let Some(mount) = table.at(&volume.path) {
-                owners.entry(mount.number).or_default().insert(key(volume));
+                owners.entry(mount.number).or_default().insert(key(facts, volume));
             }
         }
         let is_node = |mount: &&Mount| mount.fstype == "devtmpfs" && mount.root != Path::new("/");
@@ -89,7 +92,7 @@ impl<'a> Resolver<'a> {
                 path: volume.path.clone(),
                 filesystem: self.table.at(&volume.path).map(|mount| mount.number),
             };
-            match placed.entry(key(volume)) {
+            match placed.entry(key(self.facts, volume)) {
                 std::collections::btree_map::Entry::Occupied(mut known) => {
                     let known = known.get_mut();
                     // Of several pods one may have it mounted and another not yet.
@@ -100,8 +103,10 @@ impl<'a> Resolver<'a> {
                 }
                 std::collections::btree_map::Entry::Vacant(place) => {
                     place.insert(Volume {
-                        name: volume.persistent_volume().unwrap_or(&volume.name).to_owned(),
-                        persistent: volume.persistent_volume().is_some(),
+                        name: persistent_volume(self.facts, volume)
+                            .unwrap_or(&volume.name)
+                            .to_owned(),
+                        persistent: persistent_volume(self.facts, volume).is_some(),
                         driver: volume
                             .csi
                             .as_ref()
@@ -118,6 +123,16 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
+        for declared in &self.facts.declared.paths {
+            if let Some(volume) = self.on_path(declared) {
+                let own = if declared.persistent {
+                    String::new()
+                } else {
+                    declared.pods.join(" ")
+                };
+                placed.entry((declared.name.clone(), own)).or_insert(volume);
+            }
+        }
         let mut placed: Vec<_> = placed.into_values().collect();
         for volume in &mut placed {
             volume.users.sort_unstable();
@@ -125,12 +140,50 @@ impl<'a> Resolver<'a> {
         placed
     }
 
+    /// A path of the node that pods use as it is. `None` for what keeps no data of theirs: the kernel's own filesystems, memory.
+    /// Links on the way are not followed, since nothing here looks at the node's folders.
+    fn on_path(&self, declared: &DeclaredPath) -> Option<Volume> {
+        let path = Path::new(&declared.path);
+        let mount = self.table.of(path)?;
+        let (mode, placement) = if mount.fstype == "devtmpfs" {
+            let node = path.strip_prefix(&mount.mount_point).ok()?.to_str()?;
+            let device = self
+                .facts
+                .devices
+                .named(node.strip_prefix("mapper/").unwrap_or(node))?;
+            (VolumeMode::Block, self.on_device(device))
+        } else {
+            let placement = self.on_mount(mount, true, &mut BTreeSet::new());
+            (VolumeMode::Filesystem, placement)
+        };
+        if !matches!(placement.medium, Medium::Disk | Medium::Network) {
+            return None;
+        }
+        let users = declared.pods.iter().map(|pod| VolumeUser {
+            pod_uid: pod.clone(),
+            path: path.to_owned(),
+            filesystem: placement.number,
+        });
+        Some(Volume {
+            name: declared.name.clone(),
+            persistent: declared.persistent,
+            driver: "kubernetes.io/host-path".to_owned(),
+            handle: Some(declared.path.clone()),
+            mode,
+            users: users.collect(),
+            placement,
+            device_size: None,
+            usage: None,
+            io: None,
+        })
+    }
+
     fn placement(&self, volume: &PodVolume) -> Placement {
         match volume.mode {
             VolumeMode::Block => self.raw_block(volume),
             VolumeMode::Filesystem => match self.table.at(&volume.path) {
                 Some(mount) => {
-                    let shared = self.is_shared(mount, &key(volume));
+                    let shared = self.is_shared(mount, &key(self.facts, volume));
                     self.on_mount(mount, shared, &mut BTreeSet::new())
                 }
                 None if volume.is_folder() => self
@@ -283,9 +336,12 @@ impl<'a> Resolver<'a> {
                     .then_some(device)
             })
         };
-        let Some(device) = bound.or_else(held) else {
-            return Placement::not_mounted();
-        };
+        bound
+            .or_else(held)
+            .map_or_else(Placement::not_mounted, |device| self.on_device(device))
+    }
+
+    fn on_device(&self, device: &BlockDevice) -> Placement {
         let mut placement = Placement {
             devices: vec![device.number],
             number: Some(device.number),
@@ -316,8 +372,15 @@ fn is_nfs(fstype: &str) -> bool {
     matches!(fstype, "nfs" | "nfs4")
 }
 
-fn key(volume: &PodVolume) -> VolumeKey {
-    match volume.persistent_volume() {
+/// The PersistentVolume that a pod's volume is, unless the pod declares the volume itself.
+fn persistent_volume<'a>(facts: &Facts<'_>, volume: &'a PodVolume) -> Option<&'a str> {
+    volume
+        .persistent_volume()
+        .filter(|_| !facts.declared.is_inline(&volume.pod_uid, &volume.name))
+}
+
+fn key(facts: &Facts<'_>, volume: &PodVolume) -> VolumeKey {
+    match persistent_volume(facts, volume) {
         Some(name) => (name.to_owned(), String::new()),
         None => (volume.name.clone(), volume.pod_uid.clone()),
     }

@@ -5,6 +5,7 @@
 
 pub mod btrfs;
 pub mod bytes;
+pub mod cluster_map;
 pub mod device;
 pub mod fault;
 pub mod graph;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cluster_map::ClusterMap;
 use super::device::{DeviceNumber, Identity};
 use super::graph::BlockDevices;
 use super::placement::Volume;
@@ -43,6 +44,8 @@ pub struct Topology {
     pub loops: Vec<Disk>,
     /// Pods' volumes, each once, in order of name.
     pub volumes: Vec<Volume>,
+    /// What the Kubernetes API says; `None` where there is none in reach.
+    pub cluster: Option<Arc<ClusterMap>>,
 }
 
 impl Topology {

@@ -14,6 +14,16 @@ pub enum VolumeMode {
     Block,
 }
 
+impl VolumeMode {
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Filesystem => "Filesystem",
+            Self::Block => "Block",
+        }
+    }
+}
+
 /// What the kubelet wrote down about a CSI volume: `vol_data.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CsiVolume {

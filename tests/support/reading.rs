@@ -45,7 +45,7 @@ pub fn state(machine: &Machine, readings: u32) -> State {
         }
         rates = Some(history.record(&sample));
     }
-    let topology = link(&sample);
+    let topology = link(&sample, None);
     let host_id = sample.host_name.clone().expect("the machine has a name");
     State {
         host_id,

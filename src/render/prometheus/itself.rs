@@ -1,7 +1,7 @@
 //! Families about the program itself.
 
 use super::exposition::{Family, Kind, Labels, Page, seconds};
-use crate::state::State;
+use crate::model::host::CollectorOutcome;
 
 /// Upper bounds of the histogram of answer times, in seconds. Scope waits for half a second.
 pub const DURATION_BOUNDS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5];
@@ -134,16 +134,14 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
 }
 
 /// Writes them.
-pub fn write(page: &mut Page<'_>, state: &State, itself: &SelfFigures) {
+pub fn write(page: &mut Page<'_>, collectors: &[CollectorOutcome], itself: &SelfFigures) {
     page.family(&BUILD_INFO, |samples| {
         let labels = Labels::one("version", env!("CARGO_PKG_VERSION"))
             .with_known("revision", option_env!("STORAGE_PROBE_REVISION"))
             .with_known("rustc", option_env!("STORAGE_PROBE_RUSTC"));
         samples.add(&labels, 1_u64);
     });
-    let collectors: Vec<_> = state
-        .sample
-        .collectors
+    let collectors: Vec<_> = collectors
         .iter()
         .map(|outcome| (outcome, Labels::one("collector", outcome.collector)))
         .collect();

@@ -1,5 +1,6 @@
 //! Prometheus pages: the text format 0.0.4 and OpenMetrics 1.0.0.
 
+pub mod cluster;
 pub mod compression;
 pub mod disks;
 pub mod exposition;
@@ -10,6 +11,7 @@ pub mod volumes;
 
 use self::exposition::{Format, Page};
 use self::itself::SelfFigures;
+use crate::model::cluster_map::ClusterMap;
 use crate::state::State;
 
 /// The page of the node role; `take` is given one piece after the other.
@@ -18,7 +20,27 @@ pub fn write_node_page(state: &State, itself: &SelfFigures, format: Format, take
     disks::write(&mut page, state);
     volumes::write(&mut page, &state.topology);
     filesystems::write(&mut page, &state.sample.filesystems);
-    itself::write(&mut page, state, itself);
+    if let Some(map) = &state.topology.cluster {
+        if map.inventory.role.sees_cluster() {
+            cluster::write(&mut page, map);
+        }
+        cluster::write_watches(&mut page, &map.inventory);
+    }
+    itself::write(&mut page, &state.sample.collectors, itself);
+    page.finish();
+}
+
+/// The page of the cluster role, in the same manner.
+pub fn write_cluster_page(
+    map: &ClusterMap,
+    itself: &SelfFigures,
+    format: Format,
+    take: &mut dyn FnMut(&str),
+) {
+    let mut page = Page::new(format, take);
+    cluster::write(&mut page, map);
+    cluster::write_watches(&mut page, &map.inventory);
+    itself::write(&mut page, &[], itself);
     page.finish();
 }
 

@@ -1,11 +1,11 @@
 //! Families about pods' volumes: what carries each, how full it is, what it does.
 
+use super::cluster::{access_modes, claim_labels};
 use super::exposition::{Family, Kind, Labels, Page, Value, seconds};
 use crate::model::io::IoCounters;
 use crate::model::mount::FilesystemUsage;
 use crate::model::placement::Volume;
 use crate::model::topology::Topology;
-use crate::model::volume::VolumeMode;
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family::new(name, Kind::Gauge, help)
@@ -131,7 +131,7 @@ pub fn write(page: &mut Page<'_>, topology: &Topology) {
         .volumes
         .iter()
         .filter(|volume| volume.persistent)
-        .map(|volume| (volume, identity(volume)))
+        .map(|volume| (volume, identity(topology, volume)))
         .collect();
     write_usage(page, &persistent);
     for (family, value, is_time) in &IO {
@@ -188,29 +188,47 @@ fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, Labels)]) {
 fn write_info(page: &mut Page<'_>, topology: &Topology) {
     page.family(&VOLUME_INFO, |samples| {
         for volume in topology.volumes.iter().filter(|volume| volume.persistent) {
-            let mode = match volume.mode {
-                VolumeMode::Filesystem => "Filesystem",
-                VolumeMode::Block => "Block",
-            };
-            samples.add(
-                &identity(volume)
-                    .with("driver", &volume.driver)
-                    .with("volume_mode", mode),
-                1_u64,
-            );
+            let cluster = topology.cluster.as_deref();
+            let object = cluster.and_then(|cluster| cluster.volume(&volume.name));
+            let claim = cluster.and_then(|cluster| cluster.claim(&volume.name));
+            let class = object
+                .and_then(|object| object.class.as_deref())
+                .or_else(|| claim?.class.as_deref());
+            let modes = claim
+                .map(|claim| &claim.access_modes)
+                .or_else(|| Some(&object?.access_modes));
+            let labels = identity(topology, volume)
+                .with_known("storageclass", class)
+                .with("driver", &volume.driver)
+                .with("volume_mode", volume.mode.as_str())
+                .with(
+                    "access_modes",
+                    &modes.map_or_else(String::new, |modes| access_modes(modes)),
+                );
+            samples.add(&labels, 1_u64);
         }
     });
     page.family(&POD_VOLUME_INFO, |samples| {
         for volume in &topology.volumes {
             for user in &volume.users {
-                let persistent = if volume.persistent {
-                    volume.name.as_str()
+                let mut labels = pod_labels(topology, &user.pod_uid);
+                if volume.persistent {
+                    let cluster = topology.cluster.as_deref();
+                    let claim = cluster.and_then(|cluster| cluster.claim(&volume.name));
+                    let pod = cluster.and_then(|cluster| cluster.pod(&user.pod_uid));
+                    let in_pod = claim
+                        .zip(pod)
+                        .and_then(|(claim, pod)| pod.claims().find(|(_, name)| *name == claim.name.name));
+                    labels = labels
+                        .with_known(
+                            "persistentvolumeclaim",
+                            claim.map(|claim| claim.name.name.as_str()),
+                        )
+                        .with_known("volume", in_pod.map(|(volume, _)| volume))
+                        .with("persistentvolume", &volume.name);
                 } else {
-                    ""
-                };
-                let labels = Labels::one("uid", &user.pod_uid)
-                    .with("volume", if volume.persistent { "" } else { &volume.name })
-                    .with("persistentvolume", persistent);
+                    labels = labels.with("volume", &volume.name);
+                }
                 samples.add(&labels, 1_u64);
             }
         }
@@ -223,7 +241,10 @@ fn write_info(page: &mut Page<'_>, topology: &Topology) {
     page.family(&VOLUME_REMOTE_INFO, |samples| {
         for volume in &topology.volumes {
             if let Some(remote) = &volume.placement.remote {
-                samples.add(&identity(volume).with("remote", &remote.to_string()), 1_u64);
+                samples.add(
+                    &identity(topology, volume).with("remote", &remote.to_string()),
+                    1_u64,
+                );
             }
         }
     });
@@ -245,7 +266,7 @@ fn write_devices(topology: &Topology, volume: &Volume, samples: &mut super::expo
         let serial = topology
             .disk(*disk)
             .and_then(|disk| disk.identity.serial.as_deref());
-        let labels = identity(volume)
+        let labels = identity(topology, volume)
             .with("device", &device.kernel_name)
             .with("disk", &found.kernel_name)
             .with_known("serial", serial)
@@ -254,13 +275,29 @@ fn write_devices(topology: &Topology, volume: &Volume, samples: &mut super::expo
     }
 }
 
-/// A PersistentVolume by its name; other volumes by their pod's UID and their name in it.
-fn identity(volume: &Volume) -> Labels {
+/// A PersistentVolume by its claim, where that is known, and its name; other volumes by their pod and their name in it.
+fn identity(topology: &Topology, volume: &Volume) -> Labels {
+    let cluster = topology.cluster.as_deref();
     if volume.persistent {
-        return Labels::one("persistentvolume", &volume.name);
+        return cluster
+            .and_then(|cluster| cluster.claim(&volume.name))
+            .map_or_else(Labels::none, |claim| claim_labels(&claim.name))
+            .with("persistentvolume", &volume.name);
     }
     let uid = volume.users.first().map_or("", |user| user.pod_uid.as_str());
-    Labels::one("uid", uid).with("volume", &volume.name)
+    pod_labels(topology, uid).with("volume", &volume.name)
+}
+
+/// A pod by namespace, name and UID; of one that the API server is not asked for, or does not know, the UID.
+fn pod_labels(topology: &Topology, folder: &str) -> Labels {
+    let pod = topology
+        .cluster
+        .as_deref()
+        .and_then(|cluster| cluster.pod(folder));
+    pod.map_or_else(Labels::none, |pod| {
+        Labels::one("namespace", &pod.name.namespace).with("pod", &pod.name.name)
+    })
+    .with("uid", folder)
 }
 
 fn shared(volume: &Volume) -> &'static str {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::facts::{self, Fact, NAME, NODE_TYPE};
 use super::report::{Latest, MetadataTemplate, Metric, MetricTemplate, Node, Topology};
 use super::series::{Window, single};
 use super::{MOST_DISKS, ids};
@@ -12,14 +13,6 @@ use crate::model::device::{BlockDevice, DeviceType};
 use crate::model::io::IoRates;
 use crate::model::topology::{Disk, SWAP};
 use crate::state::State;
-
-pub(super) const TOPOLOGY: &str = "persistent_volume";
-
-/// Keys that Scope itself knows.
-pub(super) const NAME: &str = "kubernetes_name";
-pub(super) const NODE_TYPE: &str = "kubernetes_node_type";
-
-type Fact = (&'static str, &'static str);
 
 const SIZE: Fact = ("storage_disk_size", "Capacity");
 const MODEL: Fact = ("storage_disk_model", "Model");
@@ -197,7 +190,7 @@ pub(super) fn topology<'a>(
         let id = ids::disk(&state.host_id, &shown.device.kernel_name);
         let node = Node {
             id: id.clone(),
-            topology: TOPOLOGY,
+            topology: ids::PERSISTENT_VOLUME,
             latest: latest(state, *shown, taken_at),
             metrics: metrics(*shown, window, &ceilings, taken_at),
             adjacency: Vec::new(),
@@ -294,18 +287,7 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
         ),
         (BACKING_FILE.0, known(&device.backing_file)),
     ];
-    facts
-        .into_iter()
-        .filter_map(|(key, value)| {
-            Some((
-                Cow::Borrowed(key),
-                Latest {
-                    timestamp: taken_at,
-                    value: value?,
-                },
-            ))
-        })
-        .collect()
+    facts::latest(taken_at, facts)
 }
 
 /// What the graph writes below the disk. It says whose disk it is, because every node has an `sda`. And it has spaces,
@@ -385,26 +367,18 @@ fn volumes(state: &State, disk: &Disk) -> Option<String> {
     }
 }
 
-fn metadata_templates() -> BTreeMap<&'static str, MetadataTemplate> {
-    FACTS
-        .iter()
-        .chain(&super::volumes::FACTS)
-        .zip(1_u8..)
-        .map(|((id, label), priority)| {
-            (
-                *id,
-                MetadataTemplate {
-                    id,
-                    label,
-                    priority: f64::from(priority),
-                    from: "latest",
-                },
-            )
-        })
-        .collect()
+/// Of disks and volumes, which are one topology.
+pub(super) fn metadata_templates() -> BTreeMap<&'static str, MetadataTemplate> {
+    facts::templates(
+        FACTS
+            .iter()
+            .chain(&super::volumes::FACTS)
+            .chain(&super::objects::VOLUME_FACTS),
+    )
 }
 
-fn metric_templates() -> BTreeMap<&'static str, MetricTemplate> {
+/// Of everything that is filled or does I/O.
+pub(super) fn metric_templates() -> BTreeMap<&'static str, MetricTemplate> {
     let rates = RATE_METRICS
         .iter()
         .map(|metric| (metric.id, metric.label, metric.format));

@@ -1,5 +1,14 @@
 //! The ids of Scope's nodes. They are made here and nowhere else, so that both ends of an edge agree.
 
+/// The topologies of Kubernetes objects, as they stand in ids.
+pub const POD: &str = "pod";
+/// PersistentVolumeClaims.
+pub const CLAIM: &str = "persistent_volume_claim";
+/// PersistentVolumes, and disks.
+pub const PERSISTENT_VOLUME: &str = "persistent_volume";
+/// StorageClasses.
+pub const STORAGE_CLASS: &str = "storage_class";
+
 /// The host that Scope's own probe reports as well.
 pub fn host(host_id: &str) -> String {
     format!("{host_id};<host>")
@@ -13,4 +22,24 @@ pub fn disk(host_id: &str, kernel_name: &str) -> String {
 /// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that.
 pub fn volume(host_id: &str, persistent_volume: &str) -> String {
     format!("{host_id}-volume-{persistent_volume};<persistent_volume>")
+}
+
+/// An object of the Kubernetes API, as Scope's own probe calls it. `None` for a UID that is none: Scope takes ids apart at
+/// their semicolons.
+pub fn object(uid: &str, topology: &str) -> Option<String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    (!uid.is_empty() && uid.chars().all(is_plain)).then(|| format!("{uid};<{topology}>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_without_a_usable_uid_has_no_id() {
+        assert_eq!(object("0a1b-2", POD).as_deref(), Some("0a1b-2;<pod>"));
+        for uid in ["", "a;b", "a b", "<pod>", "ü"] {
+            assert_eq!(object(uid, POD), None, "{uid}");
+        }
+    }
 }

@@ -4,29 +4,43 @@
 //! the Pods view draws and whose details panel the Hosts view links to. What Scope does with a report, and which reports
 //! it does not survive, is told in `plugin-spec/README.md`.
 
+mod cluster;
 mod disks;
+mod facts;
 mod hosts;
 pub mod ids;
+mod objects;
 pub mod report;
 mod series;
 mod volumes;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use self::report::{Plugin, Report};
+pub use self::cluster::{ClusterReport, cluster_report};
+use crate::model::cluster_map::ClusterMap;
+
+use self::report::{Node, Plugin, Report, Topology};
 use self::series::Window;
+use crate::model::placement::Volume;
+use crate::model::workload::Pod;
 use crate::state::State;
 
 /// The plugin's id: the socket's file name, and the same for ever.
 pub const PLUGIN_ID: &str = "storage";
 /// The plugin's name in Scope's footer.
 pub const PLUGIN_LABEL: &str = "Storage";
+/// The id of the plugin that tells of the whole cluster.
+pub const CLUSTER_PLUGIN_ID: &str = "storage-cluster";
 /// The version of the protocol.
 pub const API_VERSION: &str = "1";
 
 /// Most disks that one report tells of, so that it stays well below the 2 MB that Scope's probe can read in time.
 pub const MOST_DISKS: usize = 700;
+
+/// Most bytes of claims and volumes in the report of a node.
+const MOST_OBJECT_BYTES: usize = 1_000_000;
 
 /// The report as it is sent.
 pub fn report(state: &State) -> Vec<u8> {
@@ -35,19 +49,112 @@ pub fn report(state: &State) -> Vec<u8> {
     let all = state.topology.disks.len() + state.topology.loops.len();
     let window = Window::new(&state.rates, shown.len());
     let host = ids::host(&state.host_id);
+    let mut persistent_volume = disks::topology(state, &shown, &window, &taken_at, &host);
+    let (mut pod, mut claim, mut storage_class) = (None, None, None);
+    let mut description = description(shown.len(), all);
+    if let Some(map) = state.topology.cluster.as_deref() {
+        let objects = Objects::of(state, map, &host, &taken_at);
+        persistent_volume
+            .nodes
+            .extend(objects.volumes.into_iter().map(|node| (node.id.clone(), node)));
+        pod = Some(objects::topology(objects.pods, objects::pod_templates()));
+        claim = Some(Topology {
+            metric_templates: disks::metric_templates(),
+            ..objects::topology(objects.claims, objects::claim_templates())
+        });
+        storage_class = Some(objects::topology(objects.classes, objects::class_templates()));
+        let stale = cluster::staleness(&map.inventory);
+        if !stale.is_empty() {
+            description = Cow::Owned(format!("{description}{stale}"));
+        }
+    }
     let report = Report {
-        host: hosts::topology(state, &shown, &window, &taken_at),
-        persistent_volume: disks::topology(state, &shown, &window, &taken_at, &host),
+        host: Some(hosts::topology(state, &shown, &window, &taken_at)),
+        pod,
+        claim,
+        storage_class,
+        persistent_volume,
         plugins: [Plugin {
             id: PLUGIN_ID,
             label: PLUGIN_LABEL,
-            description: description(shown.len(), all),
+            description,
             interfaces: &["reporter"],
             api_version: API_VERSION,
         }],
     };
     // Writing to memory cannot fail, and the wire types have neither non-text keys nor failing fields.
     serde_json::to_vec(&report).unwrap_or_default()
+}
+
+/// The API's objects of this node.
+struct Objects<'a> {
+    pods: Vec<Node<'a>>,
+    claims: Vec<Node<'a>>,
+    classes: Vec<Node<'a>>,
+    /// Those that no pod of this node has mounted.
+    volumes: Vec<Node<'a>>,
+}
+
+impl<'a> Objects<'a> {
+    fn of(state: &'a State, map: &'a ClusterMap, host: &'a str, taken_at: &'a str) -> Self {
+        let inventory = &map.inventory;
+        let is_here = |pod: &Pod| inventory.node.is_none() || pod.node == inventory.node;
+        let pods = inventory
+            .pods
+            .values()
+            .filter(|pod| is_here(pod) && !pod.has_ended())
+            .filter_map(|pod| objects::pod_node(map, pod, host, taken_at))
+            .collect();
+        let volumes: BTreeMap<&str, &Volume> = state
+            .topology
+            .volumes
+            .iter()
+            .filter(|volume| volume.persistent)
+            .map(|volume| (volume.name.as_str(), volume))
+            .collect();
+        let known: BTreeSet<&str> = volumes.keys().copied().collect();
+        let mut selected = cluster::select(map, &known, MOST_OBJECT_BYTES, taken_at);
+        // What the kernel knows of a claim's volume is the claim's as well.
+        let here: BTreeMap<String, &Volume> = inventory
+            .claims
+            .values()
+            .filter_map(|claim| {
+                let volume = volumes.get(claim.volume.as_deref()?)?;
+                Some((ids::object(&claim.uid, ids::CLAIM)?, *volume))
+            })
+            .collect();
+        for node in &mut selected.claims {
+            if let Some(volume) = here.get(&node.id) {
+                volumes::add_usage(&mut node.metrics, volume, taken_at);
+                let lies_on = volumes::lies_on(state, volume);
+                node.latest
+                    .extend(facts::latest(taken_at, [(objects::CLAIM_LIES_ON.0, lies_on)]));
+            }
+        }
+        let used: BTreeSet<&str> = inventory
+            .claims
+            .values()
+            .filter_map(|claim| claim.class.as_deref())
+            .chain(
+                inventory
+                    .volumes
+                    .values()
+                    .filter_map(|volume| volume.class.as_deref()),
+            )
+            .collect();
+        let classes = inventory
+            .classes
+            .values()
+            .filter(|class| inventory.role.sees_cluster() || used.contains(class.name.as_str()))
+            .filter_map(|class| objects::class_node(class, taken_at))
+            .collect();
+        Self {
+            pods,
+            claims: selected.claims,
+            classes,
+            volumes: selected.volumes,
+        }
+    }
 }
 
 fn description(shown: usize, all: usize) -> Cow<'static, str> {

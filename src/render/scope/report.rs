@@ -9,8 +9,17 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
     /// Hosts.
-    #[serde(rename = "Host")]
-    pub host: Topology<'a>,
+    #[serde(rename = "Host", skip_serializing_if = "Option::is_none")]
+    pub host: Option<Topology<'a>>,
+    /// Pods with storage.
+    #[serde(rename = "Pod", skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Topology<'a>>,
+    /// Claims.
+    #[serde(rename = "PersistentVolumeClaim", skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Topology<'a>>,
+    /// Storage classes.
+    #[serde(rename = "StorageClass", skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<Topology<'a>>,
     /// Volumes and, in an unpatched Scope, disks.
     #[serde(rename = "PersistentVolume")]
     pub persistent_volume: Topology<'a>,

@@ -6,25 +6,25 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::disks::{NAME, NODE_TYPE, Needs, RATE_METRICS};
-use super::ids;
+use super::disks::{Needs, RATE_METRICS};
+use super::facts::{self, Fact, NAME, NODE_TYPE};
 use super::report::{Latest, Metric, Node};
 use super::series::{Window, single};
+use super::{ids, objects};
 use crate::model::bytes::Bytes;
 use crate::model::device::DeviceNumber;
 use crate::model::mount::FilesystemUsage;
 use crate::model::placement::{IoSource, Medium, Volume};
 use crate::model::volume::VolumeMode;
+use crate::model::workload::PersistentVolume;
 use crate::state::State;
-
-type Fact = (&'static str, &'static str);
 
 const STATUS: Fact = ("storage_volume_status", "Status");
 const CAPACITY: Fact = ("storage_volume_size", "Capacity");
 const LIES_ON: Fact = ("storage_volume_disks", "Lies on");
 const FILESYSTEM: Fact = ("storage_volume_filesystem", "Filesystem");
-const DRIVER: Fact = ("storage_volume_driver", "Driver");
-const HANDLE: Fact = ("storage_volume_handle", "Handle");
+pub(super) const DRIVER: Fact = ("storage_volume_driver", "Driver");
+pub(super) const HANDLE: Fact = ("storage_volume_handle", "Handle");
 const SHARED: Fact = ("storage_volume_shared", "Shared");
 const PODS: Fact = ("storage_volume_pods", "Pods");
 const COUNTED_BY: Fact = ("storage_volume_io_source", "I/O counted by");
@@ -44,11 +44,16 @@ pub(super) fn nodes<'a>(
     host: &'a str,
 ) -> impl Iterator<Item = (String, Node<'a>)> {
     let volumes = state.topology.volumes.iter().filter(|volume| volume.persistent);
+    let id = |state: &State, volume: &Volume| {
+        object(state, volume)
+            .and_then(|object| ids::object(&object.uid, ids::PERSISTENT_VOLUME))
+            .unwrap_or_else(|| ids::volume(&state.host_id, &volume.name))
+    };
     volumes.map(move |volume| {
-        let id = ids::volume(&state.host_id, &volume.name);
+        let id = id(state, volume);
         let node = Node {
             id: id.clone(),
-            topology: super::disks::TOPOLOGY,
+            topology: ids::PERSISTENT_VOLUME,
             latest: latest(state, volume, taken_at),
             metrics: metrics(state, volume, window, ceilings, taken_at),
             parents: BTreeMap::from([("host", [host])]),
@@ -58,15 +63,26 @@ pub(super) fn nodes<'a>(
     })
 }
 
+/// The volume's object, where the API server told of it.
+fn object<'a>(state: &'a State, volume: &Volume) -> Option<&'a PersistentVolume> {
+    let object = state.topology.cluster.as_ref()?.volume(&volume.name)?;
+    Some(object)
+}
+
 fn adjacency(state: &State, volume: &Volume, shown: &BTreeSet<DeviceNumber>) -> Vec<String> {
-    volume
+    let class = state
+        .topology
+        .cluster
+        .as_ref()
+        .and_then(|cluster| objects::class_of(cluster, object(state, volume)?.class.as_deref()));
+    let disks = volume
         .placement
         .disks
         .iter()
         .filter(|disk| shown.contains(disk))
         .filter_map(|disk| state.topology.devices.get(*disk))
-        .map(|disk| ids::disk(&state.host_id, &disk.kernel_name))
-        .collect()
+        .map(|disk| ids::disk(&state.host_id, &disk.kernel_name));
+    disks.chain(class).collect()
 }
 
 fn usage(volume: &Volume) -> Option<&FilesystemUsage> {
@@ -106,6 +122,16 @@ fn metrics<'a>(
             }
         }
     }
+    add_usage(&mut metrics, volume, taken_at);
+    metrics
+}
+
+/// How full the volume's filesystem is.
+pub(super) fn add_usage<'a>(
+    metrics: &mut BTreeMap<&'static str, Metric<'a>>,
+    volume: &Volume,
+    taken_at: &'a str,
+) {
     if let Some(usage) = usage(volume) {
         metrics.insert(
             super::disks::USED,
@@ -115,7 +141,6 @@ fn metrics<'a>(
             metrics.insert(super::disks::FULLEST, single(taken_at, fullness * 100.0, 100.0));
         }
     }
-    metrics
 }
 
 fn latest<'a>(
@@ -125,7 +150,17 @@ fn latest<'a>(
 ) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
     let placement = &volume.placement;
     let size = usage(volume).map(|usage| usage.size).or(volume.device_size);
-    let pods: Vec<&str> = volume.users.iter().map(|user| user.pod_uid.as_str()).collect();
+    let cluster = state.topology.cluster.as_deref();
+    let pods: Vec<Cow<'_, str>> = volume
+        .users
+        .iter()
+        .map(
+            |user| match cluster.and_then(|cluster| cluster.pod(&user.pod_uid)) {
+                Some(pod) => Cow::Owned(pod.name.to_string()),
+                None => Cow::Borrowed(user.pod_uid.as_str()),
+            },
+        )
+        .collect();
     let facts: [(&'static str, Option<Cow<'a, str>>); 11] = [
         (NAME, Some(Cow::Borrowed(volume.name.as_str()))),
         (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume"))),
@@ -147,18 +182,10 @@ fn latest<'a>(
             volume.io.map(|io| Cow::Borrowed(io.source.as_str())),
         ),
     ];
-    facts
-        .into_iter()
-        .filter_map(|(key, value)| {
-            Some((
-                Cow::Borrowed(key),
-                Latest {
-                    timestamp: taken_at,
-                    value: value?,
-                },
-            ))
-        })
-        .collect()
+    let told = cluster
+        .zip(object(state, volume))
+        .map(|(cluster, object)| objects::volume_facts(cluster, object));
+    facts::latest(taken_at, facts.into_iter().chain(told.into_iter().flatten()))
 }
 
 fn status(volume: &Volume) -> Cow<'_, str> {
@@ -186,7 +213,7 @@ fn filesystem(volume: &Volume) -> Option<Cow<'_, str>> {
 }
 
 /// `nvme0n1 (S64HNE0R1), sda (ZC1)`, or the other machine.
-fn lies_on<'a>(state: &State, volume: &Volume) -> Option<Cow<'a, str>> {
+pub(super) fn lies_on<'a>(state: &State, volume: &Volume) -> Option<Cow<'a, str>> {
     let mut parts: Vec<String> = volume
         .placement
         .disks

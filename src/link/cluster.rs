@@ -1,0 +1,117 @@
+//! Joins the cluster's objects: pods with claims, claims with volumes, and with what is wrong with them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::attention;
+use crate::model::cluster_map::{ClusterMap, Declared, DeclaredPath, inline_volumes};
+use crate::model::inventory::Inventory;
+use crate::model::workload::{Claim, NamespacedName, Pod, StorageSource};
+
+/// The map of an inventory.
+pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
+    let mut map = ClusterMap {
+        pods: pods_by_folder(&inventory),
+        users: users(&inventory),
+        claims: claims_by_volume(&inventory),
+        inventory,
+        ..ClusterMap::default()
+    };
+    map.claim_attention = attention::of_claims(&map);
+    map.volume_attention = attention::of_volumes(&map);
+    map.declared = declared(&map);
+    map
+}
+
+/// What the API knows of volumes of this node's pods, and their folders do not tell.
+fn declared(map: &ClusterMap) -> Declared {
+    let mut declared = Declared::default();
+    let mut persistent: BTreeMap<&str, DeclaredPath> = BTreeMap::new();
+    let node = map.inventory.node.as_ref();
+    let here = |pod: &Pod| !pod.has_ended() && (node.is_none() || pod.node.as_ref() == node);
+    let mut folders: Vec<_> = map.pods.iter().filter(|(_, pod)| here(pod)).collect();
+    folders.sort_unstable_by_key(|(folder, _)| *folder);
+    for (folder, pod) in folders {
+        for (name, source) in inline_volumes(pod) {
+            declared
+                .inline
+                .entry(folder.clone())
+                .or_default()
+                .push(name.to_owned());
+            if let StorageSource::HostPath { path: Some(path) } = source {
+                declared.paths.push(DeclaredPath {
+                    name: name.to_owned(),
+                    persistent: false,
+                    pods: vec![folder.clone()],
+                    path: path.clone(),
+                });
+            }
+        }
+        for (_, claim) in pod.claims() {
+            let name = NamespacedName::new(&pod.name.namespace, claim);
+            let volume = map
+                .inventory
+                .claims
+                .get(&name)
+                .and_then(|claim| map.volume(claim.volume.as_deref()?));
+            let Some(volume) = volume else { continue };
+            if let Some(StorageSource::HostPath { path: Some(path) }) = &volume.source {
+                let known = persistent.entry(&volume.name).or_insert_with(|| DeclaredPath {
+                    name: volume.name.clone(),
+                    persistent: true,
+                    pods: Vec::new(),
+                    path: path.clone(),
+                });
+                if known.pods.last() != Some(folder) {
+                    known.pods.push(folder.clone());
+                }
+            }
+        }
+    }
+    declared.paths.extend(persistent.into_values());
+    declared
+}
+
+fn pods_by_folder(inventory: &Inventory) -> HashMap<String, Arc<Pod>> {
+    inventory
+        .pods
+        .values()
+        .map(|pod| (pod.folder().to_owned(), Arc::clone(pod)))
+        .collect()
+}
+
+fn users(inventory: &Inventory) -> HashMap<NamespacedName, Vec<Arc<Pod>>> {
+    let mut users: HashMap<NamespacedName, Vec<Arc<Pod>>> = HashMap::new();
+    for pod in inventory.pods.values().filter(|pod| !pod.has_ended()) {
+        for (_, claim) in pod.claims() {
+            let of_claim = users
+                .entry(NamespacedName::new(&pod.name.namespace, claim))
+                .or_default();
+            // A pod may have one claim under two names.
+            if of_claim.last().is_none_or(|known| known.uid != pod.uid) {
+                of_claim.push(Arc::clone(pod));
+            }
+        }
+    }
+    for of_claim in users.values_mut() {
+        of_claim.sort_unstable_by(|one, two| one.name.cmp(&two.name).then_with(|| one.uid.cmp(&two.uid)));
+    }
+    users
+}
+
+/// By what the claims say, and no other claim that names the volume while it has another one.
+fn claims_by_volume(inventory: &Inventory) -> HashMap<String, Arc<Claim>> {
+    let mut claims: HashMap<String, Arc<Claim>> = HashMap::new();
+    for claim in inventory.claims.values() {
+        let Some(name) = &claim.volume else { continue };
+        let refused = inventory.volumes.get(name).is_some_and(|volume| {
+            volume.claim.as_ref().is_some_and(|reference| {
+                reference.name != claim.name || reference.uid.as_ref().is_some_and(|uid| *uid != claim.uid)
+            })
+        });
+        if !refused {
+            claims.insert(name.clone(), Arc::clone(claim));
+        }
+    }
+    claims
+}

@@ -1,0 +1,137 @@
+//! The cluster's objects joined with each other: who uses what, and what needs somebody's attention.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::inventory::Inventory;
+use super::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource};
+
+/// Why something needs attention, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// A volume that could not be given back, attached or detached.
+    Failed,
+    /// A claim whose volume is gone.
+    Lost,
+    /// A claim or volume that waits for something.
+    Pending,
+    /// A volume whose claim is gone.
+    Released,
+    /// A volume bound to a claim that does not exist any more, or an attachment of something that does not.
+    Orphaned,
+    /// Deleted, and held by something.
+    Deleting,
+    /// A condition that somebody should know of: a resize that waits for a restart.
+    Condition,
+    /// A claim that no pod uses.
+    Unused,
+    /// A volume that no claim has.
+    Available,
+}
+
+impl Urgency {
+    /// A word for people and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Lost => "lost",
+            Self::Pending => "pending",
+            Self::Released => "released",
+            Self::Orphaned => "orphaned",
+            Self::Deleting => "deleting",
+            Self::Condition => "condition",
+            Self::Unused => "unused",
+            Self::Available => "available",
+        }
+    }
+}
+
+/// What is wrong, or left over, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attention {
+    /// What sort of thing it is.
+    pub urgency: Urgency,
+    /// A sentence for people.
+    pub reason: String,
+}
+
+/// The inventory with its joins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterMap {
+    /// The objects.
+    pub inventory: Arc<Inventory>,
+    /// Pods by the name of their folder on their node.
+    pub pods: HashMap<String, Arc<Pod>>,
+    /// The pods that use each claim and have not ended, in order of name.
+    pub users: HashMap<NamespacedName, Vec<Arc<Pod>>>,
+    /// Claims by the PersistentVolume that they have.
+    pub claims: HashMap<String, Arc<Claim>>,
+    /// Claims that need attention.
+    pub claim_attention: BTreeMap<NamespacedName, Attention>,
+    /// PersistentVolumes that need attention.
+    pub volume_attention: BTreeMap<String, Attention>,
+    /// What this node's folders cannot tell of its pods' volumes.
+    pub declared: Declared,
+}
+
+impl ClusterMap {
+    /// A pod by the name of its folder on its node.
+    pub fn pod(&self, folder: &str) -> Option<&Arc<Pod>> {
+        self.pods.get(folder)
+    }
+
+    /// The claim that has a PersistentVolume.
+    pub fn claim(&self, volume: &str) -> Option<&Arc<Claim>> {
+        self.claims.get(volume)
+    }
+
+    /// A PersistentVolume by name.
+    pub fn volume(&self, name: &str) -> Option<&Arc<PersistentVolume>> {
+        self.inventory.volumes.get(name)
+    }
+
+    /// The pods that use a claim and have not ended.
+    pub fn users(&self, claim: &NamespacedName) -> &[Arc<Pod>] {
+        self.users.get(claim).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A path of the node that pods use as a volume: the kubelet makes no folder for those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredPath {
+    /// The PersistentVolume, or the volume's name in its pod.
+    pub name: String,
+    /// True where `name` is a PersistentVolume's.
+    pub persistent: bool,
+    /// The pods' folders' names.
+    pub pods: Vec<String>,
+    /// The path, as the node has it.
+    pub path: String,
+}
+
+/// What the API says of volumes that the node's folders cannot tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Paths of the node that are volumes.
+    pub paths: Vec<DeclaredPath>,
+    /// Volumes that pods declare themselves, by the pod's folder and the volume's name in it: in-tree plugins' folders
+    /// look the same for those and for PersistentVolumes.
+    pub inline: BTreeMap<String, Vec<String>>,
+}
+
+impl Declared {
+    /// True where a pod declares the volume of that name itself.
+    pub fn is_inline(&self, folder: &str, name: &str) -> bool {
+        self.inline
+            .get(folder)
+            .is_some_and(|names| names.iter().any(|known| known == name))
+    }
+}
+
+/// The names of the volumes of a pod that it declares itself, with what each is made of.
+pub fn inline_volumes(pod: &Pod) -> impl Iterator<Item = (&str, &super::workload::StorageSource)> {
+    pod.volumes.iter().filter_map(|volume| match &volume.source {
+        PodVolumeSource::Inline(source) => Some((volume.name.as_str(), source)),
+        _ => None,
+    })
+}

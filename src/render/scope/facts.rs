@@ -1,0 +1,60 @@
+//! Texts of nodes and how the details panel shows them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::report::{Latest, MetadataTemplate};
+
+/// A key in `latest` and what people read.
+pub(super) type Fact = (&'static str, &'static str);
+
+/// Keys that Scope itself knows, and draws its edges by.
+pub(super) const NAME: &str = "kubernetes_name";
+pub(super) const NAMESPACE: &str = "kubernetes_namespace";
+pub(super) const NODE_TYPE: &str = "kubernetes_node_type";
+pub(super) const CLAIMS_OF_POD: &str = "kubernetes_volume_claim";
+pub(super) const VOLUME_OF_CLAIM: &str = "kubernetes_volume_name";
+pub(super) const CLASS_OF_CLAIM: &str = "kubernetes_storage_class_name";
+
+/// The values that are known, all of one moment.
+pub(super) fn latest<'a>(
+    taken_at: &'a str,
+    facts: impl IntoIterator<Item = (&'static str, Option<Cow<'a, str>>)>,
+) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+    facts
+        .into_iter()
+        .filter_map(|(key, value)| {
+            // Scope shows an empty text as a row without a value.
+            let value = value.filter(|value| !value.is_empty())?;
+            Some((
+                Cow::Borrowed(key),
+                Latest {
+                    timestamp: taken_at,
+                    value,
+                },
+            ))
+        })
+        .collect()
+}
+
+/// The templates of facts, in the order in which the details panel shows them: the first nine at once, the
+/// others when asked for more.
+pub(super) fn templates<'a>(
+    facts: impl IntoIterator<Item = &'a Fact>,
+) -> BTreeMap<&'static str, MetadataTemplate> {
+    facts
+        .into_iter()
+        .zip(1_u8..)
+        .map(|((id, label), priority)| {
+            (
+                *id,
+                MetadataTemplate {
+                    id,
+                    label,
+                    priority: f64::from(priority),
+                    from: "latest",
+                },
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,352 @@
+//! Pods, claims and storage classes of the Kubernetes API as Scope's nodes, on the ids that Scope's own probe gives them.
+//!
+//! Scope draws the edges itself: from a pod to the claims that it names, from a claim to its volume and its class. Only
+//! what it does not know of is in `adjacency`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::facts::{
+    CLAIMS_OF_POD, CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, VOLUME_OF_CLAIM, latest, templates,
+};
+use super::ids;
+use super::report::{MetadataTemplate, Node, Topology};
+use crate::model::bytes::Bytes;
+use crate::model::cluster_map::{Attention, ClusterMap};
+use crate::model::workload::{
+    AccessMode, Claim, PersistentVolume, Pod, PodVolumeSource, StorageClass, StorageSource,
+};
+
+const CLAIM_ATTENTION: Fact = ("storage_claim_attention", "Needs attention");
+const CLAIM_PHASE: Fact = ("storage_claim_phase", "Phase");
+const CLAIM_SIZE: Fact = ("storage_claim_capacity", "Capacity");
+const CLAIM_REQUESTED: Fact = ("storage_claim_requested", "Asked for");
+const CLAIM_USED_BY: Fact = ("storage_claim_used_by", "Used by");
+pub(super) const CLAIM_LIES_ON: Fact = ("storage_claim_disks", "Lies on");
+const CLAIM_CLASS: Fact = ("storage_claim_class", "Storage class");
+const CLAIM_VOLUME: Fact = ("storage_claim_volume", "Volume");
+const CLAIM_MODES: Fact = ("storage_claim_access_modes", "Access modes");
+const CLAIM_MODE: Fact = ("storage_claim_volume_mode", "Volume mode");
+const CLAIM_MADE_FROM: Fact = ("storage_claim_source", "Made from");
+const CLAIM_CREATED: Fact = ("storage_claim_created", "Created");
+const CLAIM_DELETED: Fact = ("storage_claim_deleted", "Deleted");
+
+const CLAIM_FACTS: [Fact; 14] = [
+    (NODE_TYPE, "Type"),
+    CLAIM_ATTENTION,
+    CLAIM_PHASE,
+    CLAIM_SIZE,
+    CLAIM_REQUESTED,
+    CLAIM_USED_BY,
+    CLAIM_LIES_ON,
+    CLAIM_CLASS,
+    CLAIM_VOLUME,
+    CLAIM_MODES,
+    CLAIM_MODE,
+    CLAIM_MADE_FROM,
+    CLAIM_CREATED,
+    CLAIM_DELETED,
+];
+
+const CLASS_PROVISIONER: Fact = ("storage_class_provisioner", "Provisioner");
+const CLASS_DEFAULT: Fact = ("storage_class_default", "Default");
+const CLASS_RECLAIM: Fact = ("storage_class_reclaim_policy", "Reclaim policy");
+const CLASS_BINDING: Fact = ("storage_class_binding_mode", "Binding mode");
+const CLASS_EXPANSION: Fact = ("storage_class_expansion", "Volume expansion");
+const CLASS_CREATED: Fact = ("storage_class_created", "Created");
+
+const CLASS_FACTS: [Fact; 7] = [
+    (NODE_TYPE, "Type"),
+    CLASS_PROVISIONER,
+    CLASS_DEFAULT,
+    CLASS_RECLAIM,
+    CLASS_BINDING,
+    CLASS_EXPANSION,
+    CLASS_CREATED,
+];
+
+const POD_STORAGE: Fact = ("storage_pod_volumes", "Storage");
+
+const VOLUME_ATTENTION: Fact = ("storage_volume_attention", "Needs attention");
+const VOLUME_PHASE: Fact = ("storage_volume_phase", "Phase");
+const VOLUME_DECLARED: Fact = ("storage_volume_declared", "Declared capacity");
+const VOLUME_CLAIM: Fact = ("storage_volume_claim", "Claim");
+const VOLUME_CLASS: Fact = ("storage_volume_class", "Storage class");
+const VOLUME_RECLAIM: Fact = ("storage_volume_reclaim_policy", "Reclaim policy");
+const VOLUME_MODES: Fact = ("storage_volume_access_modes", "Access modes");
+const VOLUME_MIGRATED: Fact = ("storage_volume_migrated_to", "Served by");
+const VOLUME_NODES: Fact = ("storage_volume_nodes", "Usable on");
+const VOLUME_CREATED: Fact = ("storage_volume_created", "Created");
+
+/// What the API says of a PersistentVolume, in the order in which the details panel shows it.
+pub(super) const VOLUME_FACTS: [Fact; 10] = [
+    VOLUME_ATTENTION,
+    VOLUME_PHASE,
+    VOLUME_CLAIM,
+    VOLUME_CLASS,
+    VOLUME_DECLARED,
+    VOLUME_RECLAIM,
+    VOLUME_MODES,
+    VOLUME_NODES,
+    VOLUME_MIGRATED,
+    VOLUME_CREATED,
+];
+
+/// What the API says of a PersistentVolume.
+pub(super) fn volume_facts<'a>(
+    map: &'a ClusterMap,
+    volume: &'a PersistentVolume,
+) -> [(&'static str, Option<Cow<'a, str>>); 10] {
+    let nodes = map.inventory.nodes_of(volume);
+    [
+        (
+            VOLUME_ATTENTION.0,
+            attention(map.volume_attention.get(&volume.name)),
+        ),
+        (
+            VOLUME_PHASE.0,
+            volume.phase.map(|phase| Cow::Borrowed(phase.as_str())),
+        ),
+        (
+            VOLUME_CLAIM.0,
+            volume
+                .claim
+                .as_ref()
+                .map(|claim| Cow::Owned(claim.name.to_string())),
+        ),
+        (VOLUME_CLASS.0, volume.class.as_deref().map(Cow::Borrowed)),
+        (VOLUME_DECLARED.0, bytes(volume.capacity)),
+        (
+            VOLUME_RECLAIM.0,
+            volume.reclaim_policy.map(|policy| Cow::Borrowed(policy.as_str())),
+        ),
+        (VOLUME_MODES.0, modes(&volume.access_modes)),
+        (
+            VOLUME_NODES.0,
+            (!nodes.is_empty()).then(|| Cow::Owned(nodes.join(", "))),
+        ),
+        (
+            VOLUME_MIGRATED.0,
+            volume.migrated_to.as_deref().map(Cow::Borrowed),
+        ),
+        (VOLUME_CREATED.0, moment(volume.created)),
+    ]
+}
+
+/// A PersistentVolume of which only the API knows.
+pub(super) fn volume_node<'a>(
+    map: &'a ClusterMap,
+    volume: &'a PersistentVolume,
+    taken_at: &'a str,
+) -> Option<Node<'a>> {
+    let handle = volume.source.as_ref().and_then(StorageSource::handle);
+    let own = [
+        (NAME, Some(Cow::Borrowed(volume.name.as_str()))),
+        (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume"))),
+        (super::volumes::DRIVER.0, volume.driver().map(Cow::Borrowed)),
+        (super::volumes::HANDLE.0, handle.map(Cow::Owned)),
+    ];
+    Some(Node {
+        id: ids::object(&volume.uid, ids::PERSISTENT_VOLUME)?,
+        topology: ids::PERSISTENT_VOLUME,
+        latest: latest(taken_at, own.into_iter().chain(volume_facts(map, volume))),
+        metrics: BTreeMap::new(),
+        adjacency: class_of(map, volume.class.as_deref()).into_iter().collect(),
+        parents: BTreeMap::new(),
+    })
+}
+
+/// The id of a class, for the edge that Scope does not draw: from a volume to its class.
+pub(super) fn class_of(map: &ClusterMap, class: Option<&str>) -> Option<String> {
+    let class = map.inventory.classes.get(class?)?;
+    ids::object(&class.uid, ids::STORAGE_CLASS)
+}
+
+/// A claim. What the kernel says of its volume is added by who knows it. `None` where the API gave it no usable UID.
+pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'a str) -> Option<Node<'a>> {
+    let users: Vec<&str> = map
+        .users(&claim.name)
+        .iter()
+        .map(|pod| pod.name.name.as_str())
+        .collect();
+    let source = claim
+        .data_source
+        .as_ref()
+        .map(|source| Cow::Owned(format!("{} {}", source.kind, source.name)));
+    let facts = [
+        (NAME, Some(Cow::Borrowed(claim.name.name.as_str()))),
+        (NAMESPACE, Some(Cow::Borrowed(claim.name.namespace.as_str()))),
+        (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume Claim"))),
+        (VOLUME_OF_CLAIM, claim.volume.as_deref().map(Cow::Borrowed)),
+        (CLASS_OF_CLAIM, claim.class.as_deref().map(Cow::Borrowed)),
+        (CLAIM_ATTENTION.0, attention(map.claim_attention.get(&claim.name))),
+        (
+            CLAIM_PHASE.0,
+            claim.phase.map(|phase| Cow::Borrowed(phase.as_str())),
+        ),
+        (CLAIM_SIZE.0, bytes(claim.capacity)),
+        (CLAIM_REQUESTED.0, bytes(claim.requested)),
+        (CLAIM_USED_BY.0, Some(Cow::Owned(listed(&users)))),
+        (CLAIM_CLASS.0, claim.class.as_deref().map(Cow::Borrowed)),
+        (CLAIM_VOLUME.0, claim.volume.as_deref().map(Cow::Borrowed)),
+        (CLAIM_MODES.0, modes(&claim.access_modes)),
+        (CLAIM_MODE.0, Some(Cow::Borrowed(claim.mode.as_str()))),
+        (CLAIM_MADE_FROM.0, source),
+        (CLAIM_CREATED.0, moment(claim.created)),
+        (CLAIM_DELETED.0, moment(claim.deletion)),
+    ];
+    Some(Node {
+        id: ids::object(&claim.uid, ids::CLAIM)?,
+        topology: ids::CLAIM,
+        latest: latest(taken_at, facts),
+        metrics: BTreeMap::new(),
+        adjacency: Vec::new(),
+        parents: BTreeMap::new(),
+    })
+}
+
+/// A storage class.
+pub(super) fn class_node<'a>(class: &'a StorageClass, taken_at: &'a str) -> Option<Node<'a>> {
+    let word = |yes: bool, text: &'static str| yes.then_some(Cow::Borrowed(text));
+    let facts = [
+        (NAME, Some(Cow::Borrowed(class.name.as_str()))),
+        (NODE_TYPE, Some(Cow::Borrowed("Storage Class"))),
+        (
+            CLASS_PROVISIONER.0,
+            class.provisioner.as_deref().map(Cow::Borrowed),
+        ),
+        (CLASS_DEFAULT.0, word(class.is_default, "yes")),
+        (
+            CLASS_RECLAIM.0,
+            class.reclaim_policy.map(|policy| Cow::Borrowed(policy.as_str())),
+        ),
+        (
+            CLASS_BINDING.0,
+            class.binding_mode.map(|mode| Cow::Borrowed(mode.as_str())),
+        ),
+        (CLASS_EXPANSION.0, word(class.allows_expansion, "allowed")),
+        (CLASS_CREATED.0, moment(class.created)),
+    ];
+    Some(Node {
+        id: ids::object(&class.uid, ids::STORAGE_CLASS)?,
+        topology: ids::STORAGE_CLASS,
+        latest: latest(taken_at, facts),
+        metrics: BTreeMap::new(),
+        adjacency: Vec::new(),
+        parents: BTreeMap::new(),
+    })
+}
+
+/// A pod with storage; `None` for one without any. `host` is the id of the node that it is on.
+pub(super) fn pod_node<'a>(
+    map: &ClusterMap,
+    pod: &'a Pod,
+    host: &'a str,
+    taken_at: &'a str,
+) -> Option<Node<'a>> {
+    let claims: Vec<&str> = pod.claims().map(|(_, claim)| claim).collect();
+    let volumes: Vec<String> = pod.volumes.iter().filter_map(described).collect();
+    if volumes.is_empty() {
+        return None;
+    }
+    // Scope's own probe names only claims that exist apart from pods; both of us write the same key, so those that it leaves
+    // out get an edge besides, which stays whoever wrote last.
+    let ephemeral = pod.volumes.iter().filter_map(|volume| match &volume.source {
+        PodVolumeSource::Claim {
+            name,
+            ephemeral: true,
+            ..
+        } => {
+            let name = crate::model::workload::NamespacedName::new(&pod.name.namespace, name);
+            ids::object(&map.inventory.claims.get(&name)?.uid, ids::CLAIM)
+        }
+        _ => None,
+    });
+    let facts = [
+        (NAME, Some(Cow::Borrowed(pod.name.name.as_str()))),
+        (NAMESPACE, Some(Cow::Borrowed(pod.name.namespace.as_str()))),
+        (CLAIMS_OF_POD, Some(Cow::Owned(claims.join(";")))),
+        (POD_STORAGE.0, Some(Cow::Owned(volumes.join("; ")))),
+    ];
+    Some(Node {
+        id: ids::object(&pod.uid, ids::POD)?,
+        topology: ids::POD,
+        latest: latest(taken_at, facts),
+        metrics: BTreeMap::new(),
+        adjacency: ephemeral.collect(),
+        parents: BTreeMap::from([("host", [host])]),
+    })
+}
+
+/// `data: claim data-db-0`, `scratch: empty folder`; `None` for texts.
+fn described(volume: &crate::model::workload::DeclaredVolume) -> Option<String> {
+    let what = match &volume.source {
+        PodVolumeSource::Text => return None,
+        PodVolumeSource::Claim { name, .. } => format!("claim {name}"),
+        PodVolumeSource::EmptyDir { memory: true, .. } => "empty folder in memory".to_owned(),
+        PodVolumeSource::EmptyDir { .. } => "empty folder".to_owned(),
+        PodVolumeSource::Inline(source) => match source.handle() {
+            Some(handle) => format!("{} {handle}", source.driver()),
+            None => source.driver().to_owned(),
+        },
+    };
+    Some(format!("{}: {what}", volume.name))
+}
+
+fn attention(attention: Option<&Attention>) -> Option<Cow<'_, str>> {
+    attention.map(|attention| Cow::Owned(format!("{}: {}", attention.urgency.as_str(), attention.reason)))
+}
+
+/// At most a dozen names.
+fn listed(names: &[&str]) -> String {
+    const MOST: usize = 12;
+    let more = names.len().saturating_sub(MOST);
+    let listed = names[..names.len() - more].join(", ");
+    if more == 0 {
+        listed
+    } else {
+        format!("{listed} and {more} more")
+    }
+}
+
+fn bytes(bytes: Option<u64>) -> Option<Cow<'static, str>> {
+    bytes.map(|bytes| Cow::Owned(Bytes(bytes).to_string()))
+}
+
+fn modes(modes: &[AccessMode]) -> Option<Cow<'static, str>> {
+    let words: Vec<&str> = modes.iter().map(|mode| mode.as_str()).collect();
+    (!words.is_empty()).then(|| Cow::Owned(words.join(", ")))
+}
+
+/// A moment as a text: an age would be another one at every look.
+fn moment(seconds: Option<i64>) -> Option<Cow<'static, str>> {
+    let moment = jiff::Timestamp::from_second(seconds?).ok()?;
+    Some(Cow::Owned(format!("{moment:.0}")))
+}
+
+/// A topology of such nodes.
+pub(super) fn topology<'a>(
+    nodes: impl IntoIterator<Item = Node<'a>>,
+    metadata_templates: BTreeMap<&'static str, MetadataTemplate>,
+) -> Topology<'a> {
+    Topology {
+        nodes: nodes.into_iter().map(|node| (node.id.clone(), node)).collect(),
+        metadata_templates,
+        ..Topology::default()
+    }
+}
+
+/// How claims' texts are shown.
+pub(super) fn claim_templates() -> BTreeMap<&'static str, MetadataTemplate> {
+    templates(&CLAIM_FACTS)
+}
+
+/// How storage classes' texts are shown.
+pub(super) fn class_templates() -> BTreeMap<&'static str, MetadataTemplate> {
+    templates(&CLASS_FACTS)
+}
+
+/// How pods' texts are shown.
+pub(super) fn pod_templates() -> BTreeMap<&'static str, MetadataTemplate> {
+    templates(&[POD_STORAGE])
+}
