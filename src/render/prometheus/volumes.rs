@@ -5,7 +5,6 @@ use crate::model::io::IoCounters;
 use crate::model::mount::FilesystemUsage;
 use crate::model::placement::Volume;
 use crate::model::topology::Topology;
-use crate::model::volume::VolumeMode;
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family::new(name, Kind::Gauge, help)
@@ -188,14 +187,10 @@ fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, Labels)]) {
 fn write_info(page: &mut Page<'_>, topology: &Topology) {
     page.family(&VOLUME_INFO, |samples| {
         for volume in topology.volumes.iter().filter(|volume| volume.persistent) {
-            let mode = match volume.mode {
-                VolumeMode::Filesystem => "Filesystem",
-                VolumeMode::Block => "Block",
-            };
             samples.add(
                 &identity(volume)
                     .with("driver", &volume.driver)
-                    .with("volume_mode", mode),
+                    .with("volume_mode", volume.mode.as_str()),
                 1_u64,
             );
         }
