@@ -235,6 +235,45 @@ fn an_empty_dir_lies_on_the_nodes_own_filesystem_or_in_memory_and_secrets_are_no
 }
 
 #[test]
+fn folders_of_the_node_with_one_name_in_two_pods_are_two_volumes() {
+    let machine = node();
+    let place = |pod: &str| format!("{PODS}/{pod}/volume-subpaths/logs/app/0");
+    for pod in [WEB, BASE] {
+        std::fs::create_dir_all(machine.place(place(pod))).unwrap();
+    }
+    for file in ["/proc/1/mountinfo", "/proc/self/mountinfo"] {
+        let mut mounts = std::fs::read_to_string(machine.place(file)).unwrap();
+        for (id, number, root, pod, device) in [
+            (200, "259:1", "/var/log", WEB, "nvme0n1p1"),
+            (201, "259:3", "/logs", BASE, "nvme1n1p1"),
+        ] {
+            writeln!(
+                mounts,
+                "{id} 20 {number} {root} {} rw - xfs /dev/{device} rw",
+                place(pod)
+            )
+            .unwrap();
+        }
+        machine.write(file, mounts);
+    }
+    let state = state(&machine);
+    let found: Vec<_> = state
+        .topology
+        .volumes
+        .iter()
+        .filter(|volume| volume.name == "logs")
+        .map(|volume| (volume.persistent, names(&state, &volume.placement.disks)))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (false, vec!["nvme0n1".to_owned()]),
+            (false, vec!["nvme1n1".to_owned()])
+        ]
+    );
+}
+
+#[test]
 fn a_volume_that_is_not_mounted_is_on_no_disk() {
     let machine = node();
     machine.write(

@@ -70,6 +70,9 @@ pub struct PodVolume {
     pub csi: Option<CsiVolume>,
 }
 
+/// The plugin of folders of the node. They have no folder at the kubelet: the name is this program's.
+pub const HOST_PATH: &str = "kubernetes.io/host-path";
+
 /// Plugins that hand out texts of the API server. They hold nothing that an administrator stores.
 const TEXTS: [&str; 5] = [
     "kubernetes.io/configmap",
@@ -91,12 +94,18 @@ impl PodVolume {
         self.plugin == "kubernetes.io/empty-dir"
     }
 
+    /// True for a folder of the node that a pod names itself.
+    fn is_host_path(&self) -> bool {
+        self.plugin == HOST_PATH
+    }
+
     /// The PersistentVolume that it is, as far as the node knows: in-tree plugins' folders do not tell inline volumes apart.
+    /// hostPath volumes are inline nearly always, and the same name in two pods is then two folders: they are none.
     pub fn persistent_volume(&self) -> Option<&str> {
         match &self.csi {
             Some(csi) if csi.ephemeral => None,
             Some(csi) => Some(csi.persistent_volume.as_deref().unwrap_or(&self.name)),
-            None if self.is_text() || self.is_folder() => None,
+            None if self.is_text() || self.is_folder() || self.is_host_path() => None,
             None => Some(&self.name),
         }
     }

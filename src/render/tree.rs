@@ -1,9 +1,11 @@
 //! The storage stack in a terminal, as `lsblk` draws it, with use and rates; and the same as JSON.
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
+pub use self::json::json;
 
 use crate::model::bytes::Bytes;
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
@@ -311,79 +313,4 @@ fn usage<'a>(state: &'a State, device: &BlockDevice) -> Option<&'a FilesystemUsa
                         .is_some_and(|source| source.number == device.number))
         })
         .and_then(|filesystem| filesystem.usage.as_ref().ok())
-}
-
-/// The stack as JSON: a flat list in order of device numbers. What is not known has no key.
-pub fn json(state: &State) -> String {
-    let block_devices: Vec<Value> = state
-        .topology
-        .devices
-        .iter()
-        .map(|device| Value::Object(json_device(state, device)))
-        .collect();
-    let document = json!({ "host": state.host_id, "block_devices": block_devices });
-    format!("{document:#}\n")
-}
-
-fn json_device(state: &State, device: &BlockDevice) -> Map<String, Value> {
-    let names = |numbers: &[DeviceNumber]| -> Vec<&str> {
-        numbers
-            .iter()
-            .filter_map(|number| state.topology.devices.get(*number))
-            .map(|device| device.kernel_name.as_str())
-            .collect()
-    };
-    let (identity, signature) = (&device.identity, &device.signature);
-    let usage = usage(state, device);
-    let rates = state.rates.latest(device.number);
-    let fields = [
-        ("number", json!(device.number.to_string())),
-        ("device", json!(device.kernel_name)),
-        ("name", json!(device.name)),
-        ("type", json!(device.device_type.as_str())),
-        ("size_bytes", json!(device.size)),
-        ("parents", json!(names(&device.parents))),
-        ("children", json!(names(&device.children))),
-        ("model", json!(identity.model)),
-        ("serial", json!(identity.serial)),
-        ("wwn", json!(identity.wwn)),
-        ("vendor", json!(identity.vendor)),
-        ("revision", json!(identity.revision)),
-        ("transport", json!(identity.transport)),
-        ("path", json!(identity.path)),
-        ("rotational", json!(device.rotational)),
-        ("read_only", json!(device.read_only)),
-        ("removable", json!(device.removable)),
-        ("state", json!(device.state)),
-        ("backing_file", json!(device.backing_file)),
-        ("fstype", json!(signature.fstype)),
-        ("uuid", json!(signature.uuid)),
-        ("label", json!(signature.label)),
-        (
-            "mountpoints",
-            json!(state.topology.mount_points_of(device.number)),
-        ),
-        ("filesystem_size_bytes", json!(usage.map(|usage| usage.size))),
-        ("filesystem_used_bytes", json!(usage.map(FilesystemUsage::used))),
-        (
-            "filesystem_available_bytes",
-            json!(usage.map(|usage| usage.available)),
-        ),
-        ("reads_per_second", json!(rates.map(|rates| rates.reads))),
-        ("writes_per_second", json!(rates.map(|rates| rates.writes))),
-        (
-            "read_bytes_per_second",
-            json!(rates.map(|rates| rates.read_bytes)),
-        ),
-        (
-            "written_bytes_per_second",
-            json!(rates.map(|rates| rates.written_bytes)),
-        ),
-        ("utilization", json!(rates.map(|rates| rates.utilization))),
-    ];
-    fields
-        .into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
 }

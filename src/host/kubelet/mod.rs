@@ -62,7 +62,7 @@ pub use self::vol_data::{InvalidVolumeData, parse_vol_data};
 use super::read::plain;
 use super::roots::Roots;
 use crate::model::fault::Fault;
-use crate::model::volume::{CsiVolume, POD_VOLUMES, PodVolume, StagedVolume, VolumeMode};
+use crate::model::volume::{CsiVolume, HOST_PATH, POD_VOLUMES, PodVolume, StagedVolume, VolumeMode};
 
 /// The folder name of the CSI plugin.
 const CSI_PLUGIN: &str = "kubernetes.io~csi";
@@ -373,7 +373,7 @@ impl Round<'_> {
                     if let Some(path) = places.next() {
                         self.reading.volumes.push(PodVolume {
                             pod_uid: text_of(pod),
-                            plugin: "kubernetes.io/host-path".into(),
+                            plugin: HOST_PATH.into(),
                             name: text_of(volume),
                             mode: VolumeMode::Filesystem,
                             path,
