@@ -5,15 +5,16 @@
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("host", &["model"]),
+    ("cluster", &["model"]),
     ("history", &["model"]),
     ("link", &["model"]),
     ("state", &["model", "history"]),
     ("render", &["model", "history", "state"]),
     ("serve", &[]),
-    ("args", &["host"]),
+    ("args", &["host", "cluster", "model"]),
 ];
 
 #[test]

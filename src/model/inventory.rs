@@ -8,6 +8,9 @@ use super::workload::{
     Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
 };
 
+/// The source of all that the Kubernetes API says.
+pub const KUBERNETES: &str = "kubernetes";
+
 /// The label of a node by which local volumes name it.
 const HOST_NAME: &str = "kubernetes.io/hostname";
 /// How an affinity names a node by its name.
@@ -160,6 +163,11 @@ impl WatchState {
             errors: 0,
         }
     }
+
+    /// What sort of thing stands in the way.
+    pub fn problem(&self) -> Option<WatchProblem> {
+        self.error.as_ref().map(|error| error.problem)
+    }
 }
 
 /// Objects by their key. It is shared with whoever reads it, and copied only where it changes while somebody does.
@@ -196,9 +204,10 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// True once every kind that is read has been seen whole.
+    /// True once every kind that is read has been seen whole. Of a kind that the API server does not have there is nothing to see.
     pub fn is_synced(&self) -> bool {
-        !self.watches.is_empty() && self.watches.values().all(|watch| watch.synced)
+        let seen = |watch: &WatchState| watch.synced || watch.problem() == Some(WatchProblem::Missing);
+        !self.watches.is_empty() && self.watches.values().all(seen)
     }
 
     /// True where all objects of the kind are known, so that one that is not there does not exist. In the role of a node that

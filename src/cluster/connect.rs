@@ -1,0 +1,118 @@
+//! How the API server is found, and as whom we speak to it.
+
+use std::path::{Path, PathBuf};
+
+use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use thiserror::Error;
+
+/// Where the kubelet puts the credentials of a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where to look for a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// A kubeconfig file.
+    pub kubeconfig: Option<PathBuf>,
+    /// One of its contexts; else its current one.
+    pub context: Option<String>,
+}
+
+/// Why there is no connection to an API server.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// Nothing names one.
+    #[error(
+        "no cluster in reach: not in a pod (KUBERNETES_SERVICE_HOST is not set), and no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config)"
+    )]
+    NoCluster,
+    /// A kubeconfig is there and is of no use.
+    #[error("kubeconfig {path}: {reason}")]
+    Kubeconfig {
+        /// The file, or where its name came from.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// In a pod, without credentials.
+    #[error(
+        "in a pod, but its service account cannot be used: {0} (is automountServiceAccountToken off? {SERVICE_ACCOUNT} must hold token and ca.crt)"
+    )]
+    ServiceAccount(String),
+    /// The client cannot be made of what was found.
+    #[error("cannot make a client for {url}: {reason}")]
+    Client {
+        /// The API server.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The role is that of a node, and nothing says of which.
+    #[error("which node is this? --node-name or NODE_NAME says so")]
+    NoNode,
+}
+
+/// How to reach the API server. The first that is there counts: `--kubeconfig`, `KUBECONFIG`, a pod's service account,
+/// `~/.kube/config`.
+///
+/// A service account's token is read from its file again at least once a minute, so that it may be exchanged at any time.
+pub async fn configuration(whereabouts: &Whereabouts) -> Result<Config, ConnectError> {
+    if let Some(path) = &whereabouts.kubeconfig {
+        let read = Kubeconfig::read_from(path);
+        return from_kubeconfig(read, path.display().to_string(), whereabouts).await;
+    }
+    if let Ok(paths) = std::env::var("KUBECONFIG")
+        && !paths.is_empty()
+    {
+        let read =
+            Kubeconfig::from_env().and_then(|found| found.ok_or(kube::config::KubeconfigError::FindPath));
+        return from_kubeconfig(read, format!("{paths} (KUBECONFIG)"), whereabouts).await;
+    }
+    if whereabouts.context.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        return Config::incluster().map_err(|error| ConnectError::ServiceAccount(with_causes(&error)));
+    }
+    let home = std::env::var_os("HOME")
+        .map(|home| Path::new(&home).join(".kube/config"))
+        .filter(|path| path.symlink_metadata().is_ok());
+    match home {
+        Some(path) => {
+            let read = Kubeconfig::read_from(&path);
+            from_kubeconfig(read, path.display().to_string(), whereabouts).await
+        }
+        None => Err(ConnectError::NoCluster),
+    }
+}
+
+async fn from_kubeconfig(
+    read: Result<Kubeconfig, kube::config::KubeconfigError>,
+    path: String,
+    whereabouts: &Whereabouts,
+) -> Result<Config, ConnectError> {
+    let options = KubeConfigOptions {
+        context: whereabouts.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let made = match read {
+        Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await,
+        Err(error) => Err(error),
+    };
+    made.map_err(|error| ConnectError::Kubeconfig {
+        path,
+        reason: with_causes(&error),
+    })
+}
+
+/// An error and what is behind it, in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let said = deeper.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = deeper.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

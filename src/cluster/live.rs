@@ -1,0 +1,248 @@
+//! What is known of the cluster right now: written by the watches, read by whoever asks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kube::runtime::watcher::Event;
+use tokio::sync::Notify;
+
+use super::index::Index;
+use super::object::{Object, Watched};
+use crate::model::fault::Fault;
+use crate::model::inventory::{
+    Inventory, KUBERNETES, ResourceKind, Role, WatchError, WatchProblem, WatchState,
+};
+use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
+
+/// The present inventory, shared between the task that watches and its readers.
+#[derive(Debug)]
+pub(super) struct Shared {
+    live: Mutex<Live>,
+    /// Told when pods or claims changed: what they name may have to be looked up.
+    pub(super) names_changed: Notify,
+}
+
+impl Shared {
+    /// Nothing is known yet of the kinds that the role reads.
+    pub(super) fn new(role: Role, node: Option<String>, kinds: &[ResourceKind]) -> Self {
+        let now = unix_now();
+        Self {
+            live: Mutex::new(Live {
+                role,
+                node,
+                watches: kinds
+                    .iter()
+                    .map(|kind| (*kind, WatchState::waiting(now)))
+                    .collect(),
+                ..Live::default()
+            }),
+            names_changed: Notify::new(),
+        }
+    }
+
+    /// Looks at it or changes it. Nobody waits for anything while they hold it.
+    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
+        // A panic ends the shipped program; in tests the value is whole even then.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All indexes and the states of their watches.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    role: Role,
+    node: Option<String>,
+    version: u64,
+    pods: Index<Pod>,
+    claims: Index<Claim>,
+    volumes: Index<PersistentVolume>,
+    classes: Index<StorageClass>,
+    attachments: Index<VolumeAttachment>,
+    nodes: Index<Node>,
+    drivers: Index<CsiDriver>,
+    watches: BTreeMap<ResourceKind, WatchState>,
+    /// What readers were given last, while nothing has changed since.
+    latest: Option<Arc<Inventory>>,
+}
+
+/// A kind with an index of its own.
+pub(super) trait Indexed: Watched {
+    /// The index.
+    fn index(live: &mut Live) -> &mut Index<Self>;
+}
+
+macro_rules! indexed {
+    ($($kind:ty: $field:ident),+ $(,)?) => {
+        $(impl Indexed for $kind {
+            fn index(live: &mut Live) -> &mut Index<Self> {
+                &mut live.$field
+            }
+        })+
+    };
+}
+
+indexed! {
+    Pod: pods,
+    Claim: claims,
+    PersistentVolume: volumes,
+    StorageClass: classes,
+    VolumeAttachment: attachments,
+    Node: nodes,
+    CsiDriver: drivers,
+}
+
+impl Live {
+    /// What is known now. The same value is given out again until something changes.
+    pub(super) fn inventory(&mut self) -> Arc<Inventory> {
+        if let Some(latest) = &self.latest {
+            return Arc::clone(latest);
+        }
+        let inventory = Arc::new(Inventory {
+            version: self.version,
+            role: self.role,
+            node: self.node.clone(),
+            pods: Arc::clone(self.pods.objects()),
+            claims: Arc::clone(self.claims.objects()),
+            volumes: Arc::clone(self.volumes.objects()),
+            classes: Arc::clone(self.classes.objects()),
+            attachments: Arc::clone(self.attachments.objects()),
+            nodes: Arc::clone(self.nodes.objects()),
+            drivers: Arc::clone(self.drivers.objects()),
+            watches: self.watches.clone(),
+            faults: self.faults(),
+        });
+        self.latest = Some(Arc::clone(&inventory));
+        inventory
+    }
+
+    /// Takes in one event of a watch.
+    pub(super) fn apply<T: Indexed>(&mut self, event: Event<Object<T>>) {
+        let whole = matches!(event, Event::InitDone);
+        let live = matches!(event, Event::Apply(_) | Event::Delete(_));
+        if T::index(self).apply(event) {
+            self.changed();
+        }
+        if whole {
+            self.synced(T::KIND);
+        } else if live {
+            self.heard(T::KIND);
+        }
+    }
+
+    /// Takes in one object that was read by itself.
+    pub(super) fn put<T: Indexed>(&mut self, object: Object<T>) {
+        if T::index(self).put(object) {
+            self.changed();
+        }
+    }
+
+    /// Forgets one object.
+    pub(super) fn remove<T: Indexed>(&mut self, key: &T::Key) {
+        if T::index(self).remove(key) {
+            self.changed();
+        }
+    }
+
+    /// All objects of the kind are taken to be there, without a watch that says so.
+    pub(super) fn holds_all(&mut self, kind: ResourceKind) {
+        let now = unix_now();
+        self.watches
+            .entry(kind)
+            .or_insert_with(|| WatchState::waiting(now));
+        self.synced(kind);
+    }
+
+    /// True once all objects of the kind have been seen.
+    pub(super) fn is_synced(&self, kind: ResourceKind) -> bool {
+        self.watches.get(&kind).is_some_and(|watch| watch.synced)
+    }
+
+    /// All objects of the kind have been seen, and nothing stands in the way.
+    pub(super) fn synced(&mut self, kind: ResourceKind) {
+        let Some(watch) = self.watches.get_mut(&kind) else {
+            return;
+        };
+        if !watch.synced || watch.error.is_some() {
+            watch.synced = true;
+            watch.error = None;
+            watch.since = unix_now();
+            self.changed();
+        }
+    }
+
+    /// The watch of a kind that was seen whole before goes on.
+    pub(super) fn heard(&mut self, kind: ResourceKind) {
+        if self.is_synced(kind) {
+            self.synced(kind);
+        }
+    }
+
+    /// Something stands in the way of reading a kind. What is known of it stays.
+    pub(super) fn failed(&mut self, kind: ResourceKind, error: WatchError) {
+        let Some(watch) = self.watches.get_mut(&kind) else {
+            return;
+        };
+        watch.errors += 1;
+        self.latest = None;
+        // The same trouble again is no news, even where its words differ a little.
+        if watch.problem() != Some(error.problem) {
+            if watch.error.is_none() {
+                watch.since = unix_now();
+            }
+            watch.error = Some(error);
+            self.changed();
+        }
+    }
+
+    fn changed(&mut self) {
+        self.version += 1;
+        self.latest = None;
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        // An API server that does not answer is one fault, not one for each kind.
+        let mut silent: BTreeMap<WatchProblem, (&str, Vec<&str>)> = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (kind, watch) in &self.watches {
+            let Some(error) = &watch.error else { continue };
+            match &error.rule {
+                Some(rule) => faults.push(Fault::new(
+                    KUBERNETES,
+                    kind.resource(),
+                    format!("{} (a ClusterRole grants it by the rule {rule})", error.message),
+                )),
+                None => silent
+                    .entry(error.problem)
+                    .or_insert_with(|| (&error.message, Vec::new()))
+                    .1
+                    .push(kind.resource()),
+            }
+        }
+        for (problem, (message, kinds)) in silent {
+            let subject = kinds.join(", ");
+            faults.push(Fault::new(
+                KUBERNETES,
+                subject,
+                format!("{}: {message}", problem.as_str()),
+            ));
+        }
+        faults.extend(self.pods.faults().cloned());
+        faults.extend(self.claims.faults().cloned());
+        faults.extend(self.volumes.faults().cloned());
+        faults.extend(self.classes.faults().cloned());
+        faults.extend(self.attachments.faults().cloned());
+        faults.extend(self.nodes.faults().cloned());
+        faults.extend(self.drivers.faults().cloned());
+        faults
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|passed| i64::try_from(passed.as_secs()).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,180 @@
+//! What the Kubernetes API says: pods, claims, volumes, classes, attachments.
+//!
+//! One task watches; whoever asks is given the present [`Inventory`] at no cost. Two roles decide how much is watched:
+//! a node's process follows the pods of its own node and reads their claims and volumes one by one; one process of the cluster
+//! follows everything. While the API is away the last that was known stays, and the inventory says since when.
+
+pub mod connect;
+mod convert;
+pub mod dump;
+pub mod index;
+mod live;
+mod lookup;
+pub mod object;
+mod problem;
+pub mod quantity;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod watch;
+pub mod wire;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::client::ClientBuilder;
+use kube::runtime::watcher;
+use kube::{Client, Config};
+
+use self::connect::{ConnectError, with_causes};
+use self::live::Shared;
+use self::transport::Listening;
+use crate::model::inventory::{Inventory, ResourceKind, Role};
+use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
+
+/// How the cluster is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How much of it.
+    pub role: Role,
+    /// The node, in the role of one.
+    pub node: Option<String>,
+    /// Whether lists are streamed (Kubernetes 1.27 and later); a server that cannot is listed in pages.
+    pub streaming_lists: bool,
+    /// How long an answer may take to begin, and a list to go on.
+    pub patience: Duration,
+    /// How long one watch lasts before it is taken up anew, in seconds. A connection that died in silence is noticed after it.
+    pub watch_seconds: u32,
+    /// How long a bound claim or volume that was looked up is taken as it was.
+    pub reread: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            role: Role::Node,
+            node: None,
+            streaming_lists: false,
+            patience: Duration::from_secs(60),
+            watch_seconds: 290,
+            reread: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Objects in one page of a list. A page is held as text and as values at the same time.
+const PAGE: u32 = 250;
+
+/// A reader of the inventory.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    shared: Arc<Shared>,
+}
+
+/// The work of watching: it never ends by itself, and stops when it is dropped.
+pub type Watching = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Cluster {
+    /// A reader, and the work that keeps it up to date, for one task.
+    pub fn watch(mut config: Config, settings: &Settings) -> Result<(Self, Watching), ConnectError> {
+        if settings.role == Role::Node && settings.node.is_none() {
+            return Err(ConnectError::NoNode);
+        }
+        // The client would hide for up to an hour that it is told to come back later.
+        config.default_retry = false;
+        let url = config.cluster_url.to_string();
+        let shared = Arc::new(Shared::new(
+            settings.role,
+            settings.node.clone(),
+            kinds(settings.role),
+        ));
+        let listening = Listening {
+            patience: settings.patience,
+            shared: Arc::clone(&shared),
+        };
+        let client = ClientBuilder::try_from(config)
+            .map_err(|error| ConnectError::Client {
+                url,
+                reason: with_causes(&error),
+            })?
+            .with_layer(&listening)
+            .build();
+        let watching = match settings.role {
+            Role::Node => node(client, settings, Arc::clone(&shared)),
+            Role::Cluster | Role::All => whole(client, settings, Arc::clone(&shared)),
+        };
+        Ok((Self { shared }, watching))
+    }
+
+    /// What is known now. Equal versions are the same knowledge.
+    pub fn inventory(&self) -> Arc<Inventory> {
+        self.shared.live().inventory()
+    }
+}
+
+/// The kinds that are read in a role.
+fn kinds(role: Role) -> &'static [ResourceKind] {
+    match role {
+        Role::Node => &[
+            ResourceKind::Pods,
+            ResourceKind::Claims,
+            ResourceKind::Volumes,
+            ResourceKind::Classes,
+        ],
+        Role::Cluster | Role::All => &ResourceKind::ALL,
+    }
+}
+
+fn watch_config(settings: &Settings) -> watcher::Config {
+    let config = watcher::Config::default()
+        .page_size(PAGE)
+        .timeout(settings.watch_seconds);
+    if settings.streaming_lists {
+        config.streaming_lists()
+    } else {
+        config
+    }
+}
+
+fn node(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
+    let config = watch_config(settings);
+    let node = settings.node.as_deref().unwrap_or_default();
+    let own = config.clone().fields(&format!("spec.nodeName={node}"));
+    let patience = settings.patience;
+    let reread = settings.reread;
+    Box::pin(async move {
+        tokio::join!(
+            watch::follow::<Pod>(client.clone(), own, patience, Arc::clone(&shared)),
+            watch::follow::<StorageClass>(client.clone(), config, patience, Arc::clone(&shared)),
+            lookup::follow(client, reread, patience, shared),
+        );
+    })
+}
+
+fn whole(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
+    let config = watch_config(settings);
+    let patience = settings.patience;
+    macro_rules! follow {
+        ($kind:ty) => {
+            watch::follow::<$kind>(
+                client.clone(),
+                config.clone(),
+                patience,
+                Arc::clone(&shared),
+            )
+        };
+    }
+    Box::pin(async move {
+        tokio::join!(
+            follow!(Pod),
+            follow!(Claim),
+            follow!(PersistentVolume),
+            follow!(StorageClass),
+            follow!(VolumeAttachment),
+            follow!(Node),
+            follow!(CsiDriver),
+        );
+    })
+}

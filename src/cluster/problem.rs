@@ -1,0 +1,114 @@
+//! Why the API cannot be read: errors of the client → one of a few problems, with the way out.
+
+use std::error::Error as _;
+
+use kube::core::Status;
+use kube::runtime::watcher;
+
+use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
+
+/// More of a message than this is a web page that somebody put between us and the API server.
+const LONGEST_MESSAGE: usize = 300;
+
+/// What a request needs to be allowed.
+pub(super) const WATCHED: &[&str] = &["list", "watch"];
+/// What a single look-up needs to be allowed.
+pub(super) const LOOKED_UP: &[&str] = &["get"];
+
+/// What an error of a watch means; `None` where it is part of watching: the server forgot how far we had read, and
+/// the list is read anew.
+pub(super) fn of_watch(kind: ResourceKind, error: &watcher::Error) -> Option<WatchError> {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => of_request(kind, error, WATCHED),
+        watcher::Error::WatchError(status) => of_status(kind, status, WATCHED),
+        watcher::Error::NoResourceVersion => Some(WatchError {
+            problem: WatchProblem::Failing,
+            message: "the API server's answer has no resourceVersion".to_owned(),
+            rule: None,
+        }),
+    }
+}
+
+/// What an error of one request means; `verbs` are what it needs to be allowed. `None` as in [`of_watch`].
+pub(super) fn of_request(kind: ResourceKind, error: &kube::Error, verbs: &[&str]) -> Option<WatchError> {
+    let problem = match error {
+        kube::Error::Api(status) => return of_status(kind, status, verbs),
+        kube::Error::Auth(_) => WatchProblem::Unauthorized,
+        kube::Error::Service(error) if error.is::<kube::client::AuthError>() => WatchProblem::Unauthorized,
+        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {
+            WatchProblem::Unreachable
+        }
+        _ => WatchProblem::Failing,
+    };
+    // The outermost message says no more than that a request failed.
+    let mut message = match error.source() {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    };
+    let mut cause = error.source().and_then(std::error::Error::source);
+    while let Some(deeper) = cause {
+        let text = deeper.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        cause = deeper.source();
+    }
+    Some(WatchError {
+        problem,
+        message: shortened(&message),
+        rule: None,
+    })
+}
+
+fn of_status(kind: ResourceKind, status: &Status, verbs: &[&str]) -> Option<WatchError> {
+    let problem = match status.code {
+        410 => return None,
+        401 => WatchProblem::Unauthorized,
+        403 => WatchProblem::Forbidden,
+        404 => WatchProblem::Missing,
+        429 => WatchProblem::Throttled,
+        _ => WatchProblem::Failing,
+    };
+    let said = shortened(status.message.trim());
+    let message = match problem {
+        WatchProblem::Unauthorized => {
+            format!("the API server does not accept our credentials (HTTP 401): {said}")
+        }
+        WatchProblem::Missing => format!("the API server does not have {}", name(kind)),
+        _ if said.is_empty() => format!("the API server answers HTTP {}", status.code),
+        _ => format!("the API server answers HTTP {}: {said}", status.code),
+    };
+    Some(WatchError {
+        problem,
+        message,
+        rule: (problem == WatchProblem::Forbidden).then(|| rule(kind, verbs)),
+    })
+}
+
+/// The rule of a ClusterRole that grants `verbs`, as one line of YAML.
+pub(super) fn rule(kind: ResourceKind, verbs: &[&str]) -> String {
+    format!(
+        "{{apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"{}\"]}}",
+        kind.group(),
+        kind.resource(),
+        verbs.join("\", \"")
+    )
+}
+
+fn name(kind: ResourceKind) -> String {
+    match kind.group() {
+        "" => kind.resource().to_owned(),
+        group => format!("{}.{group}/v1", kind.resource()),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

@@ -1,0 +1,194 @@
+//! Amounts as Kubernetes writes them: `10Gi`, `1.5T`, `1e9`, `500m`.
+
+use thiserror::Error;
+
+/// Digits that are read exactly; more are refused. With the largest suffix that still fits into 128 bits.
+const MOST_DIGITS: usize = 20;
+
+/// Why a text is no amount of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum QuantityError {
+    /// It does not look like one.
+    #[error("not a quantity (10Gi, 1.5T, 1e9)")]
+    Malformed,
+    /// Less than nothing.
+    #[error("a size below zero")]
+    Negative,
+    /// Beyond 2⁶⁴ bytes, or of more digits than anybody needs.
+    #[error("a size beyond all bounds")]
+    OutOfRange,
+}
+
+/// The bytes that a quantity stands for. A part of a byte counts as one, as Kubernetes has it.
+///
+/// Source: the API's `resource.Quantity`: a decimal number, then nothing, one of `n u m k M G T P E`, one of
+/// `Ki Mi Gi Ti Pi Ei`, or an exponent of ten (`e9`, `E-3`).
+pub fn bytes(text: &str) -> Result<u64, QuantityError> {
+    let (negative, text) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let end = text
+        .find(|character: char| !character.is_ascii_digit() && character != '.')
+        .unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
+        return Err(QuantityError::Malformed);
+    }
+    let (tens, twos) = scale(suffix)?;
+
+    let whole = whole.trim_start_matches('0');
+    let fraction = fraction.trim_end_matches('0');
+    let mut digits = String::with_capacity(whole.len() + fraction.len());
+    digits.push_str(whole);
+    digits.push_str(fraction);
+    let fraction_digits = i32::try_from(fraction.len()).map_err(|_| QuantityError::OutOfRange)?;
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return Ok(0);
+    }
+    if negative {
+        return Err(QuantityError::Negative);
+    }
+    if digits.len() > MOST_DIGITS {
+        return Err(QuantityError::OutOfRange);
+    }
+    // At most 10²⁰ by 2⁶⁰: it fits.
+    let value = digits
+        .parse::<u128>()
+        .map_err(|_| QuantityError::Malformed)?
+        .checked_mul(1 << twos)
+        .ok_or(QuantityError::OutOfRange)?;
+    let tens = tens.saturating_sub(fraction_digits);
+    let value = match 10_u128.checked_pow(tens.unsigned_abs()) {
+        Some(power) if tens >= 0 => value.checked_mul(power).ok_or(QuantityError::OutOfRange)?,
+        Some(power) => value.div_ceil(power),
+        None if tens > 0 => return Err(QuantityError::OutOfRange),
+        None => 1,
+    };
+    u64::try_from(value).map_err(|_| QuantityError::OutOfRange)
+}
+
+/// The powers of ten and of two that a suffix stands for.
+fn scale(suffix: &str) -> Result<(i32, u32), QuantityError> {
+    Ok(match suffix {
+        "n" => (-9, 0),
+        "u" => (-6, 0),
+        "m" => (-3, 0),
+        "" => (0, 0),
+        "k" => (3, 0),
+        "M" => (6, 0),
+        "G" => (9, 0),
+        "T" => (12, 0),
+        "P" => (15, 0),
+        "E" => (18, 0),
+        "Ki" => (0, 10),
+        "Mi" => (0, 20),
+        "Gi" => (0, 30),
+        "Ti" => (0, 40),
+        "Pi" => (0, 50),
+        "Ei" => (0, 60),
+        _ => {
+            let exponent = suffix
+                .strip_prefix(['e', 'E'])
+                .filter(|exponent| exponent.len() <= 6)
+                .ok_or(QuantityError::Malformed)?;
+            (exponent.parse().map_err(|_| QuantityError::Malformed)?, 0)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact() {
+        for (text, expected) in [
+            ("0", 0),
+            ("1", 1),
+            ("+5", 5),
+            ("10Gi", 10 << 30),
+            ("1.5Gi", 3 << 29),
+            ("0.5Ki", 512),
+            ("1Ei", 1 << 60),
+            ("15Ei", 15 << 60),
+            ("1E", 1_000_000_000_000_000_000),
+            ("1E3", 1_000),
+            ("1e9", 1_000_000_000),
+            ("12e-1", 2),
+            ("100G", 100_000_000_000),
+            (".5k", 500),
+            ("5.", 5),
+            ("128974848", 128_974_848),
+            ("18446744073709551615", u64::MAX),
+            // Kubernetes rounds up.
+            ("1m", 1),
+            ("1500m", 2),
+            ("0.000000001", 1),
+            ("0000000000000000000000000000001Ki", 1024),
+            ("1.000000000000000000000000000000", 1),
+            ("-0", 0),
+            ("1e-99999", 1),
+        ] {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused() {
+        for text in [
+            "",
+            " ",
+            ".",
+            "Gi",
+            "1 Gi",
+            "1gi",
+            "1KB",
+            "1Gib",
+            "0x10",
+            "1e",
+            "1e1.5",
+            "1.2.3",
+            "--1",
+            "ten",
+            "1\u{0}",
+            "１Gi",
+            "1e1000000",
+        ] {
+            assert_eq!(bytes(text), Err(QuantityError::Malformed), "{text}");
+        }
+        assert_eq!(bytes("-1Gi"), Err(QuantityError::Negative));
+        for text in [
+            "16Ei",
+            "18446744073709551616",
+            "1e30",
+            "1e99999",
+            "123456789012345678901234567890",
+        ] {
+            assert_eq!(bytes(text), Err(QuantityError::OutOfRange), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gets_an_answer(text in ".*") {
+            let _ = bytes(&text);
+        }
+
+        #[test]
+        fn a_number_with_a_suffix_is_their_product(whole in 0_u64..1 << 34, thousandths in 0_u64..1000, suffix in 0_usize..8) {
+            let (suffix, factor) = [
+                ("", 1_u128), ("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30),
+                ("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000), ("e3", 1_000),
+            ][suffix];
+            let text = format!("{whole}.{thousandths:03}{suffix}");
+            let expected = (u128::from(whole * 1000 + thousandths) * factor).div_ceil(1000);
+            prop_assert_eq!(bytes(&text).map(u128::from), Ok(expected));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+#!/bin/bash
+# Prints a folder that holds `etcd` and `kube-apiserver`, and makes it where there is none yet.
+#
+# $KUBEBUILDER_ASSETS, where it is set, names such a folder: any version of both can be tested with. Otherwise kube-apiserver
+# is built once from Debian's source package, beside Debian's etcd, and kept in
+# ${STORAGE_PROBE_API_SERVER_CACHE:-target/api-server}; built anew when this script changes.
+# That needs root (it installs the packages it lacks), Debian, a reachable Debian mirror, 3 GB of disk, and on two
+# cores some six minutes.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${STORAGE_PROBE_API_SERVER_CACHE:-$here/../../target/api-server}
+release=bookworm
+
+say() { echo "build.sh: $*" >&2; }
+fail() {
+    say "$*"
+    exit 1
+}
+
+if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
+    for part in etcd kube-apiserver; do
+        [ -x "$KUBEBUILDER_ASSETS/$part" ] || fail "KUBEBUILDER_ASSETS=$KUBEBUILDER_ASSETS holds no $part"
+    done
+    echo "$KUBEBUILDER_ASSETS"
+    exit
+fi
+
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+# Two test runs that start together build once.
+exec 9>"$cache/lock"
+flock 9
+made_by=$(sha256sum "$here/build.sh" | cut -d' ' -f1)
+if [ "$(cat "$cache/made-by" 2>/dev/null || true)" = "$made_by" ]; then
+    echo "$cache/bin"
+    exit
+fi
+
+[ "$(id -u)" = 0 ] || fail "needs root to install packages; or name a folder with etcd and kube-apiserver in KUBEBUILDER_ASSETS"
+work=$cache/work
+rm -rf "$work" "$cache/bin" "$cache/made-by"
+mkdir -p "$work/lists/partial" "$work/packages" "$cache/bin"
+
+say "installing what the build needs"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q >&2
+apt-get install -y -q --no-install-recommends golang-1.19-go golang-github-modern-go-reflect2-dev \
+    dpkg-dev rsync make jq libc6-dev gcc >&2
+
+say "taking etcd out of Debian's package (installed, it would start itself)"
+(cd "$work/packages" && apt-get download -q etcd-server >&2 && dpkg-deb --extract etcd-server_*.deb etcd)
+install -m 755 "$work/packages/etcd/usr/bin/etcd" "$cache/bin/etcd"
+
+say "fetching the source of kube-apiserver"
+# A list of our own, so that the system's stays as it is.
+echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $release main" >"$work/sources.list"
+apt=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$work/lists"
+    -o APT::Sandbox::User=root)
+apt-get -q "${apt[@]}" update >&2
+(cd "$work" && apt-get -q "${apt[@]}" source --download-only kubernetes >&2)
+dpkg-source --no-check --extract "$work"/kubernetes_*.dsc "$work/tree" >&2
+
+tree=$work/gopath/src/k8s.io/kubernetes
+mkdir -p "$(dirname "$tree")"
+mv "$work/tree" "$tree"
+
+# reflect2 1.0.1 reads the runtime's memory in a way that ended with Go 1.18; Debian has the version that knows.
+rm -rf "$tree/vendor/github.com/modern-go/reflect2"
+cp -r /usr/share/gocode/src/github.com/modern-go/reflect2 "$tree/vendor/github.com/modern-go/reflect2"
+
+# This validator takes every zero value for null, and so refuses a custom resource with an empty string in it.
+validator=$tree/vendor/k8s.io/kube-openapi/pkg/validation/validate/type.go
+if [ -e "$validator" ]; then
+    sed -i 's/if data == nil || reflect\.DeepEqual(reflect\.Zero(reflect\.TypeOf(data)), reflect\.ValueOf(data)) {/if data == nil {/' "$validator"
+    sed -i 's/if data == nil || reflect\.DeepEqual(reflect\.Zero(reflect\.TypeOf(data)), data) {/if data == nil {/' "$validator"
+fi
+
+version=$(sed -n 's/^Version: .*really\([0-9.]*\).*/\1/p' "$work"/kubernetes_*.dsc | head -1)
+[ -n "$version" ] || version=$(sed -n 's/^Version: \([0-9.]*\).*/\1/p' "$work"/kubernetes_*.dsc | head -1)
+cat >"$work/version" <<END
+KUBE_GIT_COMMIT='0000000000000000000000000000000000000000'
+KUBE_GIT_TREE_STATE='archive'
+KUBE_GIT_VERSION='v$version'
+KUBE_GIT_MAJOR='${version%%.*}'
+KUBE_GIT_MINOR='$(echo "$version" | cut -d. -f2)'
+END
+
+say "building kube-apiserver $version; the log is $cache/build.log"
+(
+    cd "$tree"
+    export PATH=/usr/lib/go-1.19/bin:$PATH GOPATH=$work/gopath GOCACHE=$work/go-cache GO111MODULE=off GOFLAGS= GOPROXY=off \
+        CGO_ENABLED=0 KUBE_GIT_VERSION_FILE=$work/version
+    make WHAT=cmd/kube-apiserver
+) >"$cache/build.log" 2>&1 || {
+    tail -30 "$cache/build.log" >&2
+    fail "the build failed; the whole log is $cache/build.log"
+}
+install -m 755 "$(find "$tree/_output" -type f -name kube-apiserver | head -1)" "$cache/bin/kube-apiserver"
+"$cache/bin/kube-apiserver" --version >&2
+chmod -R u+w "$work"
+rm -rf "$work"
+echo "$made_by" >"$cache/made-by"
+echo "$cache/bin"
