@@ -1,17 +1,16 @@
 //! The storage stack in a terminal, as `lsblk` draws it, with use and rates; and the same as JSON.
 
 mod json;
+mod pods;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 pub use self::json::json;
 
 use crate::model::bytes::Bytes;
-use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
+use crate::model::device::{BlockDevice, DeviceNumber};
 use crate::model::loss::loss;
-use crate::model::mount::{FilesystemUsage, UsageError};
-use crate::model::placement::{Medium, Volume};
+use crate::model::mount::FilesystemUsage;
 use crate::state::State;
 
 /// Which way a column's text is set.
@@ -47,14 +46,22 @@ pub fn text(state: &State) -> String {
     for device in devices.iter().filter(|device| device.parents.is_empty()) {
         add_rows(state, device, "", "", &mut Vec::new(), &mut rows);
     }
-    let mut text = aligned(&rows);
-    if !state.topology.volumes.is_empty() {
-        let mut rows: Vec<Row> = vec![COLUMNS.map(|(heading, _)| heading.to_owned())];
-        add_pods(state, &mut rows);
-        text.push('\n');
-        text.push_str(&aligned(&rows));
-    }
-    text
+    // Of a cluster that is looked at from elsewhere there are no devices.
+    let devices = if devices.is_empty() {
+        String::new()
+    } else {
+        aligned(&rows)
+    };
+    let mut rows: Vec<Row> = vec![COLUMNS.map(|(heading, _)| heading.to_owned())];
+    pods::add(state, &mut rows);
+    let pods = if rows.len() > 1 {
+        aligned(&rows)
+    } else {
+        String::new()
+    };
+    let parts = [devices, pods, pods::attention(state)];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n")
 }
 
 /// What lies on one disk, and what is lost if it dies. `None` where there is no such disk.
@@ -82,7 +89,11 @@ pub fn disk(state: &State, name: &str) -> Option<String> {
         text.push_str("  no pod of this node loses a volume\n");
     }
     for (loss, volume) in losses {
-        let pods: Vec<&str> = volume.users.iter().map(|user| user.pod_uid.as_str()).collect();
+        let pods: Vec<String> = volume
+            .users
+            .iter()
+            .map(|user| pods::name(state, &user.pod_uid))
+            .collect();
         let _ = writeln!(text, "  {}: {} ({})", volume.name, loss.as_str(), pods.join(", "));
     }
     Some(text)
@@ -112,122 +123,6 @@ fn aligned(rows: &[Row]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Pods by UID, below each its volumes, below each what carries it, down to the disks.
-fn add_pods(state: &State, rows: &mut Vec<Row>) {
-    let mut pods: BTreeMap<&str, Vec<&Volume>> = BTreeMap::new();
-    for volume in &state.topology.volumes {
-        for user in &volume.users {
-            let volumes = pods.entry(&user.pod_uid).or_default();
-            if !volumes.iter().any(|known| std::ptr::eq(*known, volume)) {
-                volumes.push(volume);
-            }
-        }
-    }
-    for (pod, volumes) in pods {
-        let mut heading: Row = Default::default();
-        pod.clone_into(&mut heading[0]);
-        "pod".clone_into(&mut heading[1]);
-        rows.push(heading);
-        let last = volumes.len().saturating_sub(1);
-        for (at, volume) in volumes.into_iter().enumerate() {
-            let (own, further) = if at == last {
-                ("└─", "  ")
-            } else {
-                ("├─", "│ ")
-            };
-            rows.push(volume_row(state, volume, own));
-            let devices: Vec<_> = volume.placement.devices.clone();
-            add_below(state, &devices, further, &mut Vec::new(), rows);
-        }
-    }
-}
-
-fn add_below(
-    state: &State,
-    numbers: &[DeviceNumber],
-    indent: &str,
-    path: &mut Vec<DeviceNumber>,
-    rows: &mut Vec<Row>,
-) {
-    let last = numbers.len().saturating_sub(1);
-    for (at, number) in numbers.iter().enumerate() {
-        let Some(device) = state.topology.devices.get(*number) else {
-            continue;
-        };
-        if path.contains(number) {
-            continue;
-        }
-        let (own, further) = if at == last {
-            ("└─", "  ")
-        } else {
-            ("├─", "│ ")
-        };
-        let mut row = row(state, device, &format!("{indent}{own}"));
-        // Where the device is mounted stands in the tree above; here it would be a list of the pods' own folders.
-        row[COLUMNS.len() - 1] = String::new();
-        rows.push(row);
-        if device.device_type != DeviceType::Multipath {
-            path.push(*number);
-            add_below(state, &device.parents, &format!("{indent}{further}"), path, rows);
-            path.pop();
-        }
-    }
-}
-
-fn volume_row(state: &State, volume: &Volume, indent: &str) -> Row {
-    let usage = volume.usage.as_ref().and_then(|usage| usage.as_ref().ok());
-    let rates = volume.io.and_then(|_| state.volume_rates.latest(&volume.name));
-    let size = usage.map(|usage| usage.size).or(volume.device_size);
-    let optional = |text: Option<String>| text.unwrap_or_default();
-    let per_second = |bytes: f64| Bytes(bytes as u64).to_string();
-    [
-        format!("{indent}{}", volume.name),
-        "volume".to_owned(),
-        optional(size.map(|size| Bytes(size).to_string())),
-        optional(usage.map(|usage| Bytes(usage.used()).to_string())),
-        optional(
-            usage
-                .and_then(FilesystemUsage::fullness)
-                .map(|share| format!("{:.0}%", (share * 100.0).ceil())),
-        ),
-        optional(rates.map(|rates| per_second(rates.read_bytes))),
-        optional(rates.map(|rates| per_second(rates.written_bytes))),
-        optional(rates.map(|rates| format!("{:.0}", rates.reads))),
-        optional(rates.map(|rates| format!("{:.0}", rates.writes))),
-        String::new(),
-        volume.driver.clone(),
-        volume.handle.clone().unwrap_or_default(),
-        volume_note(volume),
-    ]
-}
-
-/// `xfs, shared`, `NFS filer:/export`, `not mounted`, or why its figures cannot be had.
-fn volume_note(volume: &Volume) -> String {
-    let placement = &volume.placement;
-    let mut parts: Vec<String> = Vec::new();
-    match (&placement.remote, &placement.fstype) {
-        (Some(remote), _) => parts.push(remote.to_string()),
-        (None, Some(fstype)) => parts.push(fstype.clone()),
-        (None, None) if placement.medium == Medium::NotMounted => {
-            parts.push(placement.medium.as_str().to_owned());
-        }
-        (None, None) => parts.push("raw block device".to_owned()),
-    }
-    if placement.shared {
-        parts.push("shared".to_owned());
-    }
-    if placement.read_only {
-        parts.push("read-only".to_owned());
-    }
-    if let Some(Err(
-        error @ (UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem),
-    )) = &volume.usage
-    {
-        parts.push(error.to_string());
-    }
-    parts.join(", ")
 }
 
 fn add_rows(

@@ -15,6 +15,7 @@ pub mod fixture;
 pub mod generated;
 pub mod http;
 pub mod loop_device;
+pub mod node_with_pods;
 pub mod reading;
 pub mod report;
 pub mod scope_contract;

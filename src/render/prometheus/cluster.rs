@@ -3,8 +3,11 @@
 
 use super::exposition::{Family, Kind, Labels, Page};
 use crate::model::cluster_map::ClusterMap;
-use crate::model::inventory::Inventory;
-use crate::model::workload::{Claim, ClaimPhase, NamespacedName, PersistentVolume, VolumePhase};
+use crate::model::inventory::{Inventory, ResourceKind};
+use crate::model::workload::{
+    AccessMode, BindingMode, Claim, ClaimPhase, NamespacedName, PersistentVolume, ReclaimPolicy,
+    StorageSource, VolumePhase,
+};
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family::new(name, Kind::Gauge, help)
@@ -152,7 +155,7 @@ pub(super) fn claim_labels(name: &NamespacedName) -> Labels {
 }
 
 /// Access modes as one label: `RWO`, `ROX,RWX`.
-pub(super) fn access_modes(modes: &[crate::model::workload::AccessMode]) -> String {
+pub(super) fn access_modes(modes: &[AccessMode]) -> String {
     let words: Vec<&str> = modes.iter().map(|mode| mode.short()).collect();
     words.join(",")
 }
@@ -192,10 +195,7 @@ fn write_claims(page: &mut Page<'_>, map: &ClusterMap) {
         }
     });
     // Who does not see the pods cannot say that none uses it.
-    if map
-        .inventory
-        .knows_all(crate::model::inventory::ResourceKind::Pods)
-    {
+    if map.inventory.knows_all(ResourceKind::Pods) {
         page.family(&CLAIM_USED_BY, |samples| {
             for (claim, labels) in &claims {
                 samples.add(labels, map.users(&claim.name).len());
@@ -221,20 +221,14 @@ fn write_volumes(page: &mut Page<'_>, map: &ClusterMap) {
         .collect();
     page.family(&VOLUME_INFO, |samples| {
         for (volume, labels) in &volumes {
-            let handle = volume
-                .source
-                .as_ref()
-                .and_then(crate::model::workload::StorageSource::handle);
+            let handle = volume.source.as_ref().and_then(StorageSource::handle);
             let claim = volume.claim.as_ref().map(|claim| &claim.name);
             let labels = labels
                 .clone()
                 .with_known("storageclass", volume.class.as_deref())
                 .with_known("driver", volume.driver())
                 .with_known("volume_handle", handle.as_deref())
-                .with_known(
-                    "reclaim_policy",
-                    volume.reclaim_policy.map(|policy| policy.as_str()),
-                )
+                .with_known("reclaim_policy", volume.reclaim_policy.map(ReclaimPolicy::as_str))
                 .with_known("namespace", claim.map(|name| name.namespace.as_str()))
                 .with_known("persistentvolumeclaim", claim.map(|name| name.name.as_str()));
             samples.add(&labels, 1_u64);
@@ -269,14 +263,8 @@ fn write_classes(page: &mut Page<'_>, inventory: &Inventory) {
         for class in inventory.classes.values() {
             let labels = Labels::one("storageclass", &class.name)
                 .with_known("provisioner", class.provisioner.as_deref())
-                .with_known(
-                    "reclaim_policy",
-                    class.reclaim_policy.map(|policy| policy.as_str()),
-                )
-                .with_known(
-                    "volume_binding_mode",
-                    class.binding_mode.map(|mode| mode.as_str()),
-                )
+                .with_known("reclaim_policy", class.reclaim_policy.map(ReclaimPolicy::as_str))
+                .with_known("volume_binding_mode", class.binding_mode.map(BindingMode::as_str))
                 .with("default", if class.is_default { "true" } else { "false" })
                 .with(
                     "allow_volume_expansion",

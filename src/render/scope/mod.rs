@@ -63,9 +63,9 @@ pub fn report(state: &State) -> Vec<u8> {
             ..objects::topology(objects.claims, objects::claim_templates())
         });
         storage_class = Some(objects::topology(objects.classes, objects::class_templates()));
-        let stale = cluster::staleness(&map.inventory);
-        if !stale.is_empty() {
-            description = Cow::Owned(format!("{description}{stale}"));
+        let unheard = cluster::staleness(&map.inventory);
+        if !unheard.is_empty() {
+            description = Cow::Owned(format!("{description}{unheard}"));
         }
     }
     let report = Report {

@@ -14,7 +14,8 @@ use super::report::{MetadataTemplate, Node, Topology};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::{Attention, ClusterMap};
 use crate::model::workload::{
-    AccessMode, Claim, PersistentVolume, Pod, PodVolumeSource, StorageClass, StorageSource,
+    AccessMode, Claim, DeclaredVolume, NamespacedName, PersistentVolume, Pod, PodVolumeSource, StorageClass,
+    StorageSource,
 };
 
 const CLAIM_ATTENTION: Fact = ("storage_claim_attention", "Needs attention");
@@ -257,7 +258,7 @@ pub(super) fn pod_node<'a>(
             ephemeral: true,
             ..
         } => {
-            let name = crate::model::workload::NamespacedName::new(&pod.name.namespace, name);
+            let name = NamespacedName::new(&pod.name.namespace, name);
             ids::object(&map.inventory.claims.get(&name)?.uid, ids::CLAIM)
         }
         _ => None,
@@ -279,7 +280,7 @@ pub(super) fn pod_node<'a>(
 }
 
 /// `data: claim data-db-0`, `scratch: empty folder`; `None` for texts.
-fn described(volume: &crate::model::workload::DeclaredVolume) -> Option<String> {
+fn described(volume: &DeclaredVolume) -> Option<String> {
     let what = match &volume.source {
         PodVolumeSource::Text => return None,
         PodVolumeSource::Claim { name, .. } => format!("claim {name}"),
