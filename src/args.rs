@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::connect::Whereabouts;
 use crate::host::roots::Roots;
+use crate::model::inventory::Role;
 
 /// From what is mounted down to the physical disk: a Weave Scope plugin and Prometheus exporter.
 #[derive(Debug, Parser)]
@@ -87,6 +89,55 @@ pub struct SourceArguments {
     /// The node's name as Scope's probe has it [default: SCOPE_HOSTNAME, else the kernel's host name]
     #[arg(long, value_name = "NAME", env = "STORAGE_PROBE_HOST_ID", value_parser = host_id, global = true)]
     pub host_id: Option<String>,
+    /// The Kubernetes API.
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
+}
+
+/// How the Kubernetes API is reached, and how much of it is read.
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "Kubernetes API (found by --kubeconfig, by KUBECONFIG, or by a pod's service account)"
+)]
+pub struct ClusterArguments {
+    /// How much of the cluster to read: this node's pods, everything, or both [default: node; all with --from-dump]
+    #[arg(
+        long,
+        value_name = "ROLE",
+        env = "STORAGE_PROBE_ROLE",
+        value_parser = role,
+        global = true
+    )]
+    pub role: Option<Role>,
+    /// The node's name in the cluster [default: NODE_NAME, else outside of pods the kernel's host name]
+    #[arg(long, value_name = "NAME", env = "STORAGE_PROBE_NODE_NAME", global = true)]
+    pub node_name: Option<String>,
+    /// Use this kubeconfig file
+    #[arg(long, value_name = "FILE", env = "STORAGE_PROBE_KUBECONFIG", global = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Use this context of the kubeconfig (of ~/.kube/config, where no other is named)
+    #[arg(long, value_name = "NAME", env = "STORAGE_PROBE_CONTEXT", global = true)]
+    pub context: Option<String>,
+    /// In the API's place, read what `kubectl get pods,pvc,pv,sc -A -o json` wrote: files in JSON or YAML, or folders of them
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "STORAGE_PROBE_FROM_DUMP",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub from_dump: Vec<PathBuf>,
+    /// Have lists streamed, which saves memory on both sides (Kubernetes 1.27 and later)
+    #[arg(long, env = "STORAGE_PROBE_STREAMING_LISTS", global = true)]
+    pub streaming_lists: bool,
+    /// Leave the cluster alone: show this machine only
+    #[arg(
+        long,
+        env = "STORAGE_PROBE_NO_CLUSTER",
+        global = true,
+        conflicts_with_all = ["kubeconfig", "context", "from_dump"]
+    )]
+    pub no_cluster: bool,
 }
 
 /// How the program logs.
@@ -212,6 +263,32 @@ impl SourceArguments {
     }
 }
 
+impl ClusterArguments {
+    /// Where to look for the API server.
+    pub fn whereabouts(&self) -> Whereabouts {
+        Whereabouts {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+        }
+    }
+
+    /// The node's name in the cluster, where something says it: the flag, or what a DaemonSet usually hands to its pods.
+    pub fn node_name(&self) -> Option<String> {
+        let told = || std::env::var("NODE_NAME").ok();
+        self.node_name
+            .clone()
+            .or_else(told)
+            .filter(|name| !name.is_empty())
+    }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    [Role::Node, Role::Cluster, Role::All]
+        .into_iter()
+        .find(|role| role.as_str() == text)
+        .ok_or_else(|| "the roles are node, cluster and all".into())
+}
+
 /// Scope's ids end at a semicolon, so a name cannot contain one.
 fn host_id(text: &str) -> Result<String, String> {
     if text.is_empty() {
@@ -285,6 +362,25 @@ mod tests {
                 matches!(&parsed.command, Command::Serve(serving) if serving.plugin_dir.as_os_str().is_empty())
             );
         }
+    }
+
+    #[test]
+    fn the_cluster_is_reached_in_one_way_only() {
+        let parse =
+            |arguments: &[&str]| Arguments::try_parse_from([&["program", "tree"], arguments].concat());
+        let parsed = parse(&[
+            "--role",
+            "cluster",
+            "--from-dump",
+            "a.json",
+            "--from-dump",
+            "b.yaml",
+        ])
+        .unwrap();
+        assert_eq!(parsed.sources.cluster.role, Some(Role::Cluster));
+        assert_eq!(parsed.sources.cluster.from_dump.len(), 2);
+        assert!(parse(&["--role", "master"]).is_err());
+        assert!(parse(&["--no-cluster", "--kubeconfig", "file"]).is_err());
     }
 
     #[test]

@@ -50,9 +50,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     match &arguments.command {
         Command::Serve(serving) => runtime()?.block_on(app::serve(sources, serving))?,
-        Command::Report(reading) => print(&app::observe_once(sources, reading.interval).report())?,
+        Command::Report(reading) => {
+            print(
+                &runtime()?
+                    .block_on(app::observe_once(sources, reading.interval))?
+                    .report(),
+            )?;
+        }
         Command::Metrics(metrics) => {
-            let observation = app::observe_once(sources, metrics.reading.interval);
+            let observation = runtime()?.block_on(app::observe_once(sources, metrics.reading.interval))?;
             let format = if metrics.openmetrics {
                 Format::OpenMetrics("1.0.0")
             } else {
@@ -61,7 +67,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             print(&node_page(&observation.state, &app::self_figures(), format))?;
         }
         Command::Tree(wanted) => {
-            let observation = app::observe_once(sources, wanted.reading.interval);
+            let observation = runtime()?.block_on(app::observe_once(sources, wanted.reading.interval))?;
             let state = &observation.state;
             let text = match &wanted.disk {
                 Some(disk) => {
@@ -95,7 +101,9 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn start_log(arguments: &LogArguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&arguments.log_level).with_context(|| {
+    // What the client meets is a fault of ours, told once; it would tell it at every attempt, and whole answers with it.
+    let directives = format!("kube_client=error,kube_runtime=error,{}", arguments.log_level);
+    let filter = EnvFilter::try_new(directives).with_context(|| {
         format!(
             "`--log-level {}` is neither a level nor a filter",
             arguments.log_level

@@ -1,7 +1,10 @@
 //! All that is known at one moment: what the sinks write.
 
+use std::sync::Arc;
+
 use crate::history::{Rates, Series};
 use crate::model::host::{BLOCK_DEVICES, HostSample};
+use crate::model::inventory::Inventory;
 use crate::model::topology::Topology;
 
 /// One node's facts, joined, with rates.
@@ -17,6 +20,8 @@ pub struct State {
     pub rates: Rates,
     /// The same of each PersistentVolume, by name.
     pub volume_rates: Series<String>,
+    /// What the Kubernetes API says; `None` where no cluster is read.
+    pub cluster: Option<Arc<Inventory>>,
 }
 
 impl State {

@@ -100,7 +100,7 @@ pub struct Findings {
 
 /// Looks at every source, and at the plugin's socket.
 pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findings {
-    let observation = super::observer(sources_given).observe(Instant::now() + Duration::from_secs(2));
+    let observation = super::observer(sources_given, None).observe(Instant::now() + Duration::from_secs(2));
     let sample = &observation.state.sample;
     let mut text = String::new();
     for source in sources(&sources_given.roots(), sample) {
@@ -131,6 +131,7 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
             ),
         };
     }
+    text.push_str(&cluster(sources_given).await);
     if !plugin_dir.as_os_str().is_empty() {
         let _ = writeln!(text, "{}", plugin(plugin_dir).await);
     }
@@ -139,6 +140,56 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
         text.push_str("nothing works: not one block device can be read\n");
     }
     Findings { text, works }
+}
+
+/// Asks the API server for every kind that the role reads.
+async fn cluster(sources: &SourceArguments) -> String {
+    const API: &str = "Kubernetes API";
+    const COST: &str = "no names of pods, claims and storage classes";
+    let mut text = String::new();
+    if sources.cluster.no_cluster {
+        return text;
+    }
+    let (cluster, watching) = match super::cluster::connect(sources).await {
+        Ok(Some(connected)) => connected,
+        Ok(None) => {
+            let _ = writeln!(
+                text,
+                "unknown  {API}: no cluster in reach\n         without it: {COST}"
+            );
+            return text;
+        }
+        Err(error) => {
+            let _ = writeln!(text, "missing  {API}: {error:#}\n         without it: {COST}");
+            return text;
+        }
+    };
+    if let Some(watching) = watching {
+        super::cluster::listen(&cluster, watching).await;
+    }
+    let inventory = cluster.inventory();
+    for (kind, watch) in &inventory.watches {
+        let kind = kind.resource();
+        let _ = match (&watch.error, watch.synced) {
+            (None, true) => writeln!(text, "ok       {API}: {kind}"),
+            (None, false) => writeln!(
+                text,
+                "missing  {API}: {kind}: no answer yet\n         without it: {COST}"
+            ),
+            (Some(error), _) => {
+                let rule = error.rule.as_ref();
+                let grant = rule.map_or_else(String::new, |rule| {
+                    format!(" (a ClusterRole grants it by the rule {rule})")
+                });
+                writeln!(
+                    text,
+                    "missing  {API}: {kind}: {}{grant}\n         without it: {COST}",
+                    error.message
+                )
+            }
+        };
+    }
+    text
 }
 
 /// Asks a running program for a report, as Scope would.

@@ -1,6 +1,7 @@
 //! Wiring: sources to state to sinks, and the order in which things start and end.
 
 pub mod check;
+mod cluster;
 mod exporter;
 pub mod observer;
 mod plugin;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 use self::observer::{Observation, Observer};
 use crate::args::{ServeArguments, SourceArguments};
+use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::roots::Roots;
 use crate::model::host::{FILESYSTEMS, HostSample};
@@ -55,20 +57,21 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn observer(sources: &SourceArguments) -> Observer {
-    Observer::new(Host::new(sources.roots()), sources.host_id())
+fn observer(sources: &SourceArguments, cluster: Option<Cluster>) -> Observer {
+    Observer::new(Host::new(sources.roots()), sources.host_id()).with_cluster(cluster)
 }
 
 /// Two readings so many seconds apart, or one where that is 0: what the commands that print once write.
-pub fn observe_once(sources: &SourceArguments, interval: f64) -> Arc<Observation> {
+pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::Result<Arc<Observation>> {
     const PATIENCE: Duration = Duration::from_secs(2);
-    let mut observer = observer(sources);
+    let cluster = cluster::once(sources).await?;
+    let mut observer = observer(sources, cluster);
     let mut observation = observer.observe(Instant::now() + PATIENCE);
     if interval > 0.0 {
         std::thread::sleep(Duration::from_secs_f64(interval));
         observation = observer.observe(Instant::now() + PATIENCE);
     }
-    observation
+    Ok(observation)
 }
 
 /// The figures of this process, for a page that is printed once.
@@ -102,8 +105,10 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         bail!("nothing to serve: neither the plugin's socket nor a metrics address could be had");
     }
 
+    let (cluster, watching) = cluster::connect(sources).await?.unzip();
+    let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
-        observer: Mutex::new(observer(sources)),
+        observer: Mutex::new(observer(sources, cluster)),
         reports: Mutex::default(),
         compressor: OnceLock::new(),
     });
@@ -144,6 +149,9 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     tracing::info!("ending on {name}");
     // The socket goes first: Scope's probe drops a plugin whose socket is gone, and reports an error of one that does not answer.
     drop(socket);
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     let _ = stop.send(true);
     while servers.join_next().await.is_some() {}
     Ok(())

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
 use crate::link::link;
@@ -39,6 +40,7 @@ impl Observation {
 pub struct Observer {
     host: Host,
     host_id: Option<String>,
+    cluster: Option<Cluster>,
     history: DeviceHistory,
     volume_history: History<String>,
     latest: Option<Arc<Observation>>,
@@ -51,11 +53,19 @@ impl Observer {
         Self {
             host,
             host_id,
+            cluster: None,
             history: DeviceHistory::default(),
             volume_history: History::default(),
             latest: None,
             known_faults: BTreeSet::new(),
         }
+    }
+
+    /// Takes in what the Kubernetes API says as well.
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: Option<Cluster>) -> Self {
+        self.cluster = cluster;
+        self
     }
 
     /// The state now: read afresh, unless the latest reading is younger than [`FRESH`]. Slow filesystems are
@@ -84,7 +94,9 @@ impl Observer {
         let volume_rates = self
             .volume_history
             .record(sample.taken_at, volume_io::counters(&topology.volumes));
-        self.log_faults(&sample.faults);
+        let cluster = self.cluster.as_ref().map(Cluster::inventory);
+        let cluster_faults = cluster.as_deref().map_or(&[][..], |cluster| &cluster.faults);
+        self.log_faults(sample.faults.iter().chain(cluster_faults));
         let host_id = self
             .host_id
             .clone()
@@ -95,6 +107,7 @@ impl Observer {
             topology,
             rates,
             volume_rates,
+            cluster,
         };
         let observation = Arc::new(Observation {
             state,
@@ -105,8 +118,8 @@ impl Observer {
     }
 
     /// Each fault is logged when it comes and when it goes, and not in between.
-    fn log_faults(&mut self, faults: &[Fault]) {
-        let now: BTreeSet<Fault> = faults.iter().cloned().collect();
+    fn log_faults<'a>(&mut self, faults: impl Iterator<Item = &'a Fault>) {
+        let now: BTreeSet<Fault> = faults.cloned().collect();
         for fault in now.difference(&self.known_faults) {
             tracing::warn!(source = fault.source, "{fault}");
         }

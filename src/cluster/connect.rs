@@ -1,6 +1,6 @@
 //! How the API server is found, and as whom we speak to it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -23,7 +23,7 @@ pub struct Whereabouts {
 pub enum ConnectError {
     /// Nothing names one.
     #[error(
-        "no cluster in reach: not in a pod (KUBERNETES_SERVICE_HOST is not set), and no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config)"
+        "no cluster in reach: not in a pod (KUBERNETES_SERVICE_HOST is not set), and neither --kubeconfig nor KUBECONFIG names a file"
     )]
     NoCluster,
     /// A kubeconfig is there and is of no use.
@@ -52,8 +52,8 @@ pub enum ConnectError {
     NoNode,
 }
 
-/// How to reach the API server. The first that is there counts: `--kubeconfig`, `KUBECONFIG`, a pod's service account,
-/// `~/.kube/config`.
+/// How to reach the API server. The first that is there counts: `--kubeconfig`, `KUBECONFIG`, `~/.kube/config` where a context
+/// is named, a pod's service account. A kubeconfig that happens to lie in somebody's home is no wish to watch that cluster.
 ///
 /// A service account's token is read from its file again at least once a minute, so that it may be exchanged at any time.
 pub async fn configuration(whereabouts: &Whereabouts) -> Result<Config, ConnectError> {
@@ -68,19 +68,20 @@ pub async fn configuration(whereabouts: &Whereabouts) -> Result<Config, ConnectE
             Kubeconfig::from_env().and_then(|found| found.ok_or(kube::config::KubeconfigError::FindPath));
         return from_kubeconfig(read, format!("{paths} (KUBECONFIG)"), whereabouts).await;
     }
-    if whereabouts.context.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+    if whereabouts.context.is_some() {
+        let path = std::env::home_dir().unwrap_or_default().join(".kube/config");
+        let read = Kubeconfig::read_from(&path);
+        return from_kubeconfig(read, path.display().to_string(), whereabouts).await;
+    }
+    if in_pod() {
         return Config::incluster().map_err(|error| ConnectError::ServiceAccount(with_causes(&error)));
     }
-    let home = std::env::var_os("HOME")
-        .map(|home| Path::new(&home).join(".kube/config"))
-        .filter(|path| path.symlink_metadata().is_ok());
-    match home {
-        Some(path) => {
-            let read = Kubeconfig::read_from(&path);
-            from_kubeconfig(read, path.display().to_string(), whereabouts).await
-        }
-        None => Err(ConnectError::NoCluster),
-    }
+    Err(ConnectError::NoCluster)
+}
+
+/// True in a pod of a cluster.
+pub fn in_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
 async fn from_kubeconfig(

@@ -1,5 +1,6 @@
 //! The API's answers from files: what `kubectl get … -A -o json` or `-o yaml` wrote, in the API's place.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use thiserror::Error;
 use super::live::{Indexed, Shared};
 use super::object::{Object, Watched};
 use crate::model::inventory::{Inventory, ResourceKind, Role};
-use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
+use crate::model::workload::{
+    Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
+};
 
 /// Why a dump cannot be used.
 #[derive(Debug, Error)]
@@ -68,6 +71,29 @@ pub fn read(paths: &[PathBuf]) -> Result<Inventory, DumpError> {
     Ok(Arc::unwrap_or_clone(inventory))
 }
 
+/// What a process in the role of a node would know: its pods, and their claims and volumes.
+pub fn of_node(mut inventory: Inventory, node: &str) -> Inventory {
+    let pods = Arc::make_mut(&mut inventory.pods);
+    pods.retain(|_, pod| pod.node.as_deref() == Some(node));
+    let named: BTreeSet<NamespacedName> = pods
+        .values()
+        .flat_map(|pod| {
+            pod.claims()
+                .map(|(_, claim)| NamespacedName::new(pod.name.namespace.clone(), claim))
+        })
+        .collect();
+    let claims = Arc::make_mut(&mut inventory.claims);
+    claims.retain(|name, _| named.contains(name));
+    let volumes: BTreeSet<&str> = claims
+        .values()
+        .filter_map(|claim| claim.volume.as_deref())
+        .collect();
+    Arc::make_mut(&mut inventory.volumes).retain(|name, _| volumes.contains(name.as_str()));
+    inventory.role = Role::Node;
+    inventory.node = Some(node.to_owned());
+    inventory
+}
+
 fn files(path: &Path) -> Result<Vec<PathBuf>, DumpError> {
     let failed = |error| DumpError::Read {
         path: path.to_owned(),
@@ -96,8 +122,22 @@ fn documents(text: &str) -> Result<Vec<Box<RawValue>>, String> {
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string());
     }
+    // The limits that the library sets by default are a configuration file's: they end at some 500 pods. Those that keep
+    // aliases from growing without bounds stay.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: usize::MAX,
+            max_events: usize::MAX,
+            max_documents: usize::MAX,
+            max_total_scalar_bytes: usize::MAX,
+        },
+        // A namespace may be called `n`.
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
     let documents: Vec<serde_json::Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| error.to_string())?;
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())?;
     documents
         .iter()
         .filter(|document| !document.is_null())
@@ -145,4 +185,111 @@ fn put<T: Indexed>(json: &RawValue, shared: &Shared) {
     live.put(Object::<T>::read(json.get()));
     let kind: ResourceKind = T::KIND;
     live.holds_all(kind);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: &str = r#"{"kind": "List", "apiVersion": "v1", "items": [
+        {"kind": "Pod", "metadata": {"name": "web-0", "namespace": "shop", "uid": "u1"},
+         "spec": {"nodeName": "w1", "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}},
+        {"kind": "Pod", "metadata": {"name": "web-1", "namespace": "shop", "uid": "u2"}, "spec": {"nodeName": "w2"}},
+        {"kind": "Pod", "metadata": {"name": "odd", "namespace": "shop", "uid": "u3"}, "spec": 5},
+        {"kind": "ConfigMap", "metadata": {"name": "c"}},
+        {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}, "spec": {"volumeName": "pv-1"}},
+        {"kind": "PersistentVolumeClaim", "metadata": {"name": "idle", "namespace": "shop"}, "spec": {"volumeName": "pv-2"}},
+        {"kind": "PersistentVolume", "metadata": {"name": "pv-1"}},
+        {"kind": "PersistentVolume", "metadata": {"name": "pv-2"}}
+    ]}"#;
+
+    const YAML: &str = r#"
+apiVersion: v1
+kind: PersistentVolumeList
+items:
+- metadata: {name: pv-3}
+  spec:
+    capacity: {storage: 10Gi}
+    storageClassName: "on"
+---
+---
+kind: StorageClass
+metadata:
+  name: fast
+provisioner: p
+"#;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_list_in_json_is_read() {
+        let folder = folder(&[("dump.json", JSON)]);
+        let inventory = read(&[folder.path().join("dump.json")]).unwrap();
+        assert_eq!(inventory.pods.keys().collect::<Vec<_>>(), ["u1", "u2"]);
+        assert_eq!((inventory.claims.len(), inventory.volumes.len()), (2, 2));
+        assert!(inventory.knows_all(ResourceKind::Claims) && inventory.is_synced());
+        assert!(!inventory.knows_all(ResourceKind::Classes), "none were asked for");
+        assert_eq!(inventory.faults.len(), 1);
+    }
+
+    #[test]
+    fn documents_in_yaml_are_read_and_so_are_folders() {
+        let folder = folder(&[("a.json", JSON), ("b.yaml", YAML), ("notes.txt", "nothing")]);
+        let inventory = read(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(
+            inventory.volumes.keys().collect::<Vec<_>>(),
+            ["pv-1", "pv-2", "pv-3"]
+        );
+        assert_eq!(inventory.volumes["pv-3"].capacity, Some(10 << 30));
+        assert_eq!(inventory.volumes["pv-3"].class.as_deref(), Some("on"));
+        assert!(inventory.classes.contains_key("fast"));
+    }
+
+    #[test]
+    fn a_node_has_its_own_part_of_it() {
+        let folder = folder(&[("dump.json", JSON)]);
+        let whole = read(&[folder.path().to_owned()]).unwrap();
+        let node = of_node(whole, "w1");
+        assert_eq!(node.pods.keys().collect::<Vec<_>>(), ["u1"]);
+        assert_eq!(
+            node.claims.keys().map(ToString::to_string).collect::<Vec<_>>(),
+            ["shop/data"]
+        );
+        assert_eq!(node.volumes.keys().collect::<Vec<_>>(), ["pv-1"]);
+    }
+
+    #[test]
+    fn a_large_cluster_in_yaml_is_read() {
+        use std::fmt::Write as _;
+
+        let mut text = String::from("kind: PodList\nitems:\n");
+        for number in 0..10_000 {
+            let _ = writeln!(
+                text,
+                "- metadata: {{name: p, namespace: n, uid: u{number}, labels: {{a: b, c: d, e: f, g: h, i: j, k: l}}}}"
+            );
+        }
+        let folder = folder(&[("pods.yaml", &text)]);
+        assert_eq!(read(&[folder.path().to_owned()]).unwrap().pods.len(), 10_000);
+    }
+
+    #[test]
+    fn what_is_no_dump_is_said_to_be_none() {
+        let folder = folder(&[
+            ("cut.json", r#"{"kind": "List", "items": [{"kind""#),
+            ("cut.yaml", "a: [1, 2"),
+            ("other.json", "{}"),
+        ]);
+        let said = |name: &str| read(&[folder.path().join(name)]).unwrap_err().to_string();
+        assert!(said("cut.json").contains("cut.json: neither JSON nor YAML: EOF"));
+        assert!(said("cut.yaml").contains("cut.yaml: neither JSON nor YAML: "));
+        assert!(said("other.json").contains("no Kubernetes objects in it"));
+        assert!(said("missing.json").contains("missing.json: No such file"));
+    }
 }

@@ -41,6 +41,17 @@ impl Shared {
         }
     }
 
+    /// What nobody will change.
+    pub(super) fn fixed(inventory: Inventory) -> Self {
+        Self {
+            live: Mutex::new(Live {
+                latest: Some(Arc::new(inventory)),
+                ..Live::default()
+            }),
+            names_changed: Notify::new(),
+        }
+    }
+
     /// Looks at it or changes it. Nobody waits for anything while they hold it.
     pub(super) fn live(&self) -> MutexGuard<'_, Live> {
         // A panic ends the shipped program; in tests the value is whole even then.

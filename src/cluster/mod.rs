@@ -108,6 +108,13 @@ impl Cluster {
         Ok((Self { shared }, watching))
     }
 
+    /// A reader of what was known at one time and does not change.
+    pub fn fixed(inventory: Inventory) -> Self {
+        Self {
+            shared: Arc::new(Shared::fixed(inventory)),
+        }
+    }
+
     /// What is known now. Equal versions are the same knowledge.
     pub fn inventory(&self) -> Arc<Inventory> {
         self.shared.live().inventory()

@@ -27,7 +27,13 @@ const START: Duration = Duration::from_secs(20);
 pub fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
-        if name == "SCOPE_HOSTNAME" || name.to_string_lossy().starts_with("STORAGE_PROBE_") {
+        let told = [
+            "SCOPE_HOSTNAME",
+            "KUBECONFIG",
+            "KUBERNETES_SERVICE_HOST",
+            "NODE_NAME",
+        ];
+        if told.iter().any(|known| name == *known) || name.to_string_lossy().starts_with("STORAGE_PROBE_") {
             command.env_remove(name);
         }
     }

@@ -1,0 +1,122 @@
+//! Which cluster is read, if any, and as what.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::Instant;
+
+use crate::args::{ClusterArguments, SourceArguments};
+use crate::cluster::connect::{self, ConnectError};
+use crate::cluster::{Cluster, Settings, Watching, dump};
+use crate::model::inventory::Role;
+
+/// How long a command that prints once waits for the cluster.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The cluster's reader, with the work of watching it; that of a dump has none. `None` where there is no cluster.
+///
+/// A wish that cannot be met is an error. A cluster that merely cannot be had costs what it would say: the log says so.
+pub(super) async fn connect(
+    sources: &SourceArguments,
+) -> anyhow::Result<Option<(Cluster, Option<Watching>)>> {
+    let arguments = &sources.cluster;
+    if arguments.no_cluster {
+        return Ok(None);
+    }
+    if !arguments.from_dump.is_empty() {
+        return from_dump(arguments).map(|cluster| Some((cluster, None)));
+    }
+    match watch(sources).await {
+        Ok((cluster, watching)) => Ok(Some((cluster, Some(watching)))),
+        Err(error @ ConnectError::NoCluster) if arguments.role.is_none() => {
+            tracing::info!("{error}");
+            Ok(None)
+        }
+        Err(error) if arguments.kubeconfig.is_some() || arguments.context.is_some() => bail!(error),
+        Err(error) => {
+            tracing::warn!("not reading the cluster: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// The cluster's reader once everything is known, or after a while.
+pub(super) async fn once(sources: &SourceArguments) -> anyhow::Result<Option<Cluster>> {
+    let Some((cluster, watching)) = connect(sources).await? else {
+        return Ok(None);
+    };
+    if let Some(watching) = watching {
+        listen(&cluster, watching).await;
+    }
+    Ok(Some(cluster))
+}
+
+/// Watches until everything is known, or something stands in the way of all that is not, or a while has passed.
+pub(super) async fn listen(cluster: &Cluster, watching: Watching) {
+    let deadline = Instant::now() + PATIENCE;
+    let known = async {
+        loop {
+            let inventory = cluster.inventory();
+            let settled = inventory
+                .watches
+                .values()
+                .all(|watch| watch.synced || watch.error.is_some());
+            if settled || Instant::now() >= deadline {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = watching => {}
+        () = known => {}
+    }
+}
+
+/// Begins to watch.
+pub(super) async fn watch(sources: &SourceArguments) -> Result<(Cluster, Watching), ConnectError> {
+    let arguments = &sources.cluster;
+    let config = connect::configuration(&arguments.whereabouts()).await?;
+    let url = config.cluster_url.clone();
+    let role = arguments.role.unwrap_or_default();
+    let settings = Settings {
+        role,
+        node: (role == Role::Node).then(|| node_name(sources)).flatten(),
+        streaming_lists: arguments.streaming_lists,
+        ..Settings::default()
+    };
+    let watched = Cluster::watch(config, &settings)?;
+    if let Some(node) = &settings.node {
+        tracing::info!("reading the pods of node {node} from {url}");
+    } else {
+        tracing::info!("reading the whole cluster from {url}");
+    }
+    Ok(watched)
+}
+
+fn from_dump(arguments: &ClusterArguments) -> anyhow::Result<Cluster> {
+    let mut inventory = dump::read(&arguments.from_dump)?;
+    match (arguments.role, arguments.node_name()) {
+        (Some(Role::Node), Some(node)) => inventory = dump::of_node(inventory, &node),
+        (Some(Role::Node), None) => bail!(ConnectError::NoNode),
+        (role, _) => inventory.role = role.unwrap_or(Role::All),
+    }
+    tracing::info!(
+        "{} pods, {} claims and {} volumes from {}, in the Kubernetes API's place",
+        inventory.pods.len(),
+        inventory.claims.len(),
+        inventory.volumes.len(),
+        arguments.from_dump[0].display()
+    );
+    Ok(Cluster::fixed(inventory))
+}
+
+/// The node's name in the cluster. In a pod the host name is the pod's, and so no guess.
+fn node_name(sources: &SourceArguments) -> Option<String> {
+    let own = || {
+        let name = std::fs::read_to_string(sources.roots().proc.join("sys/kernel/hostname")).ok()?;
+        let name = name.trim().to_lowercase();
+        (!name.is_empty() && !connect::in_pod()).then_some(name)
+    };
+    sources.cluster.node_name().or_else(own)
+}
