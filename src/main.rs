@@ -8,7 +8,6 @@ use clap::Parser as _;
 use scope_storage_probe::app;
 use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat};
 use scope_storage_probe::render::prometheus::exposition::Format;
-use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::tree;
 use tracing_subscriber::EnvFilter;
 
@@ -58,17 +57,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             )?;
         }
         Command::Metrics(metrics) => {
-            let observation = runtime()?.block_on(app::observe_once(sources, metrics.reading.interval))?;
+            let answers = runtime()?.block_on(app::observe_once(sources, metrics.reading.interval))?;
             let format = if metrics.openmetrics {
                 Format::OpenMetrics("1.0.0")
             } else {
                 Format::Text
             };
-            print(&node_page(&observation.state, &app::self_figures(), format))?;
+            let mut page = Vec::new();
+            answers.write_page(&app::self_figures(), format, &mut |piece| {
+                page.extend_from_slice(piece.as_bytes());
+            });
+            print(&page)?;
         }
         Command::Tree(wanted) => {
-            let observation = runtime()?.block_on(app::observe_once(sources, wanted.reading.interval))?;
-            let state = &observation.state;
+            let answers = runtime()?.block_on(app::observe_once(sources, wanted.reading.interval))?;
+            let state = &answers.state();
             let text = match &wanted.disk {
                 Some(disk) => {
                     tree::disk(state, disk).with_context(|| format!("there is no disk {disk} here"))?

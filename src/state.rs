@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::history::{Rates, Series};
+use crate::model::cluster_map::ClusterMap;
 use crate::model::host::{BLOCK_DEVICES, HostSample};
-use crate::model::inventory::Inventory;
 use crate::model::topology::Topology;
 
 /// One node's facts, joined, with rates.
@@ -20,11 +20,23 @@ pub struct State {
     pub rates: Rates,
     /// The same of each PersistentVolume, by name.
     pub volume_rates: Series<String>,
-    /// What the Kubernetes API says; `None` where no cluster is read.
-    pub cluster: Option<Arc<Inventory>>,
 }
 
 impl State {
+    /// What is known of a cluster, and nothing of any node's kernel.
+    pub fn of_cluster(map: Arc<ClusterMap>) -> Self {
+        Self {
+            host_id: String::new(),
+            sample: HostSample::default(),
+            topology: Topology {
+                cluster: Some(map),
+                ..Topology::default()
+            },
+            rates: Rates::default(),
+            volume_rates: Series::default(),
+        }
+    }
+
     /// True when the main source answered: the block devices were read.
     pub fn is_ready(&self) -> bool {
         self.sample

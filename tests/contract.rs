@@ -3,13 +3,17 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::SystemTime;
 
+use scope_storage_probe::link::cluster;
 use scope_storage_probe::render::scope;
 use serde_json::Value;
+use support::reading::WALL;
 use support::scope_contract::{
     DECLARATION, Expectations, MAXIMAL_BYTES, assert_holds, mutations, violations,
 };
-use support::{generated, reading};
+use support::{clusters, generated, reading};
 
 fn expectations(host: &str) -> Expectations<'_> {
     Expectations {
@@ -44,10 +48,15 @@ fn a_report_of_a_thousand_disks_says_how_many_it_left_out() {
 
 #[test]
 fn the_declaration_and_the_report_name_the_same_templates() {
-    let state = reading::state(&generated::machine(2), 3);
-    let report: Value = serde_json::from_slice(&scope::report(&state)).unwrap();
+    let report: Value = serde_json::from_slice(&scope::report(&clusters::node())).unwrap();
     let declaration: Value = serde_json::from_str(DECLARATION).unwrap();
-    for topology in ["Host", "PersistentVolume"] {
+    for topology in [
+        "Host",
+        "Pod",
+        "PersistentVolumeClaim",
+        "PersistentVolume",
+        "StorageClass",
+    ] {
         for templates in ["metadata_templates", "metric_templates", "table_templates"] {
             let (declared, reported) = (
                 &declaration["topologies"][topology][templates],
@@ -89,8 +98,15 @@ fn the_declaration_and_the_report_name_the_same_templates() {
             }
         }
     }
+    let map = cluster::map(Arc::new(clusters::inventory()));
+    let of_cluster = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
+    let of_cluster: Value = serde_json::from_slice(&of_cluster.bytes).unwrap();
     for key in ["id", "label", "interfaces", "api_version", "description"] {
         assert_eq!(declaration["plugin"][key], report["Plugins"][0][key], "{key}");
+        assert_eq!(
+            declaration["cluster_plugin"][key], of_cluster["Plugins"][0][key],
+            "{key}"
+        );
     }
 }
 

@@ -19,7 +19,6 @@ use support::fixture::Machine;
 use support::node_with_pods::{BASE, PODS, WEB, node};
 use support::scope_contract::{Expectations, assert_holds};
 
-
 fn state(machine: &Machine) -> State {
     let mut observer = Observer::new(Host::new(machine.roots()), Some("node".into()));
     observer

@@ -5,7 +5,7 @@
 //! | `/metrics` | the page, in the form that the Accept header ranks highest, compressed where allowed |
 //! | `/` | links, and the state of each source |
 //! | `/healthz` | 200 while the program can answer at all |
-//! | `/readyz` | 200 while the block devices can be read, else 503 with the reason |
+//! | `/readyz` | 200 while the block devices can be read (in the cluster role: once all objects were seen), else 503 with the reason |
 
 use std::fmt::Write as _;
 use std::future::ready;
@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 
+use super::answers::Answers;
 use super::{Shared, process};
 use crate::render::prometheus::itself::SelfFigures;
-use crate::render::prometheus::{negotiation, write_node_page};
+use crate::render::prometheus::negotiation;
 use crate::serve::{Answer, Handler, Request};
-use crate::state::State;
 
 /// How long slow sources are waited for where the request does not say.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -41,32 +41,31 @@ fn answer(shared: &Shared, request: &Request) -> Answer {
     match request.path.as_str() {
         "/metrics" => metrics(shared, request),
         "/healthz" => Answer::ok("text/plain; charset=utf-8", "ok\n"),
-        "/readyz" => readiness(&shared.observe(Instant::now() + PATIENCE).state),
+        "/readyz" => readiness(&shared.observe(Instant::now() + PATIENCE)),
         _ => Answer::ok(
             "text/html; charset=utf-8",
-            landing_page(&shared.observe(Instant::now() + PATIENCE).state),
+            landing_page(&shared.observe(Instant::now() + PATIENCE)),
         ),
     }
 }
 
 fn metrics(shared: &Shared, request: &Request) -> Answer {
     let deadline = Instant::now() + patience(request.header("x-prometheus-scrape-timeout-seconds"));
-    let observation = shared.observe(deadline);
+    let answers = shared.observe(deadline);
     let format = negotiation::format(request.header("accept"));
     let itself = SelfFigures {
         reports: shared.reports().clone(),
         process: process::figures(),
     };
-    let state = &observation.state;
     if negotiation::accepts_gzip(request.header("accept-encoding"))
         && let Ok(compressed) = shared
             .compressor()
-            .compress(|take| write_node_page(state, &itself, format, take))
+            .compress(|take| answers.write_page(&itself, format, take))
     {
         return Answer::ok(format.content_type(), compressed).gzipped();
     }
     let mut pieces = Vec::new();
-    write_node_page(state, &itself, format, &mut |piece| {
+    answers.write_page(&itself, format, &mut |piece| {
         pieces.push(Bytes::copy_from_slice(piece.as_bytes()));
     });
     Answer::in_pieces(format.content_type(), pieces)
@@ -80,20 +79,41 @@ fn patience(header: Option<&str>) -> Duration {
         .map_or(PATIENCE, |timeout| timeout.saturating_sub(MARGIN).min(PATIENCE))
 }
 
-fn readiness(state: &State) -> Answer {
-    if state.is_ready() {
-        return Answer::ok("text/plain; charset=utf-8", "ready\n");
+fn readiness(answers: &Answers) -> Answer {
+    let hindrances = match answers {
+        Answers::Node(observation) if observation.state.is_ready() => None,
+        Answers::Cluster(observation) if observation.inventory.is_synced() => None,
+        _ => Some(answers.hindrances()),
+    };
+    if let Some(hindrances) = hindrances {
+        return Answer::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {}", hindrances.join("; ")),
+        );
     }
-    let reasons: Vec<_> = state.sample.faults.iter().map(ToString::to_string).collect();
-    Answer::error(
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("not ready: {}", reasons.join("; ")),
-    )
+    // Ready is who can answer. What is old in the answers is said with it.
+    let mut text = "ready\n".to_owned();
+    for (kind, watch) in answers
+        .inventory()
+        .into_iter()
+        .flat_map(|inventory| &inventory.watches)
+    {
+        if let Some(error) = &watch.error {
+            let _ = writeln!(text, "{} as last known: {}", kind.resource(), error.message);
+        } else if !watch.synced {
+            let _ = writeln!(text, "{} not all seen yet", kind.resource());
+        }
+    }
+    Answer::ok("text/plain; charset=utf-8", text)
 }
 
-fn landing_page(state: &State) -> String {
+fn landing_page(answers: &Answers) -> String {
     let mut rows = String::new();
-    for outcome in &state.sample.collectors {
+    let sample = match answers {
+        Answers::Node(observation) => Some(&observation.state.sample),
+        Answers::Cluster(_) => None,
+    };
+    for outcome in sample.into_iter().flat_map(|sample| &sample.collectors) {
         let word = if outcome.success {
             "readable"
         } else {
@@ -106,8 +126,31 @@ fn landing_page(state: &State) -> String {
             outcome.collector
         );
     }
+    for (kind, watch) in answers
+        .inventory()
+        .into_iter()
+        .flat_map(|inventory| &inventory.watches)
+    {
+        let (word, more) = match (&watch.error, watch.synced) {
+            (None, true) => ("watched", String::new()),
+            (None, false) => ("not all seen yet", String::new()),
+            (Some(error), true) => ("as last known", escaped(&error.message)),
+            (Some(error), false) => ("not readable", escaped(&error.message)),
+        };
+        let _ = writeln!(
+            rows,
+            "<tr><td>{}</td><td>{word}</td><td>{more}</td></tr>",
+            kind.resource()
+        );
+    }
     let mut faults = String::new();
-    for fault in &state.sample.faults {
+    let own = sample.into_iter().flat_map(|sample| &sample.faults);
+    for fault in own.chain(
+        answers
+            .inventory()
+            .into_iter()
+            .flat_map(|inventory| &inventory.faults),
+    ) {
         let _ = writeln!(faults, "<li>{}</li>", escaped(&fault.to_string()));
     }
     if faults.is_empty() {
@@ -116,16 +159,39 @@ fn landing_page(state: &State) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>scope-storage-probe</title></head><body>\n\
          <h1>scope-storage-probe {version}</h1>\n\
-         <p>Node {host}: {disks} disks, {devices} block devices, {filesystems} filesystems.</p>\n\
+         <p>{summary}</p>\n\
          <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li><li><a href=\"/readyz\">Readiness</a></li></ul>\n\
          <h2>Sources</h2>\n<table><tr><th>collector</th><th>state</th><th>took</th></tr>\n{rows}</table>\n\
          <h2>Faults</h2>\n<ul>{faults}</ul>\n</body></html>\n",
         version = env!("CARGO_PKG_VERSION"),
-        host = escaped(&state.host_id),
-        disks = state.topology.disks.len(),
-        devices = state.topology.devices.len(),
-        filesystems = state.sample.filesystems.len(),
+        summary = escaped(&summary(answers)),
     )
+}
+
+/// What there is, in a line.
+fn summary(answers: &Answers) -> String {
+    match answers {
+        Answers::Node(observation) => {
+            let state = &observation.state;
+            format!(
+                "Node {}: {} disks, {} block devices, {} filesystems.",
+                state.host_id,
+                state.topology.disks.len(),
+                state.topology.devices.len(),
+                state.sample.filesystems.len()
+            )
+        }
+        Answers::Cluster(observation) => {
+            let inventory = &observation.inventory;
+            format!(
+                "The cluster: {} pods, {} claims, {} volumes, {} storage classes.",
+                inventory.pods.len(),
+                inventory.claims.len(),
+                inventory.volumes.len(),
+                inventory.classes.len()
+            )
+        }
+    }
 }
 
 /// Text without what HTML would take for markup.

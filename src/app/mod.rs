@@ -1,7 +1,9 @@
 //! Wiring: sources to state to sinks, and the order in which things start and end.
 
+pub mod answers;
 pub mod check;
 mod cluster;
+pub mod cluster_observer;
 mod exporter;
 pub mod observer;
 mod plugin;
@@ -17,29 +19,32 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use self::observer::{Observation, Observer};
+use self::answers::{Answers, Source};
+use self::cluster_observer::ClusterObserver;
+use self::observer::Observer;
 use crate::args::{ServeArguments, SourceArguments};
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::roots::Roots;
 use crate::model::host::{FILESYSTEMS, HostSample};
+use crate::model::inventory::Role;
 use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
-use crate::render::scope::PLUGIN_ID;
+use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
 use crate::serve::socket::PluginSocket;
 
 /// What the answers of both sockets share.
 #[derive(Debug)]
 pub struct Shared {
-    observer: Mutex<Observer>,
+    source: Mutex<Source>,
     reports: Mutex<ReportFigures>,
     compressor: OnceLock<Mutex<PageCompressor>>,
 }
 
 impl Shared {
-    fn observe(&self, deadline: Instant) -> Arc<Observation> {
-        locked(&self.observer).observe(deadline)
+    fn observe(&self, deadline: Instant) -> Answers {
+        locked(&self.source).observe(deadline)
     }
 
     fn reports(&self) -> MutexGuard<'_, ReportFigures> {
@@ -61,17 +66,35 @@ fn observer(sources: &SourceArguments, cluster: Option<Cluster>) -> Observer {
     Observer::new(Host::new(sources.roots()), sources.host_id()).with_cluster(cluster)
 }
 
-/// Two readings so many seconds apart, or one where that is 0: what the commands that print once write.
-pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::Result<Arc<Observation>> {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let cluster = cluster::once(sources).await?;
-    let mut observer = observer(sources, cluster);
-    let mut observation = observer.observe(Instant::now() + PATIENCE);
-    if interval > 0.0 {
-        std::thread::sleep(Duration::from_secs_f64(interval));
-        observation = observer.observe(Instant::now() + PATIENCE);
+/// Whether this machine's kernel is asked, or the cluster alone. A dump is of another place, unless it is said which node this is.
+fn sees_this_machine(sources: &SourceArguments) -> bool {
+    match sources.cluster.role {
+        Some(Role::Node | Role::All) => true,
+        Some(Role::Cluster) => false,
+        None => sources.cluster.from_dump.is_empty(),
     }
-    Ok(observation)
+}
+
+fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result<Source> {
+    if sees_this_machine(sources) {
+        return Ok(Source::Node(Box::new(observer(sources, cluster))));
+    }
+    let cluster = cluster.context(
+        "there is no cluster to tell of (--kubeconfig names a way to one, --from-dump a file in its place)",
+    )?;
+    Ok(Source::Cluster(ClusterObserver::new(cluster)))
+}
+
+/// Two readings so many seconds apart, or one where that is 0: what the commands that print once write.
+pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::Result<Answers> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let mut source = source(sources, cluster::once(sources).await?)?;
+    let mut answers = source.observe(Instant::now() + PATIENCE);
+    if interval > 0.0 && matches!(answers, Answers::Node(_)) {
+        std::thread::sleep(Duration::from_secs_f64(interval));
+        answers = source.observe(Instant::now() + PATIENCE);
+    }
+    Ok(answers)
 }
 
 /// The figures of this process, for a page that is printed once.
@@ -88,7 +111,12 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
 
-    let plugin = bind_plugin(&arguments.plugin_dir)?;
+    let plugin_id = if sees_this_machine(sources) {
+        PLUGIN_ID
+    } else {
+        CLUSTER_PLUGIN_ID
+    };
+    let plugin = bind_plugin(&arguments.plugin_dir, plugin_id)?;
     let metrics = match arguments.listen.0 {
         Some(address) => {
             let listener = StdTcpListener::bind(address).with_context(|| {
@@ -108,22 +136,23 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     let (cluster, watching) = cluster::connect(sources).await?.unzip();
     let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
-        observer: Mutex::new(observer(sources, cluster)),
+        source: Mutex::new(source(sources, cluster)?),
         reports: Mutex::default(),
         compressor: OnceLock::new(),
     });
-    let first = shared.observe(Instant::now() + Duration::from_secs(1));
-    describe_sources(&sources.roots(), &first.state.sample);
+    let known_as = match shared.observe(Instant::now() + Duration::from_secs(1)) {
+        Answers::Node(observation) => {
+            describe_sources(&sources.roots(), &observation.state.sample);
+            format!("host {}", observation.state.host_id)
+        }
+        Answers::Cluster(_) => "the cluster's plugin".to_owned(),
+    };
 
     let (stop, stopped) = watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
     let mut socket = None;
     if let Some((listener, bound)) = plugin {
-        tracing::info!(
-            "answering Scope on unix:{} as host {}",
-            bound.path().display(),
-            first.state.host_id
-        );
+        tracing::info!("answering Scope on unix:{} as {known_as}", bound.path().display(),);
         servers.spawn(serve::run(
             listener,
             plugin::handler(Arc::clone(&shared)),
@@ -140,7 +169,6 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
             stopped,
         ));
     }
-    drop(first);
 
     let name = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
@@ -158,12 +186,12 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
 }
 
 /// The plugin's socket. Where only rights are missing, that is said and the metrics are served alone.
-fn bind_plugin(plugins: &Path) -> anyhow::Result<Option<(UnixListener, PluginSocket)>> {
+fn bind_plugin(plugins: &Path, plugin_id: &str) -> anyhow::Result<Option<(UnixListener, PluginSocket)>> {
     if plugins.as_os_str().is_empty() {
         tracing::info!("not answering Scope: --plugin-dir is empty");
         return Ok(None);
     }
-    match PluginSocket::bind(plugins, PLUGIN_ID) {
+    match PluginSocket::bind(plugins, plugin_id) {
         Ok((listener, socket)) => {
             listener
                 .set_nonblocking(true)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::cluster_observer::ClusterObserver;
 use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
@@ -40,7 +41,7 @@ impl Observation {
 pub struct Observer {
     host: Host,
     host_id: Option<String>,
-    cluster: Option<Cluster>,
+    cluster: Option<ClusterObserver>,
     history: DeviceHistory,
     volume_history: History<String>,
     latest: Option<Arc<Observation>>,
@@ -64,7 +65,7 @@ impl Observer {
     /// Takes in what the Kubernetes API says as well.
     #[must_use]
     pub fn with_cluster(mut self, cluster: Option<Cluster>) -> Self {
-        self.cluster = cluster;
+        self.cluster = cluster.map(ClusterObserver::new);
         self
     }
 
@@ -80,7 +81,7 @@ impl Observer {
         self.latest = None;
         let mut sample = self.host.sample(deadline);
         let rates = self.history.record(&sample);
-        let mut topology = link(&sample, None);
+        let mut topology = link(&sample, self.cluster.as_mut().map(ClusterObserver::map));
         let wanted = volume_io::wanted(&topology.devices, &topology.volumes);
         let counted =
             self.host
@@ -94,9 +95,7 @@ impl Observer {
         let volume_rates = self
             .volume_history
             .record(sample.taken_at, volume_io::counters(&topology.volumes));
-        let cluster = self.cluster.as_ref().map(Cluster::inventory);
-        let cluster_faults = cluster.as_deref().map_or(&[][..], |cluster| &cluster.faults);
-        self.log_faults(sample.faults.iter().chain(cluster_faults));
+        log_changes(&mut self.known_faults, &sample.faults);
         let host_id = self
             .host_id
             .clone()
@@ -107,7 +106,6 @@ impl Observer {
             topology,
             rates,
             volume_rates,
-            cluster,
         };
         let observation = Arc::new(Observation {
             state,
@@ -116,22 +114,22 @@ impl Observer {
         self.latest = Some(Arc::clone(&observation));
         observation
     }
+}
 
-    /// Each fault is logged when it comes and when it goes, and not in between.
-    fn log_faults<'a>(&mut self, faults: impl Iterator<Item = &'a Fault>) {
-        let now: BTreeSet<Fault> = faults.cloned().collect();
-        for fault in now.difference(&self.known_faults) {
-            tracing::warn!(source = fault.source, "{fault}");
-        }
-        for fault in self.known_faults.difference(&now) {
-            tracing::info!(
-                source = fault.source,
-                subject = fault.subject,
-                "readable again, or gone"
-            );
-        }
-        self.known_faults = now;
+/// Each fault is logged when it comes and when it goes, and not in between.
+pub(super) fn log_changes(known: &mut BTreeSet<Fault>, faults: &[Fault]) {
+    let now: BTreeSet<Fault> = faults.iter().cloned().collect();
+    for fault in now.difference(known) {
+        tracing::warn!(source = fault.source, "{fault}");
     }
+    for fault in known.difference(&now) {
+        tracing::info!(
+            source = fault.source,
+            subject = fault.subject,
+            "readable again, or gone"
+        );
+    }
+    *known = now;
 }
 
 /// The kernel's name for the node, without what would break Scope's ids.

@@ -1,6 +1,6 @@
 //! The API's answers from files: what `kubectl get … -A -o json` or `-o yaml` wrote, in the API's place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::live::{Indexed, Shared};
 use super::object::{Object, Watched};
-use crate::model::inventory::{Inventory, ResourceKind, Role};
+use crate::model::inventory::{Inventory, ResourceKind, Role, WatchState};
 use crate::model::workload::{
     Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
 };
@@ -68,7 +68,31 @@ pub fn read(paths: &[PathBuf]) -> Result<Inventory, DumpError> {
         }
     }
     let inventory = shared.live().inventory();
-    Ok(Arc::unwrap_or_clone(inventory))
+    let mut inventory = Arc::unwrap_or_clone(inventory);
+    inventory.watches = there(&inventory);
+    Ok(inventory)
+}
+
+/// The kinds of which the dump has objects: those it has whole. Whether it was asked for the others cannot be told.
+fn there(inventory: &Inventory) -> BTreeMap<ResourceKind, WatchState> {
+    let kinds = [
+        (ResourceKind::Pods, inventory.pods.is_empty()),
+        (ResourceKind::Claims, inventory.claims.is_empty()),
+        (ResourceKind::Volumes, inventory.volumes.is_empty()),
+        (ResourceKind::Classes, inventory.classes.is_empty()),
+        (ResourceKind::Attachments, inventory.attachments.is_empty()),
+        (ResourceKind::Nodes, inventory.nodes.is_empty()),
+        (ResourceKind::Drivers, inventory.drivers.is_empty()),
+    ];
+    let whole = WatchState {
+        synced: true,
+        ..WatchState::waiting(0)
+    };
+    kinds
+        .into_iter()
+        .filter(|(_, is_empty)| !is_empty)
+        .map(|(kind, _)| (kind, whole.clone()))
+        .collect()
 }
 
 /// What a process in the role of a node would know: its pods, and their claims and volumes.

@@ -73,6 +73,14 @@ impl<'a> Resolver<'a> {
                 owners.entry(mount.number).or_default().insert(key(facts, volume));
             }
         }
+        for declared in &facts.declared.paths {
+            if let Some(mount) = table.of(Path::new(&declared.path)) {
+                owners
+                    .entry(mount.number)
+                    .or_default()
+                    .insert(key_of_path(declared));
+            }
+        }
         let is_node = |mount: &&Mount| mount.fstype == "devtmpfs" && mount.root != Path::new("/");
         let bound_nodes = facts.mounts.iter().filter(is_node).collect();
         Self {
@@ -125,12 +133,7 @@ impl<'a> Resolver<'a> {
         }
         for declared in &self.facts.declared.paths {
             if let Some(volume) = self.on_path(declared) {
-                let own = if declared.persistent {
-                    String::new()
-                } else {
-                    declared.pods.join(" ")
-                };
-                placed.entry((declared.name.clone(), own)).or_insert(volume);
+                placed.entry(key_of_path(declared)).or_insert(volume);
             }
         }
         let mut placed: Vec<_> = placed.into_values().collect();
@@ -384,6 +387,15 @@ fn key(facts: &Facts<'_>, volume: &PodVolume) -> VolumeKey {
         Some(name) => (name.to_owned(), String::new()),
         None => (volume.name.clone(), volume.pod_uid.clone()),
     }
+}
+
+fn key_of_path(declared: &DeclaredPath) -> VolumeKey {
+    let pods = if declared.persistent {
+        String::new()
+    } else {
+        declared.pods.join(" ")
+    };
+    (declared.name.clone(), pods)
 }
 
 /// The disks, partitions and stacked devices between a volume and its disks, for drawing: every device from which

@@ -23,7 +23,8 @@ pub fn node() -> Machine {
         "20 1 259:1 / / rw - xfs /dev/nvme0n1p1 rw\n\
          21 20 8:1 / /data/1 rw - xfs /dev/sda1 rw\n\
          22 20 259:3 / /mnt/third rw - xfs /dev/nvme1n1p1 rw\n\
-         23 20 0:5 / /dev rw - devtmpfs devtmpfs rw\n",
+         23 20 0:5 / /dev rw - devtmpfs devtmpfs rw\n\
+         24 20 0:6 / /sys rw - sysfs sysfs rw\n",
     );
     let mut id = 100;
     let mut mount = |number: &str, root: &str, point: &str, rest: &str| {

@@ -53,6 +53,5 @@ pub fn state(machine: &Machine, readings: u32) -> State {
         rates: rates.expect("at least one reading"),
         volume_rates: scope_storage_probe::history::Series::default(),
         sample,
-        cluster: None,
     }
 }

@@ -36,7 +36,7 @@ pub struct Expectations<'a> {
     pub plugin_id: &'a str,
     /// The query's `api_version`.
     pub api_version: &'a str,
-    /// The host's name as the probe has it, without `;<host>`.
+    /// The host's name as the probe has it, without `;<host>`; empty where the plugin is of the whole cluster.
     pub host: &'a str,
     /// The most bytes that the report may have; [`MAXIMAL_BYTES`] where none is given.
     pub maximal_bytes: Option<usize>,
@@ -544,6 +544,17 @@ fn check_ids(report: &Value, found: &mut Vec<String>) {
 }
 
 fn check_host(report: &Value, expectations: &Expectations<'_>, found: &mut Vec<String>) {
+    if expectations.host.is_empty() {
+        for located in nodes_of(report, "Host") {
+            found.push(located.fault("a plugin of the whole cluster speaks for no host"));
+        }
+        for located in nodes_of(report, "PersistentVolume") {
+            if located.latest("kubernetes_node_type") != "Persistent Volume" {
+                found.push(located.fault("a plugin of the whole cluster knows no disks"));
+            }
+        }
+        return;
+    }
     let own = format!("{};<host>", expectations.host);
     if report["Host"]["nodes"][&own].is_null() {
         found.push(format!("Host: no node `{own}`"));

@@ -77,9 +77,14 @@ const STALE_SINCE: Family = gauge(
     "Since when the kind is not heard any more, in seconds since 1970; absent while it is.",
 );
 
+const LEFT_OUT: Family = gauge(
+    "report_left_out_objects",
+    "Claims and volumes for which the latest Scope report has no room: those that need attention come first.",
+);
+
 /// All families that this file knows, for the reference.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    const ALL: [Family; 17] = [
+    const ALL: [Family; 18] = [
         CLAIM_INFO,
         CLAIM_PHASE,
         CLAIM_REQUESTED,
@@ -97,6 +102,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         WATCH_SYNCED,
         WATCH_ERRORS,
         STALE_SINCE,
+        LEFT_OUT,
     ];
     ALL.iter()
 }
@@ -145,6 +151,15 @@ pub fn write_watches(page: &mut Page<'_>, inventory: &Inventory) {
             {
                 samples.add(&labels.clone().with("reason", error.problem.as_str()), since);
             }
+        }
+    });
+}
+
+/// Writes for how many objects the Scope report has no room.
+pub fn write_left_out(page: &mut Page<'_>, left_out: Option<usize>) {
+    page.family(&LEFT_OUT, |samples| {
+        if let Some(left_out) = left_out {
+            samples.add(&Labels::none(), left_out);
         }
     });
 }

@@ -12,6 +12,7 @@ pub mod volumes;
 use self::exposition::{Format, Page};
 use self::itself::SelfFigures;
 use crate::model::cluster_map::ClusterMap;
+use crate::model::inventory::Inventory;
 use crate::state::State;
 
 /// The page of the node role; `take` is given one piece after the other.
@@ -31,15 +32,20 @@ pub fn write_node_page(state: &State, itself: &SelfFigures, format: Format, take
 }
 
 /// The page of the cluster role, in the same manner.
+///
+/// `inventory` has the latest counts of errors, and `left_out` is how many claims and volumes found no room in the Scope report.
 pub fn write_cluster_page(
     map: &ClusterMap,
+    inventory: &Inventory,
+    left_out: Option<usize>,
     itself: &SelfFigures,
     format: Format,
     take: &mut dyn FnMut(&str),
 ) {
     let mut page = Page::new(format, take);
     cluster::write(&mut page, map);
-    cluster::write_watches(&mut page, &map.inventory);
+    cluster::write_watches(&mut page, inventory);
+    cluster::write_left_out(&mut page, left_out);
     itself::write(&mut page, &[], itself);
     page.finish();
 }

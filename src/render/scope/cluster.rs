@@ -55,7 +55,7 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
         storage_class: Some(objects::topology(classes, objects::class_templates())),
         persistent_volume: Topology {
             metric_templates: disks::metric_templates(),
-            ..objects::topology(selected.volumes, disks::metadata_templates())
+            ..objects::topology(selected.volumes, disks::metadata_templates(true))
         },
         plugins: [Plugin {
             id: CLUSTER_PLUGIN_ID,

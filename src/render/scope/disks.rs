@@ -203,7 +203,7 @@ pub(super) fn topology<'a>(
     let nodes = disks.chain(volumes);
     Topology {
         nodes: nodes.collect(),
-        metadata_templates: metadata_templates(),
+        metadata_templates: metadata_templates(state.topology.cluster.is_some()),
         metric_templates: metric_templates(),
         table_templates: BTreeMap::new(),
     }
@@ -367,14 +367,14 @@ fn volumes(state: &State, disk: &Disk) -> Option<String> {
     }
 }
 
-/// Of disks and volumes, which are one topology.
-pub(super) fn metadata_templates() -> BTreeMap<&'static str, MetadataTemplate> {
-    facts::templates(
-        FACTS
-            .iter()
-            .chain(&super::volumes::FACTS)
-            .chain(&super::objects::VOLUME_FACTS),
-    )
+/// Of disks and volumes, which are one topology; with what the API says only where there is one.
+pub(super) fn metadata_templates(with_api: bool) -> BTreeMap<&'static str, MetadataTemplate> {
+    let of_objects: &[Fact] = if with_api {
+        &super::objects::VOLUME_FACTS
+    } else {
+        &[]
+    };
+    facts::templates(FACTS.iter().chain(&super::volumes::FACTS).chain(of_objects))
 }
 
 /// Of everything that is filled or does I/O.

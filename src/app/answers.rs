@@ -1,0 +1,109 @@
+//! What the paths answer, whichever role it is: one node's facts, or the cluster's.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::cluster_observer::{ClusterObservation, ClusterObserver};
+use super::observer::{Observation, Observer};
+use crate::model::inventory::Inventory;
+use crate::render::prometheus::exposition::Format;
+use crate::render::prometheus::itself::SelfFigures;
+use crate::render::prometheus::{write_cluster_page, write_node_page};
+use crate::state::State;
+
+/// Who is asked.
+#[derive(Debug)]
+pub enum Source {
+    /// This node, with what the API says of its pods.
+    Node(Box<Observer>),
+    /// The cluster alone.
+    Cluster(ClusterObserver),
+}
+
+impl Source {
+    /// What is known now. Slow filesystems are not waited for beyond `deadline`.
+    pub fn observe(&mut self, deadline: Instant) -> Answers {
+        match self {
+            Self::Node(observer) => Answers::Node(observer.observe(deadline)),
+            Self::Cluster(observer) => Answers::Cluster(observer.observe()),
+        }
+    }
+}
+
+/// All answers of one moment.
+#[derive(Debug)]
+pub enum Answers {
+    /// Of a node.
+    Node(Arc<Observation>),
+    /// Of a cluster.
+    Cluster(Arc<ClusterObservation>),
+}
+
+impl Answers {
+    /// The Scope report.
+    pub fn report(&self) -> Bytes {
+        match self {
+            Self::Node(observation) => observation.report(),
+            Self::Cluster(observation) => observation.report(),
+        }
+    }
+
+    /// The metrics page; `take` is given one piece after the other.
+    pub fn write_page(&self, itself: &SelfFigures, format: Format, take: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Node(observation) => write_node_page(&observation.state, itself, format, take),
+            Self::Cluster(observation) => write_cluster_page(
+                &observation.map,
+                &observation.inventory,
+                observation.left_out(),
+                itself,
+                format,
+                take,
+            ),
+        }
+    }
+
+    /// What the Kubernetes API said; `None` where no cluster is read.
+    pub fn inventory(&self) -> Option<&Inventory> {
+        match self {
+            Self::Node(observation) => Some(&observation.state.topology.cluster.as_ref()?.inventory),
+            Self::Cluster(observation) => Some(&observation.inventory),
+        }
+    }
+
+    /// The state to draw: of a cluster alone, one without a node.
+    pub fn state(&self) -> Cow<'_, State> {
+        match self {
+            Self::Node(observation) => Cow::Borrowed(&observation.state),
+            Self::Cluster(observation) => Cow::Owned(State::of_cluster(Arc::clone(&observation.map))),
+        }
+    }
+
+    /// Why answers are not to be relied on yet; none where they are. A node's disks are shown without a cluster, so the API
+    /// can hold up readiness of the cluster role only.
+    pub fn hindrances(&self) -> Vec<String> {
+        match self {
+            Self::Node(observation) if observation.state.is_ready() => Vec::new(),
+            Self::Node(observation) => {
+                let faults = &observation.state.sample.faults;
+                faults.iter().map(ToString::to_string).collect()
+            }
+            Self::Cluster(observation) => {
+                let waiting = observation
+                    .inventory
+                    .watches
+                    .iter()
+                    .filter(|(_, watch)| !watch.synced);
+                waiting
+                    .map(|(kind, watch)| match &watch.error {
+                        Some(error) => format!("{}: {}", kind.resource(), error.message),
+                        None => format!("{}: not all seen yet", kind.resource()),
+                    })
+                    .collect()
+            }
+        }
+    }
+}

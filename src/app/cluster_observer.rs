@@ -1,0 +1,94 @@
+//! Answers about the whole cluster: made once for each change, and not for each question.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::observer::log_changes;
+use crate::cluster::Cluster;
+use crate::link::cluster;
+use crate::model::cluster_map::ClusterMap;
+use crate::model::fault::Fault;
+use crate::model::inventory::Inventory;
+use crate::render::scope::cluster_report;
+
+/// A report with what it left out, made when it is first asked for.
+type Report = OnceLock<(Bytes, usize)>;
+
+/// What was known of the cluster at one moment, with the report made of it at most once.
+#[derive(Debug)]
+pub struct ClusterObservation {
+    /// The objects, joined.
+    pub map: Arc<ClusterMap>,
+    /// The same objects with the latest counts of errors.
+    pub inventory: Arc<Inventory>,
+    report: Arc<Report>,
+}
+
+impl ClusterObservation {
+    /// The Scope report.
+    pub fn report(&self) -> Bytes {
+        self.made().0.clone()
+    }
+
+    /// Claims and volumes for which the report has no room; `None` before anybody asked for one.
+    pub fn left_out(&self) -> Option<usize> {
+        self.report.get().map(|(_, left_out)| *left_out)
+    }
+
+    fn made(&self) -> &(Bytes, usize) {
+        self.report.get_or_init(|| {
+            let report = cluster_report(&self.map, SystemTime::now());
+            (report.bytes.into(), report.left_out)
+        })
+    }
+}
+
+/// Joins when somebody asks and something changed.
+#[derive(Debug)]
+pub struct ClusterObserver {
+    cluster: Cluster,
+    latest: Option<(Arc<ClusterMap>, Arc<Report>)>,
+    known_faults: BTreeSet<Fault>,
+}
+
+impl ClusterObserver {
+    /// An observer of a cluster.
+    pub fn new(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            latest: None,
+            known_faults: BTreeSet::new(),
+        }
+    }
+
+    /// What is known now.
+    pub fn observe(&mut self) -> Arc<ClusterObservation> {
+        let inventory = self.cluster.inventory();
+        log_changes(&mut self.known_faults, &inventory.faults);
+        let (map, report) = match &self.latest {
+            Some((map, report)) if map.inventory.version == inventory.version => {
+                (Arc::clone(map), Arc::clone(report))
+            }
+            _ => {
+                // What nobody will be given again makes room for the new.
+                self.latest = None;
+                let fresh = (Arc::new(cluster::map(Arc::clone(&inventory))), Arc::default());
+                self.latest = Some((Arc::clone(&fresh.0), Arc::clone(&fresh.1)));
+                fresh
+            }
+        };
+        Arc::new(ClusterObservation {
+            map,
+            inventory,
+            report,
+        })
+    }
+
+    /// The map alone: for who joins it with a node's facts.
+    pub fn map(&mut self) -> Arc<ClusterMap> {
+        Arc::clone(&self.observe().map)
+    }
+}

@@ -1,0 +1,315 @@
+//! Given this cluster, this is the report, the page and the tree: of the whole of it, and of one of its nodes.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use scope_storage_probe::cluster::dump;
+use scope_storage_probe::link::cluster;
+use scope_storage_probe::model::cluster_map::{ClusterMap, Urgency};
+use scope_storage_probe::model::workload::NamespacedName;
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::itself::SelfFigures;
+use scope_storage_probe::render::prometheus::{node_page, write_cluster_page};
+use scope_storage_probe::render::{scope, tree};
+use scope_storage_probe::state::State;
+use serde_json::Value;
+use support::clusters::{inventory, node};
+use support::reading::WALL;
+use support::scope_contract::{Expectations, assert_holds};
+
+fn map() -> ClusterMap {
+    cluster::map(Arc::new(inventory()))
+}
+
+fn checked(bytes: &[u8], plugin_id: &str, host: &str) -> Value {
+    assert_holds(
+        bytes,
+        &Expectations {
+            plugin_id,
+            api_version: "1",
+            host,
+            maximal_bytes: None,
+        },
+    );
+    serde_json::from_slice(bytes).unwrap()
+}
+
+#[test]
+fn a_cluster_with_every_sort_of_volume() {
+    let map = map();
+    let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
+    assert_eq!(report.left_out, 0);
+    let report = checked(&report.bytes, "storage-cluster", "");
+    insta::assert_snapshot!("every-volume.report", format!("{report:#}"));
+    let mut page = String::new();
+    let itself = SelfFigures::default();
+    write_cluster_page(
+        &map,
+        &map.inventory,
+        Some(0),
+        &itself,
+        Format::Text,
+        &mut |piece| {
+            page.push_str(piece);
+        },
+    );
+    insta::assert_snapshot!("every-volume.page", page);
+    insta::assert_snapshot!("every-volume.tree", tree::text(&State::of_cluster(Arc::new(map))));
+}
+
+#[test]
+fn a_node_of_it() {
+    let state = node();
+    let report = checked(&scope::report(&state), "storage", "node");
+    insta::assert_snapshot!("node-of-it.report", format!("{report:#}"));
+    let page = node_page(&state, &SelfFigures::default(), Format::Text);
+    insta::assert_snapshot!("node-of-it.page", String::from_utf8(page).unwrap());
+    insta::assert_snapshot!("node-of-it.tree", tree::text(&state));
+}
+
+#[test]
+fn every_edge_from_pod_to_disk_is_there() {
+    let report = checked(&scope::report(&node()), "storage", "node");
+    let find = |topology: &str, name: &str| -> Value {
+        let nodes = report[topology]["nodes"].as_object().unwrap();
+        let mut found = nodes
+            .values()
+            .filter(|node| node["latest"]["kubernetes_name"]["value"] == name);
+        let node = found
+            .next()
+            .unwrap_or_else(|| panic!("no {topology} {name}"))
+            .clone();
+        assert!(found.next().is_none(), "two of {topology} {name}");
+        node
+    };
+    let pod = find("Pod", "web-0");
+    let claims: BTreeSet<&str> = pod["latest"]["kubernetes_volume_claim"]["value"]
+        .as_str()
+        .unwrap()
+        .split(';')
+        .collect();
+    assert!(
+        claims.is_superset(&["data", "folder", "raw", "web-0-scratch"].into()),
+        "{claims:?}"
+    );
+    // The claim that the pod brings with it has an edge that Scope's own probe cannot take away.
+    assert_eq!(
+        pod["adjacency"][0],
+        find("PersistentVolumeClaim", "web-0-scratch")["id"]
+    );
+    assert_eq!(pod["parents"]["host"][0], "node;<host>");
+    let claim = find("PersistentVolumeClaim", "data");
+    assert_eq!(claim["latest"]["kubernetes_namespace"]["value"], "shop");
+    assert_eq!(claim["latest"]["storage_claim_disks"]["value"], "sda (ZC100000)");
+    let volume = find(
+        "PersistentVolume",
+        claim["latest"]["kubernetes_volume_name"]["value"]
+            .as_str()
+            .unwrap(),
+    );
+    let class = find(
+        "StorageClass",
+        claim["latest"]["kubernetes_storage_class_name"]["value"]
+            .as_str()
+            .unwrap(),
+    );
+    let below: BTreeSet<&str> = volume["adjacency"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(
+        below,
+        ["node-sda;<persistent_volume>", class["id"].as_str().unwrap()].into()
+    );
+}
+
+#[test]
+fn a_path_of_the_node_is_a_volume_that_only_the_api_knows() {
+    let state = node();
+    let volume = |name: &str| state.topology.volumes.iter().find(|volume| volume.name == name);
+    let logs = volume("host-logs").unwrap();
+    let disks: Vec<_> = logs
+        .placement
+        .disks
+        .iter()
+        .map(|disk| state.topology.devices.get(*disk).unwrap().kernel_name.as_str())
+        .collect();
+    assert_eq!(
+        (disks.as_slice(), logs.placement.shared, logs.persistent),
+        (&["nvme0n1"][..], true, true)
+    );
+    assert!(volume("third").is_some());
+    // The kernel's own filesystems hold nothing of anybody's.
+    assert!(volume("sysfs").is_none());
+}
+
+#[test]
+fn what_needs_attention_says_why() {
+    let map = map();
+    let claim = |name: &str| {
+        let found = map.claim_attention.get(&NamespacedName::new("trouble", name));
+        found.map(|attention| (attention.urgency, attention.reason.as_str()))
+    };
+    for (name, urgency, reason) in [
+        ("lost", Urgency::Lost, "the volume pv-gone is gone"),
+        (
+            "waits-for-pod",
+            Urgency::Pending,
+            "waits for a first pod that uses it, as the class local wants",
+        ),
+        (
+            "no-such-class",
+            Urgency::Pending,
+            "the storage class platinum does not exist",
+        ),
+        (
+            "waits-for-driver",
+            Urgency::Pending,
+            "waits for disks.example to make its volume",
+        ),
+        ("no-class", Urgency::Pending, "waits for a storage class"),
+        (
+            "fits",
+            Urgency::Pending,
+            "wants no storage class: waits for a volume that fits",
+        ),
+        (
+            "named",
+            Urgency::Pending,
+            "asks for the volume pv-never, which does not exist",
+        ),
+        (
+            "leaving",
+            Urgency::Deleting,
+            "deleted, and held by the pods that use it: holder",
+        ),
+        ("stuck", Urgency::Unused, "no pod uses it"),
+    ] {
+        assert_eq!(claim(name), Some((urgency, reason)), "{name}");
+    }
+    assert_eq!(claim("grows").unwrap().0, Urgency::Condition);
+    let volume = |name: &str| {
+        let found = map.volume_attention.get(name);
+        found.map(|attention| (attention.urgency, attention.reason.as_str()))
+    };
+    for (name, urgency, reason) in [
+        ("pv-failed", Urgency::Failed, "the volume is still attached"),
+        (
+            "pvc-stuck",
+            Urgency::Failed,
+            "cannot be attached to elsewhere: rpc error: code = Internal desc = the volume is in use on another node",
+        ),
+        (
+            "pv-released",
+            Urgency::Released,
+            "the claim shop/former is gone; the data are kept until somebody deletes the volume",
+        ),
+        (
+            "pv-orphan",
+            Urgency::Orphaned,
+            "bound to the claim shop/vanished, which does not exist",
+        ),
+        (
+            "pv-other",
+            Urgency::Orphaned,
+            "bound to the claim shop/data, which is another one now",
+        ),
+        (
+            "pvc-far",
+            Urgency::Orphaned,
+            "attached to the node removed, which does not exist",
+        ),
+        ("pv-free", Urgency::Available, "no claim has it"),
+    ] {
+        assert_eq!(volume(name), Some((urgency, reason)), "{name}");
+    }
+    assert_eq!(volume("pvc-alone"), None);
+    assert_eq!(
+        map.claim_attention.get(&NamespacedName::new("shop", "data")),
+        None
+    );
+    // A pod that has ended uses nothing any more.
+    let finished = &map.claim_attention[&NamespacedName::new("shop", "finished")];
+    assert_eq!(finished.urgency, Urgency::Unused);
+}
+
+#[test]
+fn nothing_is_concluded_from_what_was_not_seen() {
+    let mut inventory = inventory();
+    inventory.watches.clear();
+    let map = cluster::map(Arc::new(inventory.clone()));
+    let unfounded = [Urgency::Unused, Urgency::Orphaned];
+    let claims = map
+        .claim_attention
+        .values()
+        .filter(|attention| unfounded.contains(&attention.urgency));
+    let volumes = map
+        .volume_attention
+        .values()
+        .filter(|attention| unfounded.contains(&attention.urgency));
+    assert_eq!(claims.chain(volumes).collect::<Vec<_>>(), Vec::<&_>::new());
+    // A node does not see who else uses a claim.
+    let node = cluster::map(Arc::new(dump::of_node(
+        support::clusters::inventory(),
+        "elsewhere",
+    )));
+    assert!(
+        node.claim_attention
+            .values()
+            .all(|attention| attention.urgency != Urgency::Unused)
+    );
+}
+
+#[test]
+fn a_report_that_would_be_too_large_leaves_out_what_is_well() {
+    let mut inventory = inventory();
+    let claims = Arc::make_mut(&mut inventory.claims);
+    let volumes = Arc::make_mut(&mut inventory.volumes);
+    let (name, claim) = claims
+        .iter()
+        .next()
+        .map(|(name, claim)| (name.clone(), Arc::clone(claim)))
+        .unwrap();
+    let volume = Arc::clone(&volumes[claim.volume.as_ref().unwrap()]);
+    for number in 0..3000 {
+        let mut claim = (*claim).clone();
+        claim.uid = format!("many-{number}");
+        claim.name = NamespacedName::new(&name.namespace, format!("many-{number:05}"));
+        claim.volume = Some(format!("many-{number:05}"));
+        let mut volume = (*volume).clone();
+        volume.uid = format!("volume-{number}");
+        volume.name = format!("many-{number:05}");
+        volume.claim.as_mut().unwrap().name = claim.name.clone();
+        volume.claim.as_mut().unwrap().uid = Some(claim.uid.clone());
+        claims.insert(claim.name.clone(), Arc::new(claim));
+        volumes.insert(volume.name.clone(), Arc::new(volume));
+    }
+    let map = cluster::map(Arc::new(inventory));
+    let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
+    assert!(report.left_out > 1000, "{}", report.left_out);
+    assert!(report.bytes.len() > 1_500_000, "{}", report.bytes.len());
+    let report = checked(&report.bytes, "storage-cluster", "");
+    for urgent in map
+        .claim_attention
+        .iter()
+        .filter(|(_, attention)| attention.urgency < Urgency::Unused)
+    {
+        let id = format!("{};<persistent_volume_claim>", map.inventory.claims[urgent.0].uid);
+        assert!(
+            !report["PersistentVolumeClaim"]["nodes"][&id].is_null(),
+            "{urgent:?}"
+        );
+    }
+    let description = report["Plugins"][0]["description"].as_str().unwrap();
+    assert!(
+        description.contains("those that need attention come first"),
+        "{description}"
+    );
+}
