@@ -1,5 +1,6 @@
-//! The block device graph against the real kernel: each stack of `tests/machines/stacks` is laid in a small emulated
-//! machine, and our tree must say of every device what `lsblk` says at the same moment.
+//! The block device graph and pods' volumes against the real kernel: each stack of `tests/machines/stacks` is laid in a small
+//! emulated machine. Our tree must say of every device what `lsblk`, `dmsetup` and `mdadm` say at the same moment, and our tree,
+//! page and report of every pod's volume what `findmnt`, `lsblk` and `df` say.
 //!
 //! ```text
 //! cargo test --test machines -- --ignored            # all stacks; the first run builds the machine's image
@@ -7,7 +8,15 @@
 //! ```
 //!
 //! `STORAGE_PROBE_BINARY` names another program to ask than the one that was just built. What the machine answered
-//! stays in `target/machines/out/STACK`.
+//! stays in `target/machines/out/STACK`; `STORAGE_PROBE_MACHINE_ANSWERS=target/machines/out` compares that once more and starts
+//! no machine.
+
+#[path = "machines/live.rs"]
+mod live;
+#[path = "machines/pod_volumes.rs"]
+mod pod_volumes;
+#[path = "machines/stacked_devices.rs"]
+mod stacked_devices;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -26,7 +35,7 @@ macro_rules! stacks {
             #[test]
             #[ignore = "needs QEMU: run with --ignored; tests/machines/image.sh installs it"]
             fn $test() {
-                agrees_with_lsblk($name);
+                agrees_with_the_tools($name);
             }
         )*
     };
@@ -50,33 +59,70 @@ stacks! {
     loop_devices "loop"
     btrfs_two_disks "btrfs-two-disks"
     overlay "overlay"
+    nfs "nfs"
+    network_disks "network-disks"
+    io_truth "io-truth"
+    hot_plug "hot-plug"
 }
 
-/// How many stacks were asked, and how many were right.
-static TALLY: Mutex<(usize, usize)> = Mutex::new((0, 0));
+/// How many were asked, and how many were right.
+#[derive(Clone, Copy)]
+struct Tally {
+    stacks: (usize, usize),
+    volumes: (usize, usize),
+}
 
-fn agrees_with_lsblk(stack: &str) {
+static TALLY: Mutex<Tally> = Mutex::new(Tally {
+    stacks: (0, 0),
+    volumes: (0, 0),
+});
+
+fn agrees_with_the_tools(stack: &str) {
     let began = Instant::now();
     let outcome = ask_machine(stack);
     let seconds = began.elapsed().as_secs();
     let mut tally = TALLY.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    tally.0 += 1;
-    tally.1 += usize::from(outcome.is_ok());
-    let verdict = if outcome.is_ok() { "right" } else { "wrong" };
+    let (wrong, measured) = match outcome {
+        Ok(answer) => {
+            tally.volumes.0 += answer.volumes.0;
+            tally.volumes.1 += answer.volumes.1;
+            (answer.wrong, answer.measured)
+        }
+        Err(why) => (vec![why], Vec::new()),
+    };
+    tally.stacks.0 += 1;
+    tally.stacks.1 += usize::from(wrong.is_empty());
+    let verdict = if wrong.is_empty() { "right" } else { "wrong" };
     // To the stream itself: what the macros print is shown for failed tests only.
     let mut screen = std::io::stderr();
     let _ = writeln!(screen, "stack {stack}: {verdict}, {seconds} s");
-    if tally.0 == STACKS.len() {
-        let _ = writeln!(screen, "stacks right: {} of {}", tally.1, tally.0);
+    for measured in measured {
+        let _ = writeln!(screen, "stack {stack}: {measured}");
+    }
+    let Tally { stacks, volumes } = *tally;
+    if stacks.0 == STACKS.len() {
+        let _ = writeln!(screen, "stacks right: {} of {}", stacks.1, stacks.0);
+        let _ = writeln!(screen, "volumes right: {} of {}", volumes.1, volumes.0);
     }
     drop(tally);
-    if let Err(why) = outcome {
-        panic!("stack {stack}:\n{why}");
-    }
+    assert!(wrong.is_empty(), "stack {stack}:\n{}", wrong.join("\n"));
+}
+
+/// What came of one machine.
+struct Answer {
+    /// How many volumes there are, and how many are right.
+    volumes: (usize, usize),
+    /// Each disagreement in one line.
+    wrong: Vec<String>,
+    /// What was measured, for people.
+    measured: Vec<String>,
 }
 
 /// Runs the machine and compares what was said in it.
-fn ask_machine(stack: &str) -> Result<(), String> {
+fn ask_machine(stack: &str) -> Result<Answer, String> {
+    if let Some(answers) = std::env::var_os("STORAGE_PROBE_MACHINE_ANSWERS") {
+        return compare_answers(stack, &Path::new(&answers).join(stack));
+    }
     let binary = std::env::var_os("STORAGE_PROBE_BINARY")
         .map_or_else(|| env!("CARGO_BIN_EXE_scope-storage-probe").into(), PathBuf::from);
     // run.sh stops a machine that does not end, so there is a limit on this wait.
@@ -91,18 +137,33 @@ fn ask_machine(stack: &str) -> Result<(), String> {
         return Err(String::from_utf8_lossy(&run.stderr).into_owned());
     }
     let folder = PathBuf::from(String::from_utf8_lossy(&run.stdout).trim_end());
-    let disagreements = disagreements(
-        &document(&folder, "lsblk.json")?,
-        &document(&folder, "tree.json")?,
-    );
-    if disagreements.is_empty() {
-        return Ok(());
+    compare_answers(stack, &folder)
+}
+
+/// Compares what was said in a machine.
+fn compare_answers(stack: &str, folder: &Path) -> Result<Answer, String> {
+    let mut wrong = Vec::new();
+    // Before and after pods' volumes were laid.
+    for folder in [folder.to_owned(), folder.join("volumes")] {
+        let tree = document(&folder, "tree.json")?;
+        wrong.extend(disagreements(&document(&folder, "lsblk.json")?, &tree));
+        wrong.extend(stacked_devices::disagreements(&folder, &tree)?);
     }
-    Err(format!(
-        "{}\nthe answers are in {}",
-        disagreements.join("\n"),
-        folder.display()
-    ))
+    let (volumes, wrong_volumes) = pod_volumes::disagreements(folder)?;
+    let right = volumes.saturating_sub(wrong_volumes.len());
+    for (volume, found) in wrong_volumes {
+        wrong.extend(found.into_iter().map(|found| format!("volume {volume}: {found}")));
+    }
+    let (wrong_live, measured) = live::disagreements(stack, folder)?;
+    wrong.extend(wrong_live);
+    if !wrong.is_empty() {
+        wrong.push(format!("the answers are in {}", folder.display()));
+    }
+    Ok(Answer {
+        volumes: (volumes, right),
+        wrong,
+        measured,
+    })
 }
 
 fn machines() -> PathBuf {

@@ -4,12 +4,21 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use scope_storage_probe::app::observer::Observer;
 use scope_storage_probe::host::Host;
+use scope_storage_probe::link::volume_io::{Counted, count};
+use scope_storage_probe::link::volumes::{Facts, place};
+use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
+use scope_storage_probe::model::graph::BlockDevices;
+use scope_storage_probe::model::io::IoCounters;
+use scope_storage_probe::model::mount::Mount;
 use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
+use scope_storage_probe::model::volume::{PodVolume, VolumeMode};
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::node_page;
@@ -128,6 +137,84 @@ fn an_empty_dir_lies_on_the_nodes_own_filesystem_or_in_memory_and_secrets_are_no
     assert_eq!(names(&state, &cache.placement.disks), ["nvme0n1"]);
     assert_eq!(volume(&state, "memory").placement.medium, Medium::Memory);
     assert!(state.topology.volumes.iter().all(|volume| volume.name != "token"));
+}
+
+/// An overlay's size and free space are those of the filesystem that it lies on, where others lie too.
+#[test]
+fn an_overlay_is_shared_and_on_no_disk() {
+    let machine = node();
+    let point = format!("{PODS}/{WEB}/volumes/kubernetes.io~local-volume/merged");
+    std::fs::create_dir_all(machine.place(&point)).unwrap();
+    for file in ["/proc/1/mountinfo", "/proc/self/mountinfo"] {
+        let mut mounts = std::fs::read_to_string(machine.place(file)).unwrap();
+        writeln!(
+            mounts,
+            "200 20 0:70 / {point} rw - overlay overlay rw,lowerdir=/mnt/third/lower"
+        )
+        .unwrap();
+        machine.write(file, mounts);
+    }
+    let state = state(&machine);
+    let merged = volume(&state, "merged");
+    assert_eq!(merged.placement.medium, Medium::Unknown);
+    assert!(merged.placement.shared && merged.placement.disks.is_empty());
+}
+
+/// zram, and a loop device on a file of a tmpfs: what is on them is on no disk, and is counted by the device all the same.
+#[test]
+fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
+    let mount = |id, number, point: &str, fstype: &str, device: &str| Mount {
+        id,
+        parent_id: 1,
+        number,
+        root: "/".into(),
+        mount_point: point.into(),
+        read_only: false,
+        fstype: fstype.into(),
+        source: device.into(),
+        filesystem_read_only: false,
+    };
+    let (zram, file) = (DeviceNumber::new(252, 0), DeviceNumber::new(7, 0));
+    let devices = BlockDevices::new([
+        BlockDevice::new(zram, "zram0", DeviceType::Disk),
+        BlockDevice {
+            backing_file: Some("/run/file".into()),
+            ..BlockDevice::new(file, "loop0", DeviceType::Loop)
+        },
+    ]);
+    let mounts = [
+        mount(2, DeviceNumber::new(0, 30), "/run", "tmpfs", "tmpfs"),
+        mount(3, zram, "/pods/a", "ext4", "/dev/zram0"),
+        mount(4, file, "/pods/b", "ext4", "/dev/loop0"),
+    ];
+    let pod_volumes = ["a", "b"].map(|name| PodVolume {
+        pod_uid: WEB.into(),
+        plugin: "kubernetes.io/local-volume".into(),
+        name: name.into(),
+        mode: VolumeMode::Filesystem,
+        path: format!("/pods/{name}").into(),
+        other_paths: Vec::new(),
+        csi: None,
+    });
+    let mut placed = place(&Facts {
+        mounts: &mounts,
+        devices: &devices,
+        btrfs: &[],
+        remotes: &BTreeMap::default(),
+        mount_remotes: &BTreeMap::default(),
+        kubelet: Path::new("/var/lib/kubelet"),
+        pod_volumes: &pod_volumes,
+    });
+    let counters = [zram, file].map(|number| (number, IoCounters::default())).into();
+    count(&devices, &counters, &Counted::default(), &mut placed);
+    for volume in &placed {
+        assert_eq!(
+            (volume.placement.medium, volume.placement.disks.as_slice()),
+            (Medium::Memory, &[][..])
+        );
+        assert_eq!(volume.io.map(|io| io.source), Some(IoSource::Device));
+    }
+    assert_eq!(placed.len(), 2);
 }
 
 #[test]

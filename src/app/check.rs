@@ -10,9 +10,10 @@ use hyper_util::client::legacy::Client;
 use hyperlocal::UnixConnector;
 
 use crate::args::SourceArguments;
+use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
-use crate::model::mount::UsageError;
+use crate::model::mount::{Mount, UsageError};
 use crate::render::scope::PLUGIN_ID;
 
 /// One source and how it fares.
@@ -77,12 +78,22 @@ pub fn sources(roots: &Roots, sample: &HostSample) -> Vec<Source> {
         Source {
             name: roots.kubelet.display().to_string(),
             found: "the kubelet's folder".to_owned(),
-            problem: (!is_folder(&roots.kubelet)).then(|| {
-                "no such folder (no Kubernetes node, or another root: --kubelet-root names it)".to_owned()
-            }),
-            cost: "pods' mounts are not told from the node's own",
+            problem: kubelet_problem(&roots.kubelet, &sample.mounts),
+            cost: "no pods' volumes, and pods' mounts are not told from the node's own",
         },
     ]
+}
+
+/// A kubelet that was set up with another root is looked for: without it a node full of volumes would look like one without.
+fn kubelet_problem(root: &Path, mounts: &[Mount]) -> Option<String> {
+    if let Some(found) = elsewhere(root, mounts) {
+        let found = found.display();
+        return Some(format!(
+            "no pods there; the node has them in {found} (--kubelet-root {found} reads them; in a container, where that is mounted)"
+        ));
+    }
+    (!is_folder(root))
+        .then(|| "no such folder (no Kubernetes node, or another root: --kubelet-root names it)".to_owned())
 }
 
 fn is_folder(path: &Path) -> bool {
@@ -235,4 +246,30 @@ async fn ask(path: &Path) -> anyhow::Result<(StatusCode, usize)> {
         .await
         .map_err(|error| anyhow::anyhow!(error))?;
     Ok((status, body.to_bytes().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::mountinfo;
+
+    #[test]
+    fn a_kubelet_with_another_root_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mounts, _) = mountinfo::parse(
+            b"30 20 8:1 / /srv/kubelet/pods/1/volumes/kubernetes.io~csi/pvc/mount rw - ext4 /dev/sda1 rw\n",
+        );
+        let problem = kubelet_problem(folder.path(), &mounts).unwrap();
+        assert!(problem.contains("--kubelet-root /srv/kubelet "), "{problem}");
+        // Where it is, nothing is wrong, whatever else is mounted.
+        std::fs::create_dir(folder.path().join("pods")).unwrap();
+        assert_eq!(kubelet_problem(folder.path(), &mounts), None);
+    }
+
+    #[test]
+    fn a_node_without_a_kubelet_is_told_how_to_name_one() {
+        // No machine that runs tests has pods at one of the usual places.
+        let problem = kubelet_problem(Path::new("/nonexistent/of/no/kubelet"), &[]).unwrap();
+        assert!(problem.contains("--kubelet-root"), "{problem}");
+    }
 }

@@ -1,11 +1,11 @@
 //! How full filesystems are, asked so that none can hang the program.
 //!
 //! statfs(2) on a dead NFS server, or below a mount point of one, may never come back, and nothing can
-//! interrupt it. So it runs on threads of its own: at most one call per mount is in flight, those who ask wait
-//! for a short grace and go on without the answer, and a call that is stuck keeps its one thread until it ends.
-//! When it ends, the mount is asked again at the next question.
+//! interrupt it. So it runs on threads of its own: at most one call per filesystem is in flight, however many mounts of it
+//! there are, those who ask wait for a short grace and go on without the answer, and a call that is stuck keeps
+//! its one thread until it ends. When it ends, the filesystem is asked again at the next question.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,11 +51,35 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Board {
     waiting: VecDeque<Question>,
-    /// Questions waiting or being asked, and since when.
-    open: HashMap<Question, Instant>,
+    /// Questions waiting or being asked.
+    open: HashSet<Question>,
+    /// Filesystems that are being asked, and since when.
+    asked: HashMap<DeviceNumber, Instant>,
     answers: HashMap<Question, Answer>,
     workers: usize,
     idle: usize,
+}
+
+impl Board {
+    /// Where the first question stands that can be begun. One of a filesystem that is being asked waits for that answer: twenty
+    /// pods with one dead server would else take twenty threads, and leave none for the others.
+    fn next(&self) -> Option<usize> {
+        self.waiting
+            .iter()
+            .position(|question| !self.asked.contains_key(&question.number))
+    }
+
+    fn begin(&mut self) -> Option<Question> {
+        let question = self.waiting.remove(self.next()?)?;
+        self.asked.insert(question.number, Instant::now());
+        Some(question)
+    }
+
+    fn end(&mut self, question: Question, answer: Answer) {
+        self.asked.remove(&question.number);
+        self.open.remove(&question);
+        self.answers.insert(question, answer);
+    }
 }
 
 impl Shared {
@@ -74,20 +98,19 @@ impl UsageReader {
         board.answers.clear();
         let mut awaited = Vec::new();
         for question in questions {
-            // One that is still open from an earlier round is stuck: it is not waited for again.
-            if !board.open.contains_key(question) {
-                board.open.insert(question.clone(), Instant::now());
+            // A filesystem that is still being asked since an earlier round is stuck: it is not waited for again.
+            if !board.asked.contains_key(&question.number) && board.open.insert(question.clone()) {
                 board.waiting.push_back(question.clone());
                 awaited.push(question);
             }
         }
         self.hire(&mut board);
         let mut until = deadline.min(Instant::now() + grace);
-        while awaited.iter().any(|question| board.open.contains_key(*question)) {
+        while awaited.iter().any(|question| board.open.contains(*question)) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 // Calls that nobody has begun wait behind a stuck one: another thread takes them.
-                if board.waiting.is_empty() || board.workers >= MOST_WORKERS || Instant::now() >= deadline {
+                if board.next().is_none() || board.workers >= MOST_WORKERS || Instant::now() >= deadline {
                     break;
                 }
                 self.hire_another(&mut board);
@@ -108,17 +131,19 @@ impl UsageReader {
         }
         questions
             .iter()
-            .map(|question| match board.open.get(question) {
-                Some(since) if since.elapsed() >= STUCK_AFTER => Err(UsageError::NotResponding),
-                Some(_) => Err(UsageError::Slow),
-                None => board.answers.remove(question).unwrap_or(Err(UsageError::Slow)),
+            .map(|question| match board.answers.remove(question) {
+                Some(answer) => answer,
+                None => match board.asked.get(&question.number) {
+                    Some(since) if since.elapsed() >= STUCK_AFTER => Err(UsageError::NotResponding),
+                    _ => Err(UsageError::Slow),
+                },
             })
             .collect()
     }
 
     /// How many calls have not come back.
     pub fn stuck(&self) -> usize {
-        self.shared.board().open.len()
+        self.shared.board().asked.len()
     }
 
     fn hire(&self, board: &mut Board) {
@@ -151,14 +176,13 @@ impl UsageReader {
 fn work(shared: &Shared) {
     let mut board = shared.board();
     loop {
-        while let Some(question) = board.waiting.pop_front() {
+        while let Some(question) = board.begin() {
             drop(board);
             let answer = usage_of(&question);
             board = shared.board();
-            board.open.remove(&question);
-            board.answers.insert(question, answer);
+            board.end(question, answer);
             // Who asks waits for all: waking it for each would make it look through them as often as there are answers.
-            if board.waiting.is_empty() {
+            if board.next().is_none() {
                 shared.done.notify_all();
             }
         }
@@ -250,6 +274,25 @@ mod tests {
         );
         assert!(matches!(&answers[0], Err(UsageError::Refused(_))));
         assert!(answers[1].is_ok());
+    }
+
+    #[test]
+    fn mounts_of_one_filesystem_are_asked_one_after_another() {
+        let of = |minor, path: &str| Question {
+            number: DeviceNumber::new(0, minor),
+            path: path.into(),
+            own_numbers: false,
+        };
+        let (first, second, other) = (of(60, "/pod-1"), of(60, "/pod-2"), of(61, "/other"));
+        let mut board = Board::default();
+        board
+            .waiting
+            .extend([first.clone(), second.clone(), other.clone()]);
+        assert_eq!(board.begin(), Some(first.clone()));
+        assert_eq!(board.begin(), Some(other));
+        assert_eq!(board.begin(), None, "the first has not come back");
+        board.end(first, Err(UsageError::Slow));
+        assert_eq!(board.begin(), Some(second));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub mod udev;
 mod volume_filesystems;
 pub mod zfs;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -233,9 +233,10 @@ impl Host {
             None => Err(UsageError::NotVisible),
             Some(question) => answers.get(question).cloned().unwrap_or(Err(UsageError::Slow)),
         };
+        let mut told = Told::default();
         for NodeFilesystem { mount, question } in node {
             let usage = answer(&question);
-            add_fault(&mut sample.faults, &mount.mount_point, &usage);
+            told.add(&mut sample.faults, mount.number, &mount.mount_point, &usage);
             sample.filesystems.push(Filesystem {
                 number: mount.number,
                 mount_point: mount.mount_point.clone(),
@@ -246,7 +247,9 @@ impl Host {
         }
         for VolumeFilesystem { path, question } in volumes {
             let usage = answer(&question);
-            add_fault(&mut sample.faults, path, &usage);
+            if let Some(question) = question {
+                told.add(&mut sample.faults, question.number, path, &usage);
+            }
             sample.volume_usage.insert(path.clone(), usage);
         }
         let success = !sample.mounts.is_empty();
@@ -254,16 +257,30 @@ impl Host {
     }
 }
 
-/// A figure that should be there and is not is a fault. That a filesystem cannot be seen from here, or has not answered yet, is none.
-fn add_fault(faults: &mut Vec<Fault>, path: &Path, usage: &Result<FilesystemUsage, UsageError>) {
-    if let Err(error @ (UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem)) =
-        usage
-    {
-        faults.push(Fault::new(
-            FILESYSTEMS,
-            path.display().to_string(),
-            error.to_string(),
-        ));
+/// The filesystems of which it is told that their figures could not be had. Many pods may have one that does not answer: that is
+/// one fault.
+#[derive(Debug, Default)]
+struct Told(HashSet<(DeviceNumber, &'static str)>);
+
+impl Told {
+    /// A figure that should be there and is not is a fault. That a filesystem cannot be seen from here, or has not answered yet, is none.
+    fn add(
+        &mut self,
+        faults: &mut Vec<Fault>,
+        number: DeviceNumber,
+        path: &Path,
+        usage: &Result<FilesystemUsage, UsageError>,
+    ) {
+        if let Err(error @ (UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem)) =
+            usage
+            && self.0.insert((number, error.reason()))
+        {
+            faults.push(Fault::new(
+                FILESYSTEMS,
+                path.display().to_string(),
+                error.to_string(),
+            ));
+        }
     }
 }
 
@@ -290,4 +307,32 @@ fn finish(sample: &mut HostSample, collector: &'static str, success: bool, start
         success,
         duration,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_silent_is_one_fault_however_many_pods_have_it() {
+        let (mut told, mut faults) = (Told::default(), Vec::new());
+        let (server, disk) = (DeviceNumber::new(0, 60), DeviceNumber::new(8, 1));
+        for pod in ["/pods/1", "/pods/2", "/pods/3"] {
+            told.add(
+                &mut faults,
+                server,
+                Path::new(pod),
+                &Err(UsageError::NotResponding),
+            );
+        }
+        told.add(&mut faults, disk, Path::new("/data"), &Err(UsageError::Slow));
+        told.add(
+            &mut faults,
+            disk,
+            Path::new("/data"),
+            &Err(UsageError::OtherFilesystem),
+        );
+        let subjects: Vec<_> = faults.iter().map(|fault| fault.subject.as_str()).collect();
+        assert_eq!(subjects, ["/pods/1", "/data"]);
+    }
 }

@@ -98,7 +98,8 @@ fn counter(devices: &BlockDevices, volume: &Volume) -> Counter {
     match (placement.medium, placement.fstype.as_deref()) {
         (_, Some("zfs")) => placement.source.clone().map_or(Counter::Nobody, Counter::Dataset),
         (Medium::Network, Some("nfs" | "nfs4")) => Counter::Nfs,
-        (Medium::Disk, _) => match placement.devices.as_slice() {
+        // In memory only what has no device is counted by nobody: zram, or a loop device on a file there, does count.
+        (Medium::Disk | Medium::Memory, _) => match placement.devices.as_slice() {
             [device] if !placement.shared || volume.mode == VolumeMode::Block => Counter::Device(*device),
             [device] => whole(devices, *device).map_or(Counter::Nobody, Counter::Pods),
             _ => Counter::Nobody,

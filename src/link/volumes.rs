@@ -56,6 +56,15 @@ struct Resolver<'a> {
     owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>>,
 }
 
+/// What a volume's devices come down to.
+#[derive(Default)]
+struct Ends {
+    disks: BTreeSet<DeviceNumber>,
+    remote: Option<RemoteTarget>,
+    /// True where some of it is in this node's memory.
+    memory: bool,
+}
+
 /// What makes two pods' volumes the same one: the PersistentVolume, or for others pod and name.
 type VolumeKey = (String, String);
 
@@ -201,9 +210,10 @@ impl<'a> Resolver<'a> {
     }
 
     /// Others lie on the filesystem if only a folder of it is mounted here, if another volume has a mount of it, if the node
-    /// itself lives on it, or if it is of a kind that is shared by design.
+    /// itself lives on it, or if it is of a kind that is shared by design: an overlay's figures are those of the filesystem
+    /// that it lies on.
     fn is_shared(&self, mount: &Mount, own: &VolumeKey) -> bool {
-        let by_design = mount.fstype == "zfs" || is_nfs(&mount.fstype);
+        let by_design = matches!(mount.fstype.as_str(), "zfs" | "overlay") || is_nfs(&mount.fstype);
         let others = self
             .owners
             .get(&mount.number)
@@ -272,47 +282,47 @@ impl<'a> Resolver<'a> {
     }
 
     fn add_disks(&self, placement: &mut Placement, loops: &mut BTreeSet<DeviceNumber>) {
-        placement.medium = Medium::Disk;
-        let mut disks = BTreeSet::new();
+        let mut ends = Ends::default();
         for device in &placement.devices {
-            for disk in self.facts.devices.disks_of(*device) {
-                self.add_disk(disk, &mut disks, &mut placement.remote, loops);
+            for end in self.facts.devices.disks_of(*device) {
+                self.add_end(end, &mut ends, loops);
             }
         }
-        placement.disks = disks.into_iter().collect();
+        placement.medium = if ends.disks.is_empty() && ends.memory {
+            Medium::Memory
+        } else {
+            Medium::Disk
+        };
+        placement.disks = ends.disks.into_iter().collect();
+        placement.remote = ends.remote;
     }
 
     /// A loop device is followed to the disks of its file. A file may lie on a filesystem of another loop device, and a
-    /// broken machine may have a circle of them: each is followed once.
-    fn add_disk(
-        &self,
-        disk: &BlockDevice,
-        disks: &mut BTreeSet<DeviceNumber>,
-        remote: &mut Option<RemoteTarget>,
-        loops: &mut BTreeSet<DeviceNumber>,
-    ) {
-        if disk.device_type != DeviceType::Loop {
-            disks.insert(disk.number);
-            if remote.is_none() {
-                *remote = self
-                    .facts
-                    .remotes
-                    .get(&disk.number)
-                    .and_then(|paths| paths.first())
-                    .cloned();
+    /// broken machine may have a circle of them: each is followed once. zram and files in memory are on no disk.
+    fn add_end(&self, end: &BlockDevice, ends: &mut Ends, loops: &mut BTreeSet<DeviceNumber>) {
+        if end.is_memory() {
+            ends.memory = true;
+            return;
+        }
+        if end.device_type != DeviceType::Loop {
+            ends.disks.insert(end.number);
+            if ends.remote.is_none() {
+                let paths = self.facts.remotes.get(&end.number);
+                ends.remote = paths.and_then(|paths| paths.first()).cloned();
             }
             return;
         }
-        let Some(file) = &disk.backing_file else { return };
-        if !loops.insert(disk.number) {
+        let Some(file) = &end.backing_file else { return };
+        if !loops.insert(end.number) {
             return;
         }
         let file = file.strip_suffix(" (deleted)").unwrap_or(file);
         if let Some(mount) = self.table.of(Path::new(file)) {
             let below = self.on_mount(mount, true, loops);
-            disks.extend(below.disks);
-            if remote.is_none() {
-                *remote = below.remote;
+            ends.memory |= below.medium == Medium::Memory;
+            ends.disks.extend(below.disks);
+            if ends.remote.is_none() {
+                ends.remote = below.remote;
             }
         }
     }

@@ -215,6 +215,11 @@ impl BlockDevice {
         }
     }
 
+    /// True for zram: memory of this node that looks like a disk.
+    pub fn is_memory(&self) -> bool {
+        self.device_type == DeviceType::Disk && self.kernel_name.starts_with("zram")
+    }
+
     /// `HDD` for spinning disks, `SSD` for the others; `None` where the kernel does not say, and for disks that a
     /// hypervisor or a network presents: there the kernel's flag is only a default.
     pub fn medium(&self) -> Option<&'static str> {

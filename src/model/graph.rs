@@ -151,9 +151,7 @@ impl BlockDevices {
     pub fn is_disk(&self, device: &BlockDevice) -> bool {
         match device.device_type {
             DeviceType::Multipath => true,
-            DeviceType::Disk => {
-                device.parents.is_empty() && !self.is_path(device) && !device.kernel_name.starts_with("zram")
-            }
+            DeviceType::Disk => device.parents.is_empty() && !self.is_path(device) && !device.is_memory(),
             _ => false,
         }
     }

@@ -20,6 +20,7 @@ packages=(
     udev kmod iproute2 fdisk e2fsprogs xfsprogs btrfs-progs
     lvm2 thin-provisioning-tools cryptsetup-bin mdadm multipath-tools bcache-tools
     nfs-kernel-server nfs-common open-iscsi nvme-cli nbd-server nbd-client
+    curl
 )
 
 # Drivers that some stack needs or will need: their absence should be known here and not inside a machine.
@@ -29,6 +30,7 @@ modules=(
     ext4 xfs btrfs overlay nfs nfsd nfsv4
     iscsi_tcp iscsi_target_mod target_core_iblock target_core_file tcm_loop
     nvmet nvmet_tcp nvme_tcp null_blk scsi_debug
+    veth 9p 9pnet_virtio
 )
 
 # Folders of drivers that are left out: they are most of the size, and no block device needs them.

@@ -4,7 +4,8 @@
 #
 #   run.sh STACK [--binary PATH | --no-binary] [--fixture] [--keep] [--out FOLDER]
 #
-#   STACK         a folder of tests/machines/stacks: `disks` says how disks are attached, `lay.sh` lays the stack
+#   STACK         a folder of tests/machines/stacks: `disks` says how disks are attached, `lay.sh` lays the stack,
+#                 `volumes.sh` pods' volumes on it
 #   --binary      the program to ask; else $STORAGE_PROBE_BINARY, else target/debug/scope-storage-probe.
 #                 An x86_64 program, linked against a C library no newer than the machine's (Debian 12)
 #   --no-binary   only lay, record and capture
@@ -40,7 +41,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$stack" ] || fail "which stack? one of: $(cd "$here/stacks" && echo *)"
 laid=$here/stacks/$stack
-for file in disks lay.sh; do
+for file in disks lay.sh volumes.sh; do
     [ -f "$laid/$file" ] || fail "no stack $stack: there is no file $laid/$file"
 done
 [ -z "$binary" ] || [ -x "$binary" ] || fail "no program at $binary: run cargo build, or name one with --binary"

@@ -4,16 +4,9 @@
 set -u
 out=$1 stack=$2
 
-# ask NAME FILE COMMAND…
-ask() {
-    local name=$1 file=$2 code=0 began=${EPOCHREALTIME/./}
-    shift 2
-    timeout 60 "$@" >"$out/$file" 2>"$out/$name.err" || code=$?
-    [ -s "$out/$name.err" ] || rm -f "$out/$name.err"
-    echo "$name $code $(((${EPOCHREALTIME/./} - began) / 1000)) ms" >>"$out/steps"
-}
+# shellcheck source=tests/machines/machine/ask.sh
+. /probe/machine/ask.sh
 
-columns=NAME,KNAME,MAJ:MIN,PKNAME,TYPE,SIZE,SERIAL,WWN,MODEL,VENDOR,REV,TRAN,ROTA,RO,FSTYPE,UUID,LABEL,MOUNTPOINTS,FSROOTS
 ask lsblk lsblk.json lsblk -J -b -o "$columns"
 # Also those that lsblk hides by default: empty slots and RAM disks.
 ask lsblk-all lsblk-all.json lsblk -J -b -a -o "$columns"
@@ -35,22 +28,13 @@ ask kernel-log kernel-log.txt dmesg
 ask diskstats-after diskstats-after cat /proc/diskstats
 ask capture capture.txt sh /probe/capture.sh "$stack"
 
-if [ -d /sys/module/dm_mod ]; then
-    ask dmsetup-info dmsetup-info.txt dmsetup info -c --separator ' ' -o name,uuid,major,minor,open
-    ask dmsetup-deps dmsetup-deps.txt dmsetup deps -o devname
-    ask dmsetup-table dmsetup-table.txt dmsetup table
-fi
-if [ -e /proc/mdstat ]; then
-    ask mdstat mdstat cat /proc/mdstat
-    for array in /sys/block/md*; do
-        [ -e "$array/md" ] || continue
-        name=${array##*/}
-        ask "mdadm-$name" "mdadm-$name.txt" mdadm --detail "/dev/$name"
-    done
-fi
+ask_stacks ''
 if [ -e /run/multipathd.sock ] || [ -d /sys/module/dm_multipath ]; then
     ask multipath multipath.txt multipath -ll
 fi
 if [ -d /sys/module/nvme_core ]; then
     ask nvme nvme.json nvme list-subsys -o json
+fi
+if [ -e /sys/class/iscsi_session ] && [ -n "$(ls /sys/class/iscsi_session)" ]; then
+    ask iscsi iscsi.txt iscsiadm -m session
 fi
