@@ -18,6 +18,7 @@ pub mod loop_device;
 pub mod reading;
 pub mod report;
 pub mod scope_contract;
+pub mod scripted_api;
 pub mod server;
 
 use std::fmt::Display;
