@@ -10,6 +10,7 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod api_server;
 pub mod exposition;
 pub mod fixture;
 pub mod generated;

@@ -253,6 +253,11 @@ pub struct Watched {
 }
 
 impl Watched {
+    /// A cluster that this task watches.
+    pub fn new(cluster: Cluster, task: JoinHandle<()>) -> Self {
+        Self { cluster, task }
+    }
+
     /// What is known now.
     pub fn inventory(&self) -> Arc<Inventory> {
         self.cluster.inventory()
@@ -260,6 +265,16 @@ impl Watched {
 
     /// Waits until what is known is as wanted.
     pub async fn until(&self, wanted: &str, holds: impl Fn(&Inventory) -> bool) -> Arc<Inventory> {
+        self.within(LIMIT, wanted, holds).await
+    }
+
+    /// Waits so long until what is known is as wanted.
+    pub async fn within(
+        &self,
+        limit: Duration,
+        wanted: &str,
+        holds: impl Fn(&Inventory) -> bool,
+    ) -> Arc<Inventory> {
         let started = std::time::Instant::now();
         loop {
             let inventory = self.inventory();
@@ -267,8 +282,8 @@ impl Watched {
                 return inventory;
             }
             assert!(
-                started.elapsed() < LIMIT,
-                "still not after {LIMIT:?}: {wanted}: {inventory:#?}"
+                started.elapsed() < limit,
+                "still not after {limit:?}: {wanted}: {inventory:#?}"
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
