@@ -133,6 +133,7 @@ fn legible_meta(json: &str) -> Meta {
     }
 }
 
+// Of an event of a watch the client reads the type before the object, which API servers write in this order.
 impl<'de, T: Watched> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::read(<&RawValue>::deserialize(deserializer)?.get()))

@@ -78,6 +78,8 @@ fn of_status(kind: ResourceKind, status: &Status, verbs: &[&str]) -> Option<Watc
             format!("the API server does not accept our credentials (HTTP 401): {said}")
         }
         WatchProblem::Missing => format!("the API server does not have {}", name(kind)),
+        // The client takes an event that it cannot read for a status without a code.
+        _ if status.code == 0 => "the API server says what cannot be understood".to_owned(),
         _ if said.is_empty() => format!("the API server answers HTTP {}", status.code),
         _ => format!("the API server answers HTTP {}: {said}", status.code),
     };

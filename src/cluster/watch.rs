@@ -54,8 +54,10 @@ pub(super) async fn follow<T: Indexed>(
                     continue;
                 }
                 Ok(Some(Err(error))) => {
+                    // The client would ask for ever for what the server has forgotten.
+                    anew = is_forgotten(&error);
                     if refuses_streaming(&error) {
-                        anew = list_instead::<T>(&mut config);
+                        anew |= list_instead::<T>(&mut config);
                     }
                     if let Some(error) = problem::of_watch(T::KIND, &error) {
                         shared.live().failed(T::KIND, error);
@@ -95,6 +97,10 @@ fn list_instead<T: Indexed>(config: &mut watcher::Config) -> bool {
         config.initial_list_strategy = InitialListStrategy::ListWatch;
     }
     streamed
+}
+
+fn is_forgotten(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
 }
 
 fn refuses_streaming(error: &watcher::Error) -> bool {

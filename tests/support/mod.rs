@@ -10,6 +10,7 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod api_server;
 pub mod clusters;
 pub mod exposition;
 pub mod fixture;
@@ -20,6 +21,7 @@ pub mod node_with_pods;
 pub mod reading;
 pub mod report;
 pub mod scope_contract;
+pub mod scripted_api;
 pub mod server;
 
 use std::fmt::Display;

@@ -1,0 +1,352 @@
+//! A real API server: life cycles, rights, restarts. Run by `cargo test --test cluster -- --ignored`; the first run builds the
+//! server (`tests/api-server/build.sh`).
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+mod support;
+
+use std::time::Duration;
+
+use scope_storage_probe::cluster::{Cluster, Settings};
+use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem};
+use scope_storage_probe::model::workload::{ClaimPhase, NamespacedName, VolumePhase};
+use serde_json::{Value, json};
+use support::api_server::ApiServer;
+use support::scripted_api::Watched;
+
+const PODS: &str = "/api/v1/namespaces/default/pods";
+const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
+const VOLUMES: &str = "/api/v1/persistentvolumes";
+const CLASSES: &str = "/apis/storage.k8s.io/v1/storageclasses";
+
+/// The ClusterRole that is shipped for this role.
+fn shipped(role: Role) -> Value {
+    let path = format!(
+        "{}/manifests/base/cluster-role-{}.yaml",
+        env!("CARGO_MANIFEST_DIR"),
+        role.as_str()
+    );
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn settings(role: Role) -> Settings {
+    Settings {
+        role,
+        node: (role == Role::Node).then(|| "w1".to_owned()),
+        ..Settings::default()
+    }
+}
+
+fn watch(config: kube::Config, settings: &Settings) -> Watched {
+    let (cluster, watching) = Cluster::watch(config, settings).unwrap();
+    Watched::new(cluster, tokio::spawn(watching))
+}
+
+fn class(name: &str) -> Value {
+    json!({"metadata": {"name": name}, "provisioner": "disks.example", "volumeBindingMode": "WaitForFirstConsumer"})
+}
+
+fn volume(name: &str, claim: &str) -> Value {
+    json!({
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+            "csi": {"driver": "disks.example", "volumeHandle": format!("handle-{name}")},
+            "claimRef": {"namespace": "default", "name": claim},
+        },
+    })
+}
+
+fn claim(name: &str, volume: &str) -> Value {
+    json!({
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeName": volume,
+                 "resources": {"requests": {"storage": "5Gi"}}},
+    })
+}
+
+fn pod(name: &str, node: &str, claim: &str) -> Value {
+    json!({
+        "metadata": {"name": name},
+        "spec": {
+            "nodeName": node,
+            "containers": [{"name": "main", "image": "image"}],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+        },
+    })
+}
+
+/// Two pods on two nodes, each with a claim and a volume, and one claim that nobody uses.
+async fn fill(server: &ApiServer) {
+    server.create(CLASSES, &class("fast")).await;
+    for name in ["one", "two", "idle"] {
+        let bound = json!({"phase": "Bound"});
+        server
+            .create_with_status(VOLUMES, &volume(&format!("pv-{name}"), name), &bound)
+            .await;
+        server
+            .create_with_status(CLAIMS, &claim(name, &format!("pv-{name}")), &bound)
+            .await;
+    }
+    server.create(PODS, &pod("web-1", "w1", "one")).await;
+    server.create(PODS, &pod("web-2", "w2", "two")).await;
+}
+
+fn pods(inventory: &Inventory) -> Vec<&str> {
+    let mut names: Vec<&str> = inventory
+        .pods
+        .values()
+        .map(|pod| pod.name.name.as_str())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn the_whole_cluster_is_followed() {
+    let server = ApiServer::start(&["prober"]);
+    server.grant("prober", &shipped(Role::Cluster)).await;
+    fill(&server).await;
+    server
+        .create(
+            "/api/v1/nodes",
+            &json!({"metadata": {"name": "w1", "labels": {"kubernetes.io/hostname": "w1.example"}}}),
+        )
+        .await;
+    server
+        .create(
+            "/apis/storage.k8s.io/v1/csidrivers",
+            &json!({"metadata": {"name": "disks.example"}, "spec": {"attachRequired": false}}),
+        )
+        .await;
+    server
+        .create(
+            "/apis/storage.k8s.io/v1/volumeattachments",
+            &json!({"metadata": {"name": "csi-1"},
+                    "spec": {"attacher": "disks.example", "nodeName": "w1", "source": {"persistentVolumeName": "pv-one"}}}),
+        )
+        .await;
+
+    let watched = watch(server.config("prober"), &settings(Role::Cluster));
+    let inventory = watched.until("all are seen", Inventory::is_synced).await;
+    assert_eq!(inventory.faults, []);
+    assert_eq!(pods(&inventory), ["web-1", "web-2"]);
+    assert_eq!((inventory.claims.len(), inventory.volumes.len()), (3, 3));
+    let one = &inventory.claims[&NamespacedName::new("default", "one")];
+    assert_eq!(
+        (one.requested, one.phase),
+        (Some(5 << 30), Some(ClaimPhase::Bound))
+    );
+    let volume = &inventory.volumes["pv-one"];
+    assert_eq!(
+        (volume.capacity, volume.driver()),
+        (Some(10 << 30), Some("disks.example"))
+    );
+    assert!(volume.created.is_some());
+    assert_eq!(inventory.nodes["w1"].host_name.as_deref(), Some("w1.example"));
+    assert!(!inventory.drivers["disks.example"].attach_required);
+    assert_eq!(inventory.attachments["csi-1"].volume.as_deref(), Some("pv-one"));
+    assert!(inventory.classes.contains_key("fast"));
+
+    // The life of a claim: its pod goes, it is deleted, its volume is left over.
+    server.delete(&format!("{PODS}/web-1")).await;
+    server
+        .patch(
+            &format!("{CLAIMS}/one"),
+            &json!({"metadata": {"finalizers": null}}),
+        )
+        .await;
+    server.delete(&format!("{CLAIMS}/one")).await;
+    server
+        .patch(
+            &format!("{VOLUMES}/pv-one/status"),
+            &json!({"status": {"phase": "Released"}}),
+        )
+        .await;
+    let inventory = watched
+        .until("the volume is left over", |inventory| {
+            inventory.volumes["pv-one"].phase == Some(VolumePhase::Released) && inventory.claims.len() == 2
+        })
+        .await;
+    assert_eq!(pods(&inventory), ["web-2"]);
+    // A claim that something still holds is marked, and stays.
+    server
+        .patch(
+            &format!("{CLAIMS}/idle"),
+            &json!({"metadata": {"finalizers": ["example.com/hold"]}}),
+        )
+        .await;
+    server.delete(&format!("{CLAIMS}/idle")).await;
+    watched
+        .until("idle is on its way", |inventory| {
+            inventory.claims[&NamespacedName::new("default", "idle")]
+                .deletion
+                .is_some()
+        })
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn a_node_knows_its_own_pods_and_their_storage() {
+    let server = ApiServer::start(&["prober"]);
+    server.grant("prober", &shipped(Role::Node)).await;
+    fill(&server).await;
+    let watched = watch(server.config("prober"), &settings(Role::Node));
+    let inventory = watched
+        .until("all are seen", |inventory| {
+            inventory.is_synced() && inventory.volumes.len() == 1
+        })
+        .await;
+    assert_eq!(inventory.faults, []);
+    assert_eq!(pods(&inventory), ["web-1"]);
+    let claims: Vec<String> = inventory.claims.keys().map(ToString::to_string).collect();
+    assert_eq!(claims, ["default/one"]);
+    assert!(inventory.volumes.contains_key("pv-one") && inventory.classes.contains_key("fast"));
+
+    server.create(PODS, &pod("web-3", "w1", "idle")).await;
+    watched
+        .until("the new pod's volume is known", |inventory| {
+            inventory.volumes.contains_key("pv-idle")
+        })
+        .await;
+    server.delete(&format!("{PODS}/web-1")).await;
+    watched
+        .until("the old one is forgotten", |inventory| {
+            pods(inventory) == ["web-3"] && !inventory.volumes.contains_key("pv-one")
+        })
+        .await;
+}
+
+/// Each role's rules, one verb on one resource at a time.
+fn single_rights(role: &Value) -> Vec<(String, String, String)> {
+    let words = |value: &Value| -> Vec<String> {
+        let words = value.as_array().unwrap().iter();
+        words.map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let mut rights = Vec::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for group in words(&rule["apiGroups"]) {
+            for resource in words(&rule["resources"]) {
+                for verb in words(&rule["verbs"]) {
+                    rights.push((group.clone(), resource.clone(), verb));
+                }
+            }
+        }
+    }
+    rights
+}
+
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn every_right_that_is_asked_for_is_needed() {
+    let mut cases = Vec::new();
+    for role in [Role::Node, Role::Cluster] {
+        let rights = single_rights(&shipped(role));
+        for left_out in 0..rights.len() {
+            cases.push((role, rights.clone(), left_out));
+        }
+    }
+    let users: Vec<String> = (0..cases.len()).map(|case| format!("user-{case}")).collect();
+    let server = ApiServer::start(&users.iter().map(String::as_str).collect::<Vec<_>>());
+    fill(&server).await;
+    for ((role, rights, left_out), user) in cases.into_iter().zip(&users) {
+        let (_, resource, verb) = rights[left_out].clone();
+        let rules: Vec<Value> = rights
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != left_out)
+            .map(|(_, (group, resource, verb))| {
+                json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]})
+            })
+            .collect();
+        server
+            .grant(user, &json!({"metadata": {"name": user}, "rules": rules}))
+            .await;
+        let watched = watch(server.config(user), &settings(role));
+        let kind = ResourceKind::ALL
+            .into_iter()
+            .find(|kind| kind.resource() == resource)
+            .unwrap();
+        let what = format!("{verb} {resource} is missed in the role {role:?}");
+        let inventory = watched
+            .until(&what, |inventory| {
+                inventory.watches[&kind].problem() == Some(WatchProblem::Forbidden)
+            })
+            .await;
+        let rule = inventory.watches[&kind].error.clone().unwrap().rule.unwrap();
+        assert!(rule.contains(&resource) && rule.contains(&verb), "{what}: {rule}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn a_restart_of_the_server_costs_nothing_that_is_known() {
+    let mut server = ApiServer::start(&["prober"]);
+    server.grant("prober", &shipped(Role::Cluster)).await;
+    fill(&server).await;
+    let watched = watch(server.config("prober"), &settings(Role::Cluster));
+    watched.until("all are seen", Inventory::is_synced).await;
+    server.stop();
+    let away = watched
+        .until("it is away", |inventory| {
+            inventory.watches.values().all(|watch| watch.error.is_some())
+        })
+        .await;
+    assert_eq!(pods(&away), ["web-1", "web-2"]);
+    assert!(away.stale_since().is_some());
+    server.start_again();
+    server.delete(&format!("{PODS}/web-2")).await;
+    let back = watched
+        .until("it is back", |inventory| {
+            inventory.stale_since().is_none() && pods(inventory) == ["web-1"]
+        })
+        .await;
+    assert_eq!(back.faults, []);
+}
+
+/// A token in a file is exchanged while the program runs, as the kubelet does it for service accounts.
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn a_token_that_ends_is_exchanged_for_the_one_in_its_file() {
+    let server = ApiServer::start(&["prober"]);
+    server.grant("prober", &shipped(Role::Cluster)).await;
+    fill(&server).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "ended").unwrap();
+    let config = server.config_with_token_file(&file);
+    let watched = watch(config, &settings(Role::Cluster));
+    let inventory = watched
+        .until("it is refused", |inventory| {
+            inventory
+                .watches
+                .values()
+                .all(|watch| watch.problem() == Some(WatchProblem::Unauthorized))
+        })
+        .await;
+    assert_eq!(inventory.faults.len(), 1, "{:#?}", inventory.faults);
+    std::fs::write(&file, "prober").unwrap();
+    watched
+        .within(Duration::from_secs(150), "it is let in", |inventory| {
+            inventory.is_synced() && inventory.stale_since().is_none()
+        })
+        .await;
+}
+
+/// The program itself, as a user runs it.
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn the_program_finds_the_cluster_by_a_kubeconfig() {
+    let server = ApiServer::start(&["prober"]);
+    server.grant("prober", &shipped(Role::Cluster)).await;
+    let kubeconfig = server.kubeconfig("prober");
+    let arguments = ["check", "--role", "cluster", "--plugin-dir", "", "--kubeconfig"];
+    let output = support::server::run(&[&arguments[..], &[kubeconfig.to_str().unwrap()]].concat());
+    let said = String::from_utf8_lossy(&output.stdout);
+    for kind in ResourceKind::ALL {
+        let line = format!("ok       Kubernetes API: {}\n", kind.resource());
+        assert!(said.contains(&line), "{said}");
+    }
+}

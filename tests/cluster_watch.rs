@@ -1,0 +1,633 @@
+//! What becomes of the inventory when the API server says this.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+mod support;
+
+use std::time::Duration;
+
+use scope_storage_probe::cluster::Settings;
+use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem};
+use scope_storage_probe::model::workload::NamespacedName;
+use serde_json::{Value, json};
+use support::scripted_api::{Answer, Asked, ScriptedApi, event, status};
+
+fn class(name: &str, version: &str) -> Value {
+    json!({"metadata": {"name": name, "uid": name, "resourceVersion": version}, "provisioner": version})
+}
+
+fn classes(inventory: &Inventory) -> Vec<&str> {
+    inventory.classes.keys().map(String::as_str).collect()
+}
+
+/// A script for storage classes alone: lists and watches.
+fn for_classes(
+    list: impl Fn(usize) -> Answer + Send + Sync + 'static,
+    watch: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+) -> impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static {
+    move |asked| match asked.resource.as_str() {
+        "storageclasses" if asked.watches() => Some(watch(asked)),
+        "storageclasses" => Some(list(asked.before)),
+        _ => None,
+    }
+}
+
+/// Where each watch of storage classes went on from.
+fn watched_from(api: &ScriptedApi) -> Vec<String> {
+    api.asked()
+        .iter()
+        .filter(|asked| asked.resource == "storageclasses" && asked.watches())
+        .map(|asked| asked.from().to_owned())
+        .collect()
+}
+
+fn impatient() -> Settings {
+    Settings {
+        role: Role::Cluster,
+        patience: Duration::from_millis(300),
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn objects_come_change_and_go() {
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::list("10", &[class("a", "1"), class("b", "2")]),
+        |_| {
+            Answer::watch(&[
+                event("ADDED", &class("c", "11")),
+                event("MODIFIED", &class("a", "12")),
+                event("DELETED", &class("b", "13")),
+            ])
+        },
+    ));
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("b goes", |inventory| classes(inventory) == ["a", "c"])
+        .await;
+    assert_eq!(inventory.classes["a"].provisioner.as_deref(), Some("12"));
+    let inventory = watched.until("all are seen", Inventory::is_synced).await;
+    assert_eq!(inventory.faults, []);
+    assert_eq!(inventory.stale_since(), None);
+    assert_eq!(watched_from(&api), ["10"]);
+    assert!(
+        std::sync::Arc::ptr_eq(&inventory, &watched.inventory()),
+        "nothing changed, so it is the same"
+    );
+}
+
+#[tokio::test]
+async fn a_forgotten_version_leads_to_a_new_list_and_no_fault() {
+    let api = ScriptedApi::start(for_classes(
+        |before| {
+            if before == 0 {
+                Answer::list("10", &[class("a", "1"), class("b", "2")])
+            } else {
+                Answer::list("90", &[class("b", "2")])
+            }
+        },
+        |asked| match asked.before {
+            0 => Answer::watch(&[event(
+                "ERROR",
+                &status(410, "Expired", "too old resource version"),
+            )]),
+            _ => Answer::watch(&[]),
+        },
+    ));
+    let watched = api.watch_all();
+    watched
+        .until("a was deleted meanwhile", |inventory| classes(inventory) == ["b"])
+        .await;
+    let inventory = watched.until("all are seen", Inventory::is_synced).await;
+    assert_eq!(inventory.faults, []);
+    assert_eq!(inventory.watches[&ResourceKind::Classes].errors, 0);
+}
+
+/// Some servers say it as the answer to the watch, not in it.
+#[tokio::test]
+async fn a_version_that_is_refused_leads_to_a_new_list() {
+    let api = ScriptedApi::start(for_classes(
+        |before| {
+            Answer::list(
+                ["10", "90"][before.min(1)],
+                &[class(["a", "b"][before.min(1)], "1")],
+            )
+        },
+        |asked| match asked.from() {
+            "10" => Answer::status(410, "Expired", "too old resource version"),
+            _ => Answer::watch(&[]),
+        },
+    ));
+    let watched = api.watch_all();
+    watched
+        .until("listed anew", |inventory| classes(inventory) == ["b"])
+        .await;
+}
+
+#[tokio::test]
+async fn a_watch_that_ends_goes_on_from_the_last_bookmark() {
+    let bookmark = json!({"kind": "StorageClass", "apiVersion": "storage.k8s.io/v1", "metadata": {"resourceVersion": "50"}});
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::list("10", &[class("a", "1")]),
+        move |asked| match asked.before {
+            0 => Answer::ended_watch(&[event("BOOKMARK", &bookmark)]),
+            _ => Answer::watch(&[event("ADDED", &class("b", "51"))]),
+        },
+    ));
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("b comes", |inventory| classes(inventory) == ["a", "b"])
+        .await;
+    assert_eq!(watched_from(&api), ["10", "50"]);
+    assert_eq!(inventory.watches[&ResourceKind::Classes].errors, 0);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_cut_inside_an_object_goes_on_before_it() {
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::list("10", &[class("a", "1")]),
+        |asked| {
+            let b = event("ADDED", &class("b", "11"));
+            let c = event("ADDED", &class("c", "12")).to_string();
+            match asked.before {
+                0 => Answer::broken(format!("{b}\n{}", &c[..c.len() / 2])),
+                _ => Answer::watch(&[event("ADDED", &class("c", "12"))]),
+            }
+        },
+    ));
+    let watched = api.watch_all();
+    watched
+        .until("c comes", |inventory| classes(inventory) == ["a", "b", "c"])
+        .await;
+    assert_eq!(watched_from(&api), ["10", "11"]);
+    let inventory = watched
+        .until("nothing stands in the way", |inventory| {
+            inventory.stale_since().is_none()
+        })
+        .await;
+    assert_eq!(inventory.faults, []);
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_changes_nothing() {
+    let whole = json!({"metadata": {"resourceVersion": "10"}, "items": [class("a", "1"), class("b", "1")]})
+        .to_string();
+    let api = ScriptedApi::start(for_classes(
+        move |before| match before {
+            0 => Answer::broken(&whole[..whole.len() - 20]),
+            1 => Answer::page("10", &[class("a", "1")], "more"),
+            2 => Answer::status(410, "Expired", "the continue token is too old"),
+            3 => Answer::page("20", &[class("c", "1")], "more"),
+            _ => Answer::list("20", &[class("d", "1")]),
+        },
+        |_| Answer::watch(&[]),
+    ));
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("a list is whole", |inventory| !inventory.classes.is_empty())
+        .await;
+    assert_eq!(classes(&inventory), ["c", "d"]);
+    assert!(inventory.knows_all(ResourceKind::Classes));
+}
+
+#[tokio::test]
+async fn silence_is_an_error_and_ends() {
+    let api = ScriptedApi::start(for_classes(
+        |before| match before {
+            0 => Answer::none(),
+            1 => Answer::stuck("{\"metadata\": {\"resourceVersion\": \"10\"}, \"items\": ["),
+            _ => Answer::list("10", &[class("a", "1")]),
+        },
+        |asked| match asked.before {
+            0 => Answer::none(),
+            _ => Answer::watch(&[event("ADDED", &class("b", "11"))]),
+        },
+    ));
+    let watched = api.watch(&impatient());
+    let problem = |inventory: &Inventory| inventory.watches[&ResourceKind::Classes].problem();
+    let inventory = watched
+        .until("the silence is noticed", |inventory| {
+            problem(inventory) == Some(WatchProblem::Unreachable)
+        })
+        .await;
+    assert!(inventory.stale_since().is_some());
+    let said = inventory.faults[0].to_string();
+    assert_eq!(said, "storageclasses: unreachable: no answer within 0.3 s");
+    assert!(
+        inventory.knows_all(ResourceKind::Pods) || !inventory.watches[&ResourceKind::Pods].synced,
+        "others go on"
+    );
+    watched
+        .until("the watch goes on", |inventory| classes(inventory) == ["a", "b"])
+        .await;
+}
+
+#[tokio::test]
+async fn missing_rights_name_the_rule_that_grants_them() {
+    let api = ScriptedApi::start(|asked| match asked.resource.as_str() {
+        "persistentvolumes" if asked.before < 2 => Some(Answer::status(
+            403,
+            "Forbidden",
+            "persistentvolumes is forbidden: User \"u\" cannot list resource \"persistentvolumes\"",
+        )),
+        "csidrivers" if asked.watches() && asked.before < 1 => {
+            Some(Answer::status(403, "Forbidden", "cannot watch"))
+        }
+        _ => None,
+    });
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("both are refused", |inventory| {
+            let refused = |kind| inventory.watches[&kind].problem() == Some(WatchProblem::Forbidden);
+            refused(ResourceKind::Volumes) && refused(ResourceKind::Drivers)
+        })
+        .await;
+    assert!(!inventory.is_synced());
+    let rule = |kind| inventory.watches[&kind].error.clone().unwrap().rule.unwrap();
+    assert_eq!(
+        rule(ResourceKind::Volumes),
+        "{apiGroups: [\"\"], resources: [\"persistentvolumes\"], verbs: [\"list\", \"watch\"]}"
+    );
+    assert_eq!(
+        rule(ResourceKind::Drivers),
+        "{apiGroups: [\"storage.k8s.io\"], resources: [\"csidrivers\"], verbs: [\"list\", \"watch\"]}"
+    );
+    assert!(
+        inventory.faults[0]
+            .to_string()
+            .contains("a ClusterRole grants it by the rule {apiGroups")
+    );
+    // An administrator adds the rule; no event need come for that to be seen.
+    let inventory = watched
+        .until("rights were granted", |inventory| {
+            inventory.is_synced() && inventory.stale_since().is_none()
+        })
+        .await;
+    assert_eq!(inventory.faults, []);
+}
+
+#[tokio::test]
+async fn a_kind_that_the_server_does_not_have_holds_nobody_up() {
+    let api = ScriptedApi::start(|asked| {
+        (asked.resource == "csidrivers").then(|| Answer::text(404, "404 page not found\n"))
+    });
+    let watched = api.watch_all();
+    let inventory = watched.until("the rest is seen", Inventory::is_synced).await;
+    assert_eq!(
+        inventory.watches[&ResourceKind::Drivers].problem(),
+        Some(WatchProblem::Missing)
+    );
+    assert!(!inventory.knows_all(ResourceKind::Drivers));
+    assert_eq!(
+        inventory.faults[0].to_string(),
+        "missing: the API server does not have csidrivers.storage.k8s.io/v1"
+    );
+}
+
+#[tokio::test]
+async fn errors_of_the_server_are_told_apart_and_end() {
+    let api = ScriptedApi::start(|asked| {
+        if asked.watches() || asked.before > 0 {
+            return None;
+        }
+        match asked.resource.as_str() {
+            "pods" => Some(Answer::status(429, "TooManyRequests", "come back later")),
+            "nodes" => Some(Answer::status(500, "InternalError", "etcd has no leader")),
+            "persistentvolumes" => Some(Answer::text(
+                503,
+                format!("<html>{}</html>", "sorry ".repeat(1000)),
+            )),
+            "persistentvolumeclaims" => Some(Answer::status(401, "Unauthorized", "Unauthorized")),
+            "csidrivers" => Some(Answer::text(200, "<html>Please log in</html>")),
+            _ => None,
+        }
+    });
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("all have failed", |inventory| {
+            let failed = inventory.watches.values().filter(|watch| watch.error.is_some());
+            failed.count() == 5
+        })
+        .await;
+    let problem = |kind| inventory.watches[&kind].problem().unwrap();
+    assert_eq!(problem(ResourceKind::Pods), WatchProblem::Throttled);
+    assert_eq!(problem(ResourceKind::Nodes), WatchProblem::Failing);
+    assert_eq!(problem(ResourceKind::Volumes), WatchProblem::Failing);
+    assert_eq!(problem(ResourceKind::Claims), WatchProblem::Unauthorized);
+    assert_eq!(problem(ResourceKind::Drivers), WatchProblem::Failing);
+    for fault in &inventory.faults {
+        assert!(fault.to_string().len() < 600, "{fault}");
+    }
+    let inventory = watched
+        .until("all is well", |inventory| {
+            inventory.is_synced() && inventory.stale_since().is_none()
+        })
+        .await;
+    assert_eq!(inventory.faults, []);
+    assert_eq!(inventory.watches[&ResourceKind::Pods].errors, 1);
+}
+
+#[tokio::test]
+async fn an_odd_object_costs_itself_alone() {
+    let odd = |version: &str| json!({"metadata": {"name": "odd", "resourceVersion": version}, "provisioner": ["a"]});
+    let listed = odd("3");
+    let watched = odd("11");
+    let api = ScriptedApi::start(for_classes(
+        move |_| {
+            Answer::list(
+                "10",
+                &[
+                    class("a", "1"),
+                    listed.clone(),
+                    json!({"metadata": {"name": "bare"}}),
+                    json!(null),
+                    class("b", "2"),
+                ],
+            )
+        },
+        move |_| {
+            Answer::watch(&[
+                event("MODIFIED", &watched),
+                event("ADDED", &class("c", "12")),
+                event("DELETED", &watched),
+                event("ADDED", &class("d", "14")),
+            ])
+        },
+    ));
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("d comes", |inventory| {
+            classes(inventory) == ["a", "b", "bare", "c", "d"]
+        })
+        .await;
+    let said: Vec<String> = inventory.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].starts_with("storageclasses without a name"));
+    assert_eq!(watched_from(&api), ["10"], "the watch was not broken");
+    assert_eq!(inventory.watches[&ResourceKind::Classes].errors, 0);
+}
+
+#[tokio::test]
+async fn megabytes_of_annotations_are_harmless() {
+    let mut huge = class("huge", "11");
+    huge["metadata"]["annotations"] = json!({"text": "x".repeat(10 << 20)});
+    let mut listed = class("a", "1");
+    listed["metadata"]["annotations"] = huge["metadata"]["annotations"].clone();
+    let api = ScriptedApi::start(for_classes(
+        move |_| Answer::list("10", std::slice::from_ref(&listed)),
+        move |_| Answer::watch(&[event("ADDED", &huge)]),
+    ));
+    let watched = api.watch_all();
+    watched
+        .until("both come", |inventory| classes(inventory) == ["a", "huge"])
+        .await;
+}
+
+#[tokio::test]
+async fn what_was_known_stays_while_the_server_is_away() {
+    let script = || for_classes(|_| Answer::list("10", &[class("a", "1")]), |_| Answer::watch(&[]));
+    let api = ScriptedApi::start(script());
+    let watched = api.watch_all();
+    let before = watched.until("all are seen", Inventory::is_synced).await;
+    let address = api.address;
+    api.stop().await;
+    let away = watched
+        .until("all are away", |inventory| {
+            inventory.watches.values().all(|watch| watch.error.is_some())
+        })
+        .await;
+    assert_eq!(classes(&away), ["a"]);
+    assert!(away.is_synced(), "old, but whole");
+    assert!(away.stale_since().unwrap() >= before.watches[&ResourceKind::Classes].since);
+    assert_ne!(away.version, before.version);
+    assert_eq!(away.faults.len(), 1, "one server, one fault: {:#?}", away.faults);
+
+    let _api = ScriptedApi::start_at(address, script());
+    let back = watched
+        .until("all are back", |inventory| inventory.stale_since().is_none())
+        .await;
+    assert_eq!(back.faults, []);
+    assert!(std::sync::Arc::ptr_eq(&back.classes["a"], &before.classes["a"]));
+}
+
+/// The load is bounded from above: a machine that is busy asks more rarely.
+#[tokio::test]
+async fn a_server_that_refuses_is_asked_more_and_more_rarely() {
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::status(500, "InternalError", "no"),
+        |_| Answer::watch(&[]),
+    ));
+    let _watched = api.watch_all();
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let asked = api
+        .asked()
+        .iter()
+        .filter(|asked| asked.resource == "storageclasses")
+        .count();
+    assert!(asked <= 4, "{asked} times in 8 s");
+}
+
+#[tokio::test]
+async fn lists_are_streamed_where_that_is_wanted() {
+    let end = json!({
+        "kind": "StorageClass", "apiVersion": "storage.k8s.io/v1",
+        "metadata": {"resourceVersion": "10", "annotations": {"k8s.io/initial-events-end": "true"}},
+    });
+    let api = ScriptedApi::start(move |asked| {
+        let streamed = asked.query.contains_key("sendInitialEvents");
+        match asked.resource.as_str() {
+            "storageclasses" if streamed => Some(Answer::watch(&[
+                event("ADDED", &class("a", "1")),
+                event("BOOKMARK", &end),
+                event("ADDED", &class("b", "11")),
+            ])),
+            // One server refuses, another does not know the wish and never says that all was said.
+            "nodes" if streamed => Some(Answer::status(422, "Invalid", "sendInitialEvents: Forbidden")),
+            "nodes" if !asked.watches() => Some(Answer::list("5", &[json!({"metadata": {"name": "n"}})])),
+            "csidrivers" if streamed => Some(Answer::watch(&[event(
+                "ADDED",
+                &json!({"metadata": {"name": "d", "resourceVersion": "1"}}),
+            )])),
+            "csidrivers" if !asked.watches() => {
+                Some(Answer::list("5", &[json!({"metadata": {"name": "d"}})]))
+            }
+            _ if streamed => Some(Answer::watch(&[event("BOOKMARK", &end)])),
+            _ => None,
+        }
+    });
+    let watched = api.watch(&Settings {
+        streaming_lists: true,
+        ..impatient()
+    });
+    let inventory = watched
+        .until("all are seen", |inventory| {
+            inventory.is_synced() && classes(inventory) == ["a", "b"]
+        })
+        .await;
+    assert!(inventory.nodes.contains_key("n"));
+    assert!(inventory.drivers.contains_key("d"));
+    let listed = |resource: &str| {
+        api.asked()
+            .iter()
+            .any(|asked| asked.resource == resource && !asked.watches())
+    };
+    assert!(listed("nodes") && listed("csidrivers"));
+    assert!(!listed("storageclasses") && !listed("pods"));
+}
+
+fn pod(uid: &str, claims: &[&str]) -> Value {
+    let volumes: Vec<Value> = claims
+        .iter()
+        .map(|claim| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}}))
+        .collect();
+    json!({"metadata": {"name": uid, "namespace": "shop", "uid": uid, "resourceVersion": "5"},
+           "spec": {"nodeName": "w1", "volumes": volumes}})
+}
+
+fn claim(name: &str, phase: &str, volume: &str) -> Value {
+    json!({"metadata": {"name": name, "namespace": "shop", "uid": name},
+           "spec": {"volumeName": volume}, "status": {"phase": phase}})
+}
+
+fn node_role() -> Settings {
+    Settings {
+        role: Role::Node,
+        node: Some("w1".into()),
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn a_node_reads_what_its_pods_name_and_nothing_else() {
+    let api = ScriptedApi::start(|asked| match asked.path.as_str() {
+        "/api/v1/pods" if asked.watches() => Some(Answer::watch(&[])),
+        "/api/v1/pods" => Some(Answer::list(
+            "10",
+            &[pod("u1", &["data", "late"]), pod("u2", &["data", "gone"])],
+        )),
+        "/api/v1/namespaces/shop/persistentvolumeclaims/data" => {
+            Some(Answer::json(200, &claim("data", "Bound", "pv-1")))
+        }
+        // Bound at the second look.
+        "/api/v1/namespaces/shop/persistentvolumeclaims/late" => Some(Answer::json(
+            200,
+            &match asked.before {
+                0 => claim("late", "Pending", ""),
+                _ => claim("late", "Bound", "pv-2"),
+            },
+        )),
+        "/api/v1/persistentvolumes/pv-1" | "/api/v1/persistentvolumes/pv-2" => Some(Answer::json(
+            200,
+            &json!({"metadata": {"name": asked.resource}, "status": {"phase": "Bound"}}),
+        )),
+        _ => None,
+    });
+    let watched = api.watch(&node_role());
+    let inventory = watched
+        .until("both volumes are known", |inventory| {
+            inventory.volumes.len() == 2 && inventory.is_synced()
+        })
+        .await;
+    let claims: Vec<String> = inventory.claims.keys().map(ToString::to_string).collect();
+    assert_eq!(claims, ["shop/data", "shop/late"], "and none called gone");
+    assert_eq!(inventory.faults, []);
+    assert_eq!(inventory.node.as_deref(), Some("w1"));
+    assert_eq!(inventory.watches.len(), 4);
+
+    let asked = api.asked();
+    let lists: Vec<&Asked> = asked
+        .iter()
+        .filter(|asked| ["pods", "storageclasses"].contains(&asked.resource.as_str()))
+        .collect();
+    for pods in lists.iter().filter(|asked| asked.resource == "pods") {
+        assert_eq!(pods.query["fieldSelector"], "spec.nodeName=w1");
+    }
+    let looked_up = asked
+        .iter()
+        .filter(|asked| asked.path.contains("persistentvolume"))
+        .count();
+    assert_eq!(lists.len() + looked_up, asked.len(), "{asked:#?}");
+    assert!(
+        asked
+            .iter()
+            .all(|asked| !asked.path.ends_with("persistentvolumeclaims")
+                && !asked.path.ends_with("persistentvolumes"))
+    );
+    let reads = |name: &str| asked.iter().filter(|asked| asked.resource == name).count();
+    assert_eq!((reads("data"), reads("pv-1")), (1, 1), "once each, for two pods");
+}
+
+#[tokio::test]
+async fn what_no_pod_of_the_node_names_any_more_is_forgotten() {
+    let api = ScriptedApi::start(|asked| match asked.path.as_str() {
+        "/api/v1/pods" if asked.watches() && asked.before == 0 => Some(Answer::ended_watch(&[])),
+        "/api/v1/pods" if asked.watches() => {
+            // The second watch waits until the claim was read.
+            Some(Answer::watch(&[event("DELETED", &pod("u1", &["data"]))]))
+        }
+        "/api/v1/pods" => Some(Answer::list("10", &[pod("u1", &["data"]), pod("u2", &["logs"])])),
+        path if path.contains("persistentvolumeclaims") => Some(Answer::json(
+            200,
+            &claim(&asked.resource, "Bound", &format!("pv-{}", asked.resource)),
+        )),
+        path if path.contains("persistentvolumes") => Some(Answer::json(
+            200,
+            &json!({"metadata": {"name": asked.resource}, "status": {"phase": "Bound"}}),
+        )),
+        _ => None,
+    });
+    let watched = api.watch(&node_role());
+    let inventory = watched
+        .until("one volume is left", |inventory| {
+            inventory.is_synced() && inventory.volumes.len() == 1 && inventory.pods.len() == 1
+        })
+        .await;
+    assert!(
+        inventory
+            .claims
+            .contains_key(&NamespacedName::new("shop", "logs"))
+    );
+    assert_eq!(inventory.claims.len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_without_the_right_to_read_claims_says_which_rule_it_needs() {
+    let api = ScriptedApi::start(|asked| match asked.path.as_str() {
+        "/api/v1/pods" if !asked.watches() => Some(Answer::list("10", &[pod("u1", &["data"])])),
+        path if path.contains("persistentvolumeclaims") => match asked.before {
+            0 => Some(Answer::status(403, "Forbidden", "cannot get")),
+            _ => Some(Answer::json(200, &claim("data", "Bound", ""))),
+        },
+        _ => None,
+    });
+    let watched = api.watch(&node_role());
+    let inventory = watched
+        .until("it is refused", |inventory| {
+            inventory.watches[&ResourceKind::Claims].error.is_some()
+        })
+        .await;
+    let error = inventory.watches[&ResourceKind::Claims].error.clone().unwrap();
+    assert_eq!(error.problem, WatchProblem::Forbidden);
+    assert_eq!(
+        error.rule.unwrap(),
+        "{apiGroups: [\"\"], resources: [\"persistentvolumeclaims\"], verbs: [\"get\"]}"
+    );
+    let inventory = watched.until("rights were granted", Inventory::is_synced).await;
+    assert_eq!((inventory.claims.len(), inventory.stale_since()), (1, None));
+}
+
+#[tokio::test]
+async fn a_node_must_know_its_name() {
+    let api = ScriptedApi::start(|_| None);
+    let settings = Settings {
+        node: None,
+        ..node_role()
+    };
+    let error = scope_storage_probe::cluster::Cluster::watch(api.config(), &settings)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "which node is this? --node-name or NODE_NAME says so"
+    );
+}

@@ -1,0 +1,360 @@
+//! A real Kubernetes API server on loopback, with its own etcd, certificates and role-based access control.
+//!
+//! `tests/api-server/build.sh` says where the programs are, and makes them where there are none.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::{Method, Request};
+use kube::client::Body;
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long etcd and the API server may take to start.
+const START: Duration = Duration::from_secs(120);
+
+/// Who does everything in these tests.
+const ADMIN: &str = "admin";
+
+/// An API server, ended when dropped. Its data stay while the value lives, so that it can be stopped and started again.
+#[derive(Debug)]
+pub struct ApiServer {
+    folder: TempDir,
+    programs: PathBuf,
+    port: u16,
+    etcd_port: u16,
+    etcd: Option<Child>,
+    server: Option<Child>,
+}
+
+impl ApiServer {
+    /// Starts one that has nobody but an administrator, and these users, whose names are their tokens.
+    pub fn start(users: &[&str]) -> Self {
+        let built = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api-server/build.sh"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("tests/api-server/build.sh cannot be run");
+        assert!(built.status.success(), "tests/api-server/build.sh failed");
+        let programs = PathBuf::from(String::from_utf8_lossy(&built.stdout).trim());
+        let folder = tempfile::tempdir().unwrap();
+        make_certificates(folder.path());
+        let mut tokens = format!("{ADMIN},{ADMIN},{ADMIN},\"system:masters\"\n");
+        tokens.extend(users.iter().map(|user| format!("{user},{user},{user}\n")));
+        fs::write(folder.path().join("tokens.csv"), tokens).unwrap();
+        let mut server = Self {
+            folder,
+            programs,
+            port: free_port(),
+            etcd_port: free_port(),
+            etcd: None,
+            server: None,
+        };
+        server.start_etcd();
+        server.start_again();
+        server
+    }
+
+    fn start_etcd(&mut self) {
+        let clients = format!("http://127.0.0.1:{}", self.etcd_port);
+        let peers = format!("http://127.0.0.1:{}", free_port());
+        let child = self.spawn(
+            "etcd",
+            &[
+                "--name=test".into(),
+                format!("--data-dir={}", self.folder.path().join("etcd").display()),
+                format!("--listen-client-urls={clients}"),
+                format!("--advertise-client-urls={clients}"),
+                format!("--listen-peer-urls={peers}"),
+                format!("--initial-advertise-peer-urls={peers}"),
+                format!("--initial-cluster=test={peers}"),
+                "--unsafe-no-fsync".into(),
+            ],
+        );
+        self.etcd = Some(child);
+    }
+
+    /// Starts the API server, on the same port as before, and waits until it is ready.
+    pub fn start_again(&mut self) {
+        let folder = self.folder.path().to_owned();
+        let file = |name: &str| folder.join(name).display().to_string();
+        let child = self.spawn(
+            "kube-apiserver",
+            &[
+                format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
+                "--bind-address=127.0.0.1".into(),
+                "--advertise-address=127.0.0.1".into(),
+                format!("--secure-port={}", self.port),
+                format!("--tls-cert-file={}", file("server.crt")),
+                format!("--tls-private-key-file={}", file("server.key")),
+                format!("--token-auth-file={}", file("tokens.csv")),
+                "--authorization-mode=RBAC".into(),
+                "--service-account-issuer=https://kubernetes.default.svc".into(),
+                format!("--service-account-key-file={}", file("accounts.pub")),
+                format!("--service-account-signing-key-file={}", file("accounts.key")),
+                "--service-cluster-ip-range=10.96.0.0/16".into(),
+                // Pods of these tests have no accounts, and nobody makes any.
+                "--disable-admission-plugins=ServiceAccount".into(),
+                format!("--cert-dir={}", file("unused")),
+            ],
+        );
+        self.server = Some(child);
+        let ready = format!("https://127.0.0.1:{}/readyz", self.port);
+        super::within(START, || {
+            for (name, child) in [("etcd", &mut self.etcd), ("kube-apiserver", &mut self.server)] {
+                if let Some(child) = child
+                    && let Ok(Some(status)) = child.try_wait()
+                {
+                    let log = fs::read_to_string(folder.join(format!("{name}.log"))).unwrap_or_default();
+                    panic!("{name} ended with {status}:\n{log}");
+                }
+            }
+            let answer = Command::new("curl")
+                .args(["--silent", "--max-time", "5", "--cacert", &file("authority.crt")])
+                .args(["--header", &format!("Authorization: Bearer {ADMIN}"), &ready])
+                .output()
+                .expect("curl is needed");
+            let said = String::from_utf8_lossy(&answer.stdout).into_owned();
+            super::expect_that(said == "ok", format!("{ready} says {said:?}"))
+        });
+    }
+
+    /// Ends the API server, and leaves its data.
+    pub fn stop(&mut self) {
+        end(&mut self.server);
+    }
+
+    fn spawn(&self, program: &str, arguments: &[String]) -> Child {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join(format!("{program}.log")))
+            .unwrap();
+        Command::new(self.programs.join(program))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program} does not start: {error}"))
+    }
+
+    /// How to reach it with this token.
+    pub fn config(&self, token: &str) -> Config {
+        let mut config = self.anonymous();
+        config.auth_info.token = Some(token.to_owned().into());
+        config
+    }
+
+    /// How to reach it with the token in this file.
+    pub fn config_with_token_file(&self, file: &Path) -> Config {
+        let mut config = self.anonymous();
+        config.auth_info.token_file = Some(file.display().to_string());
+        config
+    }
+
+    fn anonymous(&self) -> Config {
+        let mut config = Config::new(format!("https://127.0.0.1:{}", self.port).parse().unwrap());
+        config.root_cert = Some(vec![der(&self.folder.path().join("authority.crt"))]);
+        config
+    }
+
+    /// A kubeconfig file for this token.
+    pub fn kubeconfig(&self, token: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("kubeconfig-{token}"));
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {
+                "server": format!("https://127.0.0.1:{}", self.port),
+                "certificate-authority": self.folder.path().join("authority.crt"),
+            }}],
+            "users": [{"name": "test", "user": {"token": token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        });
+        fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
+    /// One request of the administrator's; its answer must be a success.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        let client = Client::try_from(self.config(ADMIN)).unwrap();
+        let sort = if method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(path)
+            .header("content-type", sort)
+            .body(Body::from(
+                body.map_or_else(Vec::new, |body| body.to_string().into_bytes()),
+            ))
+            .unwrap();
+        let response = client.send(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        assert!(status.is_success(), "{method} {path}: {status} {said:#}");
+        said
+    }
+
+    /// Makes an object of this kind's path: `/api/v1/persistentvolumes`.
+    pub async fn create(&self, path: &str, object: &Value) -> Value {
+        self.ask(Method::POST, path, Some(object)).await
+    }
+
+    /// Makes an object, and gives it the status that a controller would.
+    pub async fn create_with_status(&self, path: &str, object: &Value, status: &Value) -> Value {
+        let made = self.create(path, object).await;
+        let name = made["metadata"]["name"].as_str().unwrap();
+        self.ask(
+            Method::PATCH,
+            &format!("{path}/{name}/status"),
+            Some(&json!({"status": status})),
+        )
+        .await
+    }
+
+    /// Changes an object.
+    pub async fn patch(&self, path: &str, change: &Value) -> Value {
+        self.ask(Method::PATCH, path, Some(change)).await
+    }
+
+    /// Deletes an object at once.
+    pub async fn delete(&self, path: &str) {
+        self.ask(
+            Method::DELETE,
+            path,
+            Some(&json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"})),
+        )
+        .await;
+    }
+
+    /// Gives a user the rights of a ClusterRole, which is made as well.
+    pub async fn grant(&self, user: &str, role: &Value) {
+        let name = role["metadata"]["name"].as_str().unwrap();
+        let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+        self.create(roles, role).await;
+        let bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+        let binding = json!({
+            "metadata": {"name": format!("{user}-{name}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        });
+        self.create(bindings, &binding).await;
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        end(&mut self.server);
+        end(&mut self.etcd);
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("kube-apiserver.log")).unwrap_or_default();
+            let end: Vec<&str> = log.lines().rev().take(20).collect();
+            let _ = writeln!(
+                std::io::stderr(),
+                "kube-apiserver's last lines, latest first: {end:#?}"
+            );
+        }
+    }
+}
+
+fn end(child: &mut Option<Child>) {
+    if let Some(mut child) = child.take() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// An authority, a server's certificate that it signed, and the key pair of service accounts.
+fn make_certificates(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let done = Command::new("openssl")
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .expect("openssl is needed");
+        assert!(
+            done.status.success(),
+            "openssl {arguments:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    };
+    let curve = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "30",
+    ];
+    openssl(
+        &[
+            &[
+                "req",
+                "-x509",
+                "-subj",
+                "/CN=test authority",
+                "-keyout",
+                "authority.key",
+                "-out",
+                "authority.crt",
+            ],
+            &["-addext", "keyUsage=critical,keyCertSign"][..],
+            &curve,
+        ]
+        .concat(),
+    );
+    openssl(
+        &[
+            &[
+                "req",
+                "-x509",
+                "-subj",
+                "/CN=kube-apiserver",
+                "-keyout",
+                "server.key",
+                "-out",
+                "server.crt",
+            ],
+            &["-CA", "authority.crt", "-CAkey", "authority.key"][..],
+            &["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
+            &[
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+                "-addext",
+                "extendedKeyUsage=serverAuth",
+            ],
+            &curve,
+        ]
+        .concat(),
+    );
+    openssl(&["genrsa", "-out", "accounts.key", "2048"]);
+    openssl(&["rsa", "-in", "accounts.key", "-pubout", "-out", "accounts.pub"]);
+}
+
+/// The certificate of a PEM file.
+fn der(path: &Path) -> Vec<u8> {
+    Command::new("openssl")
+        .args(["x509", "-outform", "der", "-in"])
+        .arg(path)
+        .output()
+        .expect("openssl is needed")
+        .stdout
+}
