@@ -13,6 +13,7 @@ use scope_storage_probe::app::observer::Observer;
 use scope_storage_probe::host::Host;
 use scope_storage_probe::link::volume_io::{Counted, count};
 use scope_storage_probe::link::volumes::{Facts, place};
+use scope_storage_probe::model::cluster_map::Declared;
 use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use scope_storage_probe::model::graph::BlockDevices;
 use scope_storage_probe::model::io::IoCounters;
@@ -204,6 +205,7 @@ fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
         mount_remotes: &BTreeMap::default(),
         kubelet: Path::new("/var/lib/kubelet"),
         pod_volumes: &pod_volumes,
+        declared: &Declared::default(),
     });
     let counters = [zram, file].map(|number| (number, IoCounters::default())).into();
     count(&devices, &counters, &Counted::default(), &mut placed);
