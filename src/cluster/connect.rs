@@ -103,17 +103,41 @@ async fn from_kubeconfig(
     })
 }
 
-/// An error and what is behind it, in one line.
+/// An error and what is behind it, in one line. Of each only the first line is told: parsers show the place of an error on further
+/// ones, and in a kubeconfig a token may stand there.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let first_line = |text: String| text.lines().next().unwrap_or_default().trim().to_owned();
+    let mut text = first_line(error.to_string());
     let mut cause = error.source();
     while let Some(deeper) = cause {
-        let said = deeper.to_string();
+        let said = first_line(deeper.to_string());
         if !text.contains(&said) {
             text.push_str(": ");
             text.push_str(&said);
         }
         cause = deeper.source();
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_cannot_be_read_is_named_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        std::fs::write(&path, "users:\n- user: {token: hush}\n  name: [a\n").unwrap();
+        let whereabouts = Whereabouts {
+            kubeconfig: Some(path.clone()),
+            context: None,
+        };
+        let said = configuration(&whereabouts).await.unwrap_err().to_string();
+        assert!(
+            said.starts_with(&format!("kubeconfig {}: ", path.display())),
+            "{said}"
+        );
+        assert!(said.contains("line 3") && !said.contains("hush"), "{said}");
+    }
 }

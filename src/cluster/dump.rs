@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::connect::with_causes;
 use super::live::{Indexed, Shared};
 use super::object::{Object, Watched};
 use crate::model::inventory::{Inventory, ResourceKind, Role, WatchState};
@@ -161,7 +162,7 @@ fn documents(text: &str) -> Result<Vec<Box<RawValue>>, String> {
         underscored_numbers_as_strings: true,
     };
     let documents: Vec<serde_json::Value> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())?;
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| with_causes(&error))?;
     documents
         .iter()
         .filter(|document| !document.is_null())

@@ -218,6 +218,7 @@ where
     Object<T>: kube::Resource<DynamicType = ()>,
 {
     // The transport limits how long the head of an answer takes, and this how long its body does.
+    let patience = patience * 3 / 2;
     match tokio::time::timeout(patience, api.get_opt(name)).await {
         Ok(Ok(object)) => Ok(object),
         Ok(Err(error)) => Err(problem::of_request(T::KIND, &error, LOOKED_UP)),

@@ -31,6 +31,8 @@ pub(super) async fn follow<T: Indexed>(
 {
     let api: Api<Object<T>> = Api::all(client);
     let mut backoff = DefaultBackoff::default();
+    // The transport limits the wait for an answer's head; this is for what comes after it, and must not be first.
+    let patience = patience * 3 / 2;
     loop {
         let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
         loop {
