@@ -18,8 +18,7 @@ pub(super) struct VolumeFilesystem<'a> {
     pub(super) question: Option<Question>,
 }
 
-/// The volumes that are mounted. Plain folders and texts of the API server are not asked: their figures are those of the
-/// node's own filesystems.
+/// The volumes that are mounted. Folders of the node's own filesystems are not asked again, nor texts of the API server.
 ///
 /// A volume is asked at its own path where the same filesystem is mounted there in this mount namespace, else at
 /// any other mount of it: in a container the kubelet's folder may be elsewhere.
@@ -28,9 +27,7 @@ pub(super) fn select<'a>(
     node: &[Mount],
     own: &[Mount],
 ) -> Vec<VolumeFilesystem<'a>> {
-    let asked = |volume: &&PodVolume| {
-        volume.mode == VolumeMode::Filesystem && !volume.is_text() && !volume.is_folder()
-    };
+    let asked = |volume: &&PodVolume| volume.mode == VolumeMode::Filesystem && !volume.is_text();
     if volumes.is_empty() {
         return Vec::new();
     }

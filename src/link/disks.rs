@@ -86,7 +86,7 @@ fn volumes(sample: &HostSample, cluster: Option<&ClusterMap>) -> Vec<Volume> {
     volumes
 }
 
-/// A path of the node lies on a filesystem of the node's own, which has been asked already.
+/// A path of the node, an emptyDir among them, lies on a filesystem of the node's own, which has been asked already.
 fn usage_of_filesystem(
     sample: &HostSample,
     placement: &Placement,

@@ -332,10 +332,9 @@ fn in_tree(these: &These<'_>, shared: bool, ours: &Value, found: &mut Vec<String
         "",
         "inodes_free",
     ];
-    let counted = laid.driver != "kubernetes.io/empty-dir";
     for (at, key) in keys.iter().enumerate().filter(|(_, key)| !key.is_empty()) {
         let ours = ours.get(*key).and_then(Value::as_u64);
-        figure(key, reference, at, counted, ours, found);
+        figure(key, reference, at, ours, found);
     }
     if shown(&reference.mount, "fstype").starts_with("nfs") {
         let server = format!("NFS {}", shown(&reference.mount, "source"));
@@ -350,18 +349,9 @@ fn in_tree(these: &These<'_>, shared: bool, ours: &Value, found: &mut Vec<String
 }
 
 /// One figure of df's, or the size of a raw block volume.
-fn figure(
-    what: &str,
-    reference: &Reference,
-    at: usize,
-    counted: bool,
-    ours: Option<u64>,
-    found: &mut Vec<String>,
-) {
+fn figure(what: &str, reference: &Reference, at: usize, ours: Option<u64>, found: &mut Vec<String>) {
     let told = |figure: Option<u64>| figure.map_or("nothing".to_owned(), |figure| figure.to_string());
     let expected = match &reference.figures {
-        // An emptyDir is part of what the node's own file systems are asked.
-        _ if !counted => [None, None],
         // A file system without a fixed number of inodes has none in all and none free.
         Some([before, after]) => [before, after].map(|figures| {
             let fixed = at < 3 || figures[3].is_some_and(|inodes| inodes > 0);
@@ -431,7 +421,7 @@ fn on_page(these: &These<'_>, shared: bool, page: &str, found: &mut Vec<String>)
         let value = samples(family)
             .first()
             .and_then(|line| line.rsplit(' ').next()?.parse().ok());
-        figure(family, reference, at, true, value, found);
+        figure(family, reference, at, value, found);
     }
     if laid.mode != "Block" {
         let read_only = samples("volume_readonly");
