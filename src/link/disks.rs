@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::volumes;
+use super::{promises, volumes};
 
 use crate::model::cluster_map::{ClusterMap, Declared};
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
@@ -22,6 +22,8 @@ pub fn link(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
     let devices = &sample.devices;
     let mount_points = mount_points(devices, &sample.mounts, &sample.swaps);
     let filesystems = filesystems_by_disk(devices, &sample.filesystems);
+    let volumes = volumes(sample, cluster.as_deref());
+    let promised = promises::of_disks(&volumes);
     let disk = |disk: &BlockDevice| {
         let on_it = filesystems.get(&disk.number).map_or(&[][..], Vec::as_slice);
         Disk {
@@ -31,6 +33,7 @@ pub fn link(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
             carries: carries(devices, disk, &mount_points),
             used: used(devices, on_it),
             fullest: fullest(on_it),
+            promise: promised.get(&disk.number).copied().unwrap_or_default(),
         }
     };
     let disks = devices.disks().map(disk).collect();
@@ -44,7 +47,7 @@ pub fn link(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
         mount_points,
         disks,
         loops,
-        volumes: volumes(sample, cluster.as_deref()),
+        volumes,
         cluster,
     }
 }
@@ -82,6 +85,7 @@ fn volumes(sample: &HostSample, cluster: Option<&ClusterMap>) -> Vec<Volume> {
                 .cloned()
                 .or_else(|| usage_of_filesystem(sample, &volume.placement));
         }
+        volume.promised = promises::of_volume(&sample.devices, cluster, volume);
     }
     volumes
 }

@@ -6,6 +6,7 @@ mod attention;
 pub mod cluster;
 mod disks;
 pub mod mount_table;
+mod promises;
 pub mod volume_io;
 pub mod volumes;
 

@@ -141,6 +141,7 @@ mod tests {
             mode: VolumeMode::Filesystem,
             users: Vec::new(),
             placement,
+            promised: None,
             device_size: None,
             usage: None,
             io: None,

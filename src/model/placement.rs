@@ -146,6 +146,9 @@ pub struct Volume {
     pub users: Vec<VolumeUser>,
     /// What carries it.
     pub placement: Placement,
+    /// Bytes that it was promised: the PersistentVolume's capacity, else the size of what it has to itself; `None` where
+    /// neither is known, and for what nobody promised anything.
+    pub promised: Option<u64>,
     /// Capacity in bytes of a raw block volume.
     pub device_size: Option<u64>,
     /// How full its filesystem is, or why that is unknown; `None` where it has no filesystem of its own to ask.

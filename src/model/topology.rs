@@ -1,12 +1,15 @@
 //! The storage map: facts joined, ready for every sink.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
+use super::bytes::Bytes;
 use super::cluster_map::ClusterMap;
 use super::device::{DeviceNumber, Identity};
 use super::graph::BlockDevices;
 use super::placement::Volume;
+use super::workload::Claim;
 
 /// How `lsblk` and we say that a device is swap space.
 pub const SWAP: &str = "[SWAP]";
@@ -28,6 +31,54 @@ pub struct Disk {
     /// The fullest filesystem on it, whether or not that lies on other disks as well: its mount point, and the
     /// share in use in thousandths.
     pub fullest: Option<(u16, String)>,
+    /// What the PersistentVolumes on it were promised.
+    pub promise: Promise,
+}
+
+/// What the PersistentVolumes on a disk were promised of it. Thinly made volumes may be promised more than there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Volumes that lie on this disk alone, and of which it is known what they were promised.
+    pub volumes: usize,
+    /// The sum of what those were promised, in bytes.
+    pub bytes: u64,
+    /// Volumes that lie on this disk alone, and of which it is not known.
+    pub unknown: usize,
+    /// Volumes that lie on other disks as well: how much of them lies here is not known.
+    pub spread: usize,
+}
+
+impl Promise {
+    /// Bytes promised of this disk; `None` where there are none, or not all are known.
+    pub fn total(&self) -> Option<u64> {
+        (self.volumes > 0 && self.unknown == 0 && self.spread == 0).then_some(self.bytes)
+    }
+
+    /// True where no PersistentVolume lies on the disk.
+    pub fn is_empty(&self) -> bool {
+        self.volumes + self.unknown + self.spread == 0
+    }
+}
+
+impl fmt::Display for Promise {
+    /// `120G to 4 volumes; unknown to 2; 1 on other disks as well`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.volumes == 1 { "" } else { "s" };
+        let parts = [
+            (
+                self.volumes,
+                format!("{} to {} volume{plural}", Bytes(self.bytes), self.volumes),
+            ),
+            (self.unknown, format!("unknown to {}", self.unknown)),
+            (self.spread, format!("{} on other disks as well", self.spread)),
+        ];
+        let told: Vec<_> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(_, text)| text)
+            .collect();
+        formatter.write_str(&told.join("; "))
+    }
 }
 
 /// The joined map of one node.
@@ -62,6 +113,12 @@ impl Topology {
         self.volumes
             .iter()
             .filter(move |volume| volume.placement.disks.contains(&disk))
+    }
+
+    /// The claim that has a volume, where the API says so.
+    pub fn claim_of(&self, volume: &Volume) -> Option<&Arc<Claim>> {
+        let cluster = self.cluster.as_ref().filter(|_| volume.persistent)?;
+        cluster.claim(&volume.name)
     }
 
     /// The mount points of one device; none where it is not mounted.

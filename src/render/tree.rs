@@ -84,6 +84,9 @@ pub fn disk(state: &State, name: &str) -> Option<String> {
         .as_deref()
         .map(|serial| format!(" ({serial})"))
         .unwrap_or_default();
+    if !disk.promise.is_empty() {
+        let _ = writeln!(text, "\nPromised of it: {}.", disk.promise);
+    }
     let _ = writeln!(text, "\nIf {}{serial} dies:", device.name);
     if losses.is_empty() {
         text.push_str("  no pod of this node loses a volume\n");
@@ -94,7 +97,8 @@ pub fn disk(state: &State, name: &str) -> Option<String> {
             .iter()
             .map(|user| pods::name(state, &user.pod_uid))
             .collect();
-        let _ = writeln!(text, "  {}: {} ({})", volume.name, loss.as_str(), pods.join(", "));
+        let name = pods::claim_or_name(state, volume);
+        let _ = writeln!(text, "  {name}: {} ({})", loss.as_str(), pods.join(", "));
     }
     Some(text)
 }

@@ -22,6 +22,11 @@ const DEVICE_PARENT_INFO: Family = Family::new(
     "A block device and one that it is made of. Always 1.",
 );
 const DEVICE_SIZE: Family = Family::new("device_size_bytes", Kind::Gauge, "Capacity of a block device.");
+const PROMISED: Family = Family::new(
+    "disk_promised_bytes",
+    Kind::Gauge,
+    "Capacity of the PersistentVolumes that pods of this node use on the disk, summed. Absent where one of them lies on other disks as well, or where its capacity is not known.",
+);
 const IO_NOW: Family = Family::new("disk_io_now", Kind::Gauge, "Requests in flight.");
 const IOPS: Family = Family::new(
     "disk_iops",
@@ -137,7 +142,14 @@ const COUNTERS: [CounterFamily; 16] = [
 
 /// All families that this file knows, for the reference.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    const INFO: [Family; 5] = [NODE_INFO, DISK_INFO, DEVICE_INFO, DEVICE_PARENT_INFO, DEVICE_SIZE];
+    const INFO: [Family; 6] = [
+        NODE_INFO,
+        DISK_INFO,
+        DEVICE_INFO,
+        DEVICE_PARENT_INFO,
+        DEVICE_SIZE,
+        PROMISED,
+    ];
     const GAUGES: [Family; 4] = [IO_NOW, IOPS, THROUGHPUT, UTILIZATION];
     INFO.iter()
         .chain(COUNTERS.iter().map(|(family, _)| family))
@@ -160,6 +172,13 @@ pub fn write(page: &mut Page<'_>, state: &State) {
         for (device, labels) in &labels {
             if let Some(size) = device.size {
                 samples.add(labels, size);
+            }
+        }
+    });
+    page.family(&PROMISED, |samples| {
+        for disk in &state.topology.disks {
+            if let (Some(device), Some(bytes)) = (devices.get(disk.number), disk.promise.total()) {
+                samples.add(&Labels::one("device", &device.kernel_name), bytes);
             }
         }
     });

@@ -11,6 +11,7 @@ use super::{MOST_DISKS, ids};
 use crate::model::bytes::Bytes;
 use crate::model::device::{BlockDevice, DeviceType};
 use crate::model::io::IoRates;
+use crate::model::placement::Volume;
 use crate::model::topology::{Disk, SWAP};
 use crate::state::State;
 
@@ -26,19 +27,25 @@ const PATH: Fact = ("storage_disk_path", "Path");
 const STATUS: Fact = ("storage_disk_status", "Status");
 const CARRIES: Fact = ("storage_disk_carries", "Carries");
 const FULLEST_ON: Fact = ("storage_disk_fullest", "Fullest filesystem");
+const PROMISED: Fact = ("storage_disk_promised", "Promised");
+const CLAIMS: Fact = ("storage_disk_claims", "Claims");
 const VOLUMES: Fact = ("storage_disk_volumes", "Volumes");
+const PODS: Fact = ("storage_disk_pods", "Pods");
 const BACKING_FILE: Fact = ("storage_disk_file", "File");
 
 /// In the order in which the details panel shows them: the first nine at once, the others when asked for more.
-const FACTS: [Fact; 15] = [
+const FACTS: [Fact; 18] = [
     (NODE_TYPE, "Type"),
     STATUS,
     SIZE,
-    CARRIES,
+    PROMISED,
+    CLAIMS,
     VOLUMES,
-    FULLEST_ON,
+    CARRIES,
     MODEL,
     SERIAL,
+    PODS,
+    FULLEST_ON,
     MEDIA,
     TRANSPORT,
     WWN,
@@ -254,7 +261,8 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
     } else {
         "Disk"
     };
-    let facts: [(&'static str, Option<Cow<'a, str>>); 16] = [
+    let on_it: Vec<&Volume> = state.topology.volumes_on(disk.number).collect();
+    let facts: [(&'static str, Option<Cow<'a, str>>); 19] = [
         (NAME, Some(Cow::Owned(label(&device.name, &state.host_id)))),
         (NODE_TYPE, Some(Cow::Borrowed(kind))),
         (
@@ -278,7 +286,13 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
         ),
         (STATUS.0, Some(status(device))),
         (CARRIES.0, carries(state, disk).map(Cow::Owned)),
-        (VOLUMES.0, volumes(state, disk).map(Cow::Owned)),
+        (
+            PROMISED.0,
+            (!disk.promise.is_empty()).then(|| Cow::Owned(disk.promise.to_string())),
+        ),
+        (CLAIMS.0, claims(state, &on_it).map(Cow::Owned)),
+        (VOLUMES.0, volumes(&on_it).map(Cow::Owned)),
+        (PODS.0, pods(state, &on_it).map(Cow::Owned)),
         (
             FULLEST_ON.0,
             disk.fullest
@@ -350,20 +364,49 @@ fn carries(state: &State, disk: &Disk) -> Option<String> {
 }
 
 /// The PersistentVolumes on it: what breaks if it dies.
-fn volumes(state: &State, disk: &Disk) -> Option<String> {
-    const MOST: usize = 20;
-    let names: Vec<&str> = state
-        .topology
-        .volumes_on(disk.number)
-        .filter(|volume| volume.persistent)
-        .map(|volume| volume.name.as_str())
+fn volumes(on_it: &[&Volume]) -> Option<String> {
+    let persistent = on_it.iter().filter(|volume| volume.persistent);
+    listed(persistent.map(|volume| volume.name.as_str()))
+}
+
+/// The claims that have those.
+fn claims(state: &State, on_it: &[&Volume]) -> Option<String> {
+    let claims: BTreeSet<String> = on_it
+        .iter()
+        .filter_map(|volume| state.topology.claim_of(volume))
+        .map(|claim| claim.name.to_string())
         .collect();
+    listed(claims.iter().map(String::as_str))
+}
+
+/// The pods that have a volume on it, an emptyDir among them: by name where the API says it, else by UID.
+fn pods(state: &State, on_it: &[&Volume]) -> Option<String> {
+    let cluster = state.topology.cluster.as_deref();
+    let folders: BTreeSet<&str> = on_it
+        .iter()
+        .flat_map(|volume| &volume.users)
+        .map(|user| user.pod_uid.as_str())
+        .collect();
+    let pods: BTreeSet<Cow<'_, str>> = folders
+        .into_iter()
+        .map(|folder| match cluster.and_then(|cluster| cluster.pod(folder)) {
+            Some(pod) => Cow::Owned(pod.name.to_string()),
+            None => Cow::Borrowed(folder),
+        })
+        .collect();
+    listed(pods.iter().map(AsRef::as_ref))
+}
+
+/// `one, two and 3 more`: at most twenty of them.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    const MOST: usize = 20;
+    let mut names: Vec<&str> = names.collect();
     let more = names.len().saturating_sub(MOST);
-    let listed = names[..names.len() - more].join(", ");
+    names.truncate(MOST);
     match (names.is_empty(), more) {
         (true, _) => None,
-        (false, 0) => Some(listed),
-        (false, more) => Some(format!("{listed} and {more} more")),
+        (false, 0) => Some(names.join(", ")),
+        (false, more) => Some(format!("{} and {more} more", names.join(", "))),
     }
 }
 

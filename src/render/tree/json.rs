@@ -63,6 +63,15 @@ fn json_device(state: &State, device: &BlockDevice) -> Map<String, Value> {
             "filesystem_available_bytes",
             json!(usage.map(|usage| usage.available)),
         ),
+        (
+            "promised_bytes",
+            json!(
+                state
+                    .topology
+                    .disk(device.number)
+                    .and_then(|disk| disk.promise.total())
+            ),
+        ),
         ("reads_per_second", json!(rates.map(|rates| rates.reads))),
         ("writes_per_second", json!(rates.map(|rates| rates.writes))),
         (
@@ -126,6 +135,7 @@ fn json_volume(state: &State, volume: &Volume) -> Map<String, Value> {
             "capacity_bytes",
             json!(usage.map(|usage| usage.size).or(volume.device_size)),
         ),
+        ("promised_bytes", json!(volume.promised)),
         ("used_bytes", json!(usage.map(FilesystemUsage::used))),
         ("available_bytes", json!(usage.map(|usage| usage.available))),
         ("inodes", json!(usage.and_then(|usage| usage.files))),

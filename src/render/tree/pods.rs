@@ -28,6 +28,14 @@ pub(super) fn name(state: &State, folder: &str) -> String {
         .map_or_else(|| folder.to_owned(), |pod| pod.name.to_string())
 }
 
+/// `shop/orders, volume pvc-1`, or the volume's name alone where no claim is known.
+pub(super) fn claim_or_name(state: &State, volume: &Volume) -> String {
+    state.topology.claim_of(volume).map_or_else(
+        || volume.name.clone(),
+        |claim| format!("{}, volume {}", claim.name, volume.name),
+    )
+}
+
 /// One line below a pod.
 enum Below<'a> {
     /// A claim, and its volume as the kernel and as the API know it.
