@@ -10,6 +10,7 @@
 //! | NVMe over a fabric | the controller's `transport`, `address`, `subsysnqn`; a disk of native multipath has all controllers of its subsystem |
 //! | Ceph RBD | `bus/rbd/devices/N/{pool,pool_ns,name,current_snap,cluster_fsid}` for `rbdN` (`Documentation/ABI/testing/sysfs-bus-rbd`) |
 //! | PowerFlex | udev's name `disk/by-id/emc-vol-SYSTEM-VOLUME` for `sciniX` |
+//! | clouds | the NVMe serial number of EBS; udev's names `disk/by-id/google-NAME`, `disk/azure/scsi1/lunN` |
 //! | DRBD | udev's name `drbd/by-res/RESOURCE/VOLUME` for `drbdN`; the kernel has it in no file of sysfs, but has the local disk in `slaves` |
 //!
 //! iSCSI (IPv4 and IPv6), NVMe over TCP with native multipath, DRBD 8.4, NFS and 9p were tried on Linux 6.1. Fibre
@@ -87,7 +88,7 @@ pub fn of_disk(roots: &Roots, disk: &BlockDevice, faults: &mut Vec<Fault>) -> Ve
             Some("iscsi") => iscsi(roots, &place(roots, name), faults),
             Some("fc") => fibre_channel(roots, &place(roots, name), faults),
             Some(transport) if transport.starts_with("nvme-") => return nvme(roots, name, faults),
-            _ => None,
+            _ => cloud(&disk.identity, &disk.links),
         }
     };
     one.into_iter().collect()
@@ -260,18 +261,25 @@ fn drbd(link: &str) -> Option<RemoteTarget> {
     })
 }
 
-/// What a cloud calls the volume that a disk is, given the disk's identity and the names that udev gave it:
+/// The cloud's volume that a disk is, given the disk's identity and the names that udev gave it:
 ///
 /// * AWS EBS: the volume's id, `vol-0123456789abcdef0`, which is also the CSI volume handle. The NVMe serial number
 ///   has it without the dash.
 /// * Google persistent disks: the name under which the disk is attached, which the CSI driver makes the disk's own.
 /// * Azure: `lun3`, the place at which the disk is attached to this machine; its resource name is not known here.
 ///
-/// Disks that belong to the machine itself (instance store, local SSD, resource disk) have none.
-pub fn provider_volume(identity: &Identity, links: &[String]) -> Option<String> {
+/// Disks that belong to the machine itself (instance store, local SSD, resource disk) are none.
+fn cloud(identity: &Identity, links: &[String]) -> Option<RemoteTarget> {
+    let of = |provider: &'static str| {
+        move |volume: String| RemoteTarget::Cloud {
+            provider: Cow::Borrowed(provider),
+            volume,
+        }
+    };
     ebs(identity)
-        .or_else(|| google(identity, links))
-        .or_else(|| links.iter().find_map(|link| azure(link)))
+        .map(of("AWS EBS"))
+        .or_else(|| google(identity, links).map(of("Google Cloud")))
+        .or_else(|| links.iter().find_map(|link| azure(link)).map(of("Azure")))
 }
 
 fn ebs(identity: &Identity) -> Option<String> {
@@ -751,7 +759,10 @@ mod tests {
         ] {
             let links: Vec<_> = links.iter().map(ToString::to_string).collect();
             assert_eq!(
-                provider_volume(identity, &links).as_deref(),
+                cloud(identity, &links)
+                    .as_ref()
+                    .and_then(RemoteTarget::volume)
+                    .as_deref(),
                 volume,
                 "{identity:?} {links:?}"
             );
@@ -870,7 +881,7 @@ mod tests {
             let _ = powerflex(&text);
             let _ = drbd(&text);
             let links = [format!("disk/by-id/google-{text}"), format!("disk/azure/scsi1/lun{text}"), format!("drbd/by-res/{text}")];
-            let _ = provider_volume(&identity(Some("Google"), "Amazon Elastic Block Store", &format!("vol{text}")), &links);
+            let _ = cloud(&identity(Some("Google"), "Amazon Elastic Block Store", &format!("vol{text}")), &links);
         }
 
         #[test]

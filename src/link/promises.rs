@@ -110,11 +110,7 @@ mod tests {
             promised: bytes,
             ..volume(disks)
         };
-        let volumes = [
-            with(&[SDA], Some(10)),
-            with(&[SDA], Some(20)),
-            with(&[SDB], None),
-        ];
+        let volumes = [with(&[SDA], Some(10)), with(&[SDA], Some(20)), with(&[SDB], None)];
         let promises = of_disks(&volumes);
         assert_eq!(promises[&SDA].total(), Some(30));
         assert_eq!(promises[&SDB].total(), None, "unknown is absent");

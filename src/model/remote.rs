@@ -120,6 +120,14 @@ pub enum RemoteTarget {
         /// The volume in it; `None` where DRBD names none (8.3).
         volume: Option<u32>,
     },
+    /// A cloud's volume that is attached to this machine as a disk.
+    Cloud {
+        /// `AWS EBS`, `Google Cloud`, `Azure`.
+        provider: Cow<'static, str>,
+        /// What the provider calls it: for EBS the volume's id, which is the CSI volume handle; for Google the disk's name; for
+        /// Azure the place at which it is attached, `lun3`.
+        volume: String,
+    },
 }
 
 const LONGHORN_ISCSI: &str = "iqn.2019-10.io.longhorn:";
@@ -128,7 +136,7 @@ const MAYASTOR: [&str; 2] = ["nqn.2019-05.io.openebs:", "nqn.2019-05.com.mayadat
 
 impl RemoteTarget {
     /// What the storage system calls the volume, where the target's name tells it: for Longhorn the PersistentVolume's
-    /// name, for Mayastor the volume's UUID, for RBD the image, for PowerFlex `SYSTEM-VOLUME` (the CSI volume
+    /// name, for Mayastor the volume's UUID, for RBD the image, for EBS its id, for PowerFlex `SYSTEM-VOLUME` (the CSI volume
     /// handle), for DRBD the resource (LINSTOR gives it the PersistentVolume's name).
     pub fn volume(&self) -> Option<Cow<'_, str>> {
         match self {
@@ -151,6 +159,7 @@ impl RemoteTarget {
             Self::Rbd { image, .. } => Some(Cow::Borrowed(image)),
             Self::PowerFlex { system, volume } => Some(Cow::Owned(format!("{system}-{volume}"))),
             Self::Drbd { resource, .. } => Some(Cow::Borrowed(resource)),
+            Self::Cloud { volume, .. } => Some(Cow::Borrowed(volume)),
             _ => None,
         }
     }
@@ -272,6 +281,7 @@ impl fmt::Display for RemoteTarget {
                 Some(volume) => write!(formatter, "DRBD resource {resource}, volume {volume}"),
                 None => write!(formatter, "DRBD resource {resource}"),
             },
+            Self::Cloud { provider, volume } => write!(formatter, "{provider} {volume}"),
         }
     }
 }
@@ -329,6 +339,13 @@ mod tests {
     #[test]
     fn each_target_is_one_line_for_people() {
         for (target, line) in [
+            (
+                RemoteTarget::Cloud {
+                    provider: "AWS EBS".into(),
+                    volume: "vol-0123456789abcdef0".into(),
+                },
+                "AWS EBS vol-0123456789abcdef0",
+            ),
             (
                 RemoteTarget::Nfs {
                     server: "2001:db8::1".into(),

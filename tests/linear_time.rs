@@ -1,0 +1,187 @@
+//! What a pod or a device can write into the files that are read must not buy it more than its share of time: twice the text
+//! takes about twice as long, whatever stands in it.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use scope_storage_probe::host::kubelet::parse_vol_data;
+use scope_storage_probe::host::{diskstats, mountinfo, udev};
+
+/// Sixteen times the text: a quadratic parser takes 256 times as long, a linear one sixteen times.
+const LARGER: usize = 16;
+const BETWEEN: u32 = 64;
+
+fn fastest(work: &dyn Fn()) -> Duration {
+    let once = || {
+        let began = Instant::now();
+        work();
+        began.elapsed()
+    };
+    (0..5).map(|_| once()).min().unwrap_or_default()
+}
+
+/// `text(n)` has a length in proportion to `n`.
+fn is_linear(what: &str, text: impl Fn(usize) -> Vec<u8>, parse: fn(&[u8])) {
+    // Large enough that the clock sees it, in a build without optimisation too.
+    let unit = 2_000;
+    let (small, large) = (text(unit), text(unit * LARGER));
+    assert!(
+        large.len() >= small.len() * (LARGER - 1),
+        "{what}: {} and {} bytes",
+        small.len(),
+        large.len()
+    );
+    let (short, long) = (fastest(&|| parse(&small)), fastest(&|| parse(&large)));
+    let most = short.max(Duration::from_micros(50)) * BETWEEN;
+    assert!(
+        long <= most,
+        "{what}: {} bytes took {short:?}, {} bytes {long:?}",
+        small.len(),
+        large.len()
+    );
+}
+
+fn mountinfo(text: &[u8]) {
+    black_box(mountinfo::parse(text));
+}
+
+fn diskstats(text: &[u8]) {
+    black_box(diskstats::parse(text));
+}
+
+fn udev(text: &[u8]) {
+    black_box(udev::parse(text));
+}
+
+fn vol_data(text: &[u8]) {
+    // An error is an answer as well.
+    let _ = black_box(parse_vol_data(text));
+}
+
+#[test]
+fn mountinfo_takes_time_in_proportion() {
+    let line = |root: &str, optional: &str| {
+        format!("36 35 98:0 {root} /mnt rw,noatime {optional}- ext3 /dev/root rw,errors=continue\n")
+    };
+    is_linear("many lines", |n| line("/", "").repeat(n).into(), mountinfo);
+    is_linear(
+        "the same mount point, stacked",
+        |n| line("/a", "").repeat(n).into(),
+        mountinfo,
+    );
+    is_linear(
+        "one path of escapes",
+        |n| line(&r"/\040\011\012\134".repeat(n), "").into(),
+        mountinfo,
+    );
+    is_linear(
+        "broken escapes",
+        |n| line(&r"/\0\4\x\\".repeat(n), "").into(),
+        mountinfo,
+    );
+    is_linear(
+        "optional fields without end",
+        |n| line("/", &"shared:1 ".repeat(n)).into(),
+        mountinfo,
+    );
+    is_linear("only separators", |n| "- ".repeat(n).into(), mountinfo);
+    is_linear("only ends of lines", |n| "\n".repeat(n).into(), mountinfo);
+    is_linear("no end of line", |n| "x".repeat(n).into(), mountinfo);
+}
+
+#[test]
+fn diskstats_takes_time_in_proportion() {
+    is_linear(
+        "many lines",
+        |n| {
+            "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n"
+                .repeat(n)
+                .into()
+        },
+        diskstats,
+    );
+    is_linear(
+        "one line",
+        |n| format!("8 0 sda {}\n", "1 ".repeat(n)).into(),
+        diskstats,
+    );
+    is_linear(
+        "a number without end",
+        |n| format!("8 0 sda {}\n", "9".repeat(n)).into(),
+        diskstats,
+    );
+    is_linear(
+        "a name without end",
+        |n| format!("8 0 {} 1 2 3\n", "a!".repeat(n)).into(),
+        diskstats,
+    );
+}
+
+#[test]
+fn udevs_records_take_time_in_proportion() {
+    is_linear(
+        "the same link again",
+        |n| "S:disk/by-id/x\n".repeat(n).into(),
+        udev,
+    );
+    is_linear(
+        "many links",
+        |n| {
+            (0..n)
+                .map(|at| format!("S:disk/by-id/{at:08}\n"))
+                .collect::<String>()
+                .into()
+        },
+        udev,
+    );
+    is_linear(
+        "the same property again",
+        |n| "E:ID_SERIAL=x\n".repeat(n).into(),
+        udev,
+    );
+    is_linear(
+        "many properties",
+        |n| {
+            (0..n)
+                .map(|at| format!("E:KEY_{at:08}=x\n"))
+                .collect::<String>()
+                .into()
+        },
+        udev,
+    );
+    is_linear(
+        "escapes",
+        |n| format!("E:ID_MODEL_ENC={}\n", r"\x20\x2".repeat(n)).into(),
+        udev,
+    );
+    is_linear(
+        "spaces",
+        |n| format!("E:ID_MODEL={}x\n", " ".repeat(n)).into(),
+        udev,
+    );
+}
+
+#[test]
+fn vol_data_takes_time_in_proportion() {
+    let of = |key: &str, value: &str| format!(r#"{{"driverName":"d",{key}:{value}}}"#);
+    is_linear(
+        "a handle without end",
+        |n| of(r#""volumeHandle""#, &format!("\"{}\"", "v".repeat(n))).into(),
+        vol_data,
+    );
+    is_linear(
+        "escapes",
+        |n| of(r#""volumeHandle""#, &format!("\"{}\"", r"\u00e4\n".repeat(n))).into(),
+        vol_data,
+    );
+    is_linear("deep", |n| of(r#""x""#, &"[".repeat(n)).into(), vol_data);
+    is_linear(
+        "many keys",
+        |n| {
+            (0..n)
+                .fold(String::from("{"), |text, at| text + &format!(r#""k{at:08}":1,"#))
+                .into()
+        },
+        vol_data,
+    );
+}
