@@ -99,8 +99,8 @@ impl Answers {
                     .filter(|(_, watch)| !watch.synced);
                 waiting
                     .map(|(kind, watch)| match &watch.error {
-                        Some(error) => format!("{}: {}", kind.resource(), error.message),
-                        None => format!("{}: not all seen yet", kind.resource()),
+                        Some(error) => format!("{}: {}", kind.name(), error.message),
+                        None => format!("{}: not all seen yet", kind.name()),
                     })
                     .collect()
             }

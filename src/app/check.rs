@@ -180,7 +180,7 @@ async fn cluster(sources: &SourceArguments) -> String {
     }
     let inventory = cluster.inventory();
     for (kind, watch) in &inventory.watches {
-        let kind = kind.resource();
+        let kind = kind.name();
         let _ = match (&watch.error, watch.synced) {
             (None, true) => writeln!(text, "ok       {API}: {kind}"),
             (None, false) => writeln!(

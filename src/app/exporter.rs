@@ -99,9 +99,9 @@ fn readiness(answers: &Answers) -> Answer {
         .flat_map(|inventory| &inventory.watches)
     {
         if let Some(error) = &watch.error {
-            let _ = writeln!(text, "{} as last known: {}", kind.resource(), error.message);
+            let _ = writeln!(text, "{} as last known: {}", kind.name(), error.message);
         } else if !watch.synced {
-            let _ = writeln!(text, "{} not all seen yet", kind.resource());
+            let _ = writeln!(text, "{} not all seen yet", kind.name());
         }
     }
     Answer::ok("text/plain; charset=utf-8", text)
@@ -140,7 +140,7 @@ fn landing_page(answers: &Answers) -> String {
         let _ = writeln!(
             rows,
             "<tr><td>{}</td><td>{word}</td><td>{more}</td></tr>",
-            kind.resource()
+            kind.name()
         );
     }
     let mut faults = String::new();

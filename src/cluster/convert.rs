@@ -483,7 +483,7 @@ fn holds(status: Option<&str>) -> Option<bool> {
     }
 }
 
-fn size(quantity: Option<Quantity>, field: &str, complain: &mut Vec<String>) -> Option<u64> {
+pub(super) fn size(quantity: Option<Quantity>, field: &str, complain: &mut Vec<String>) -> Option<u64> {
     let Quantity(text) = quantity?;
     match quantity::bytes(&text) {
         Ok(bytes) => Some(bytes),
@@ -494,7 +494,7 @@ fn size(quantity: Option<Quantity>, field: &str, complain: &mut Vec<String>) -> 
     }
 }
 
-fn time(text: Option<&str>, field: &str, complain: &mut Vec<String>) -> Option<i64> {
+pub(super) fn time(text: Option<&str>, field: &str, complain: &mut Vec<String>) -> Option<i64> {
     let text = text?;
     let time = text.parse::<Timestamp>().ok();
     if time.is_none() {

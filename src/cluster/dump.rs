@@ -14,6 +14,9 @@ use super::connect::with_causes;
 use super::live::{Indexed, Shared};
 use super::object::{Object, Watched};
 use crate::model::inventory::{Inventory, ResourceKind, Role, WatchState};
+use crate::model::snapshot::{
+    ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass, SnapshotContent,
+};
 use crate::model::workload::{
     Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
 };
@@ -84,6 +87,23 @@ fn there(inventory: &Inventory) -> BTreeMap<ResourceKind, WatchState> {
         (ResourceKind::Attachments, inventory.attachments.is_empty()),
         (ResourceKind::Nodes, inventory.nodes.is_empty()),
         (ResourceKind::Drivers, inventory.drivers.is_empty()),
+        (ResourceKind::Snapshots, inventory.snapshots.is_empty()),
+        (
+            ResourceKind::SnapshotContents,
+            inventory.snapshot_contents.is_empty(),
+        ),
+        (
+            ResourceKind::SnapshotClasses,
+            inventory.snapshot_classes.is_empty(),
+        ),
+        (
+            ResourceKind::ExternalSnapshots,
+            inventory.external_snapshots.is_empty(),
+        ),
+        (
+            ResourceKind::ExternalSnapshotData,
+            inventory.external_snapshot_data.is_empty(),
+        ),
     ];
     let whole = WatchState {
         synced: true,
@@ -114,6 +134,12 @@ pub fn of_node(mut inventory: Inventory, node: &str) -> Inventory {
         .filter_map(|claim| claim.volume.as_deref())
         .collect();
     Arc::make_mut(&mut inventory.volumes).retain(|name, _| volumes.contains(name.as_str()));
+    inventory.snapshots = Arc::default();
+    inventory.snapshot_contents = Arc::default();
+    inventory.snapshot_classes = Arc::default();
+    inventory.external_snapshots = Arc::default();
+    inventory.external_snapshot_data = Arc::default();
+    inventory.watches.retain(|kind, _| !kind.is_optional());
     inventory.role = Role::Node;
     inventory.node = Some(node.to_owned());
     inventory
@@ -171,7 +197,9 @@ fn documents(text: &str) -> Result<Vec<Box<RawValue>>, String> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Document<'a> {
+    api_version: Option<String>,
     kind: Option<String>,
     #[serde(borrow)]
     items: Option<Vec<&'a RawValue>>,
@@ -191,7 +219,15 @@ fn take_in(json: &RawValue, kind: Option<&str>, shared: &Shared) -> usize {
             .filter(|kind| !kind.is_empty());
         return items.into_iter().map(|item| take_in(item, kind, shared)).sum();
     }
+    let of_old = document
+        .api_version
+        .is_some_and(|version| version.starts_with(SnapshotApi::ExternalStorage.group()));
     match kind {
+        Some(ExternalSnapshot::API_KIND) if of_old => put::<ExternalSnapshot>(json, shared),
+        Some(ExternalSnapshotData::API_KIND) => put::<ExternalSnapshotData>(json, shared),
+        Some(Snapshot::API_KIND) => put::<Snapshot>(json, shared),
+        Some(SnapshotContent::API_KIND) => put::<SnapshotContent>(json, shared),
+        Some(SnapshotClass::API_KIND) => put::<SnapshotClass>(json, shared),
         Some(Pod::API_KIND) => put::<Pod>(json, shared),
         Some(Claim::API_KIND) => put::<Claim>(json, shared),
         Some(PersistentVolume::API_KIND) => put::<PersistentVolume>(json, shared),

@@ -90,6 +90,13 @@ impl<T: Watched> Index<T> {
         self.known.put(object, None)
     }
 
+    /// Forgets all. True where there was anything.
+    pub fn clear(&mut self) -> bool {
+        let known = std::mem::take(&mut self.known);
+        self.incoming = None;
+        known != Listing::default()
+    }
+
     /// Forgets an object. True where there was one.
     pub fn remove(&mut self, key: &T::Key) -> bool {
         let known = self.known.objects.contains_key(key);

@@ -13,6 +13,9 @@ use crate::model::fault::Fault;
 use crate::model::inventory::{
     Inventory, KUBERNETES, ResourceKind, Role, WatchError, WatchProblem, WatchState,
 };
+use crate::model::snapshot::{
+    ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
+};
 use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
 
 /// The present inventory, shared between the task that watches and its readers.
@@ -31,8 +34,10 @@ impl Shared {
             live: Mutex::new(Live {
                 role,
                 node,
+                // What a cluster need not have is not waited for.
                 watches: kinds
                     .iter()
+                    .filter(|kind| !kind.is_optional())
                     .map(|kind| (*kind, WatchState::waiting(now)))
                     .collect(),
                 ..Live::default()
@@ -72,6 +77,11 @@ pub(super) struct Live {
     attachments: Index<VolumeAttachment>,
     nodes: Index<Node>,
     drivers: Index<CsiDriver>,
+    snapshots: Index<Snapshot>,
+    snapshot_contents: Index<SnapshotContent>,
+    snapshot_classes: Index<SnapshotClass>,
+    external_snapshots: Index<ExternalSnapshot>,
+    external_snapshot_data: Index<ExternalSnapshotData>,
     watches: BTreeMap<ResourceKind, WatchState>,
     /// What readers were given last, while nothing has changed since.
     latest: Option<Arc<Inventory>>,
@@ -101,6 +111,11 @@ indexed! {
     VolumeAttachment: attachments,
     Node: nodes,
     CsiDriver: drivers,
+    Snapshot: snapshots,
+    SnapshotContent: snapshot_contents,
+    SnapshotClass: snapshot_classes,
+    ExternalSnapshot: external_snapshots,
+    ExternalSnapshotData: external_snapshot_data,
 }
 
 impl Live {
@@ -120,6 +135,11 @@ impl Live {
             attachments: Arc::clone(self.attachments.objects()),
             nodes: Arc::clone(self.nodes.objects()),
             drivers: Arc::clone(self.drivers.objects()),
+            snapshots: Arc::clone(self.snapshots.objects()),
+            snapshot_contents: Arc::clone(self.snapshot_contents.objects()),
+            snapshot_classes: Arc::clone(self.snapshot_classes.objects()),
+            external_snapshots: Arc::clone(self.external_snapshots.objects()),
+            external_snapshot_data: Arc::clone(self.external_snapshot_data.objects()),
             watches: self.watches.clone(),
             faults: self.faults(),
         });
@@ -171,7 +191,7 @@ impl Live {
 
     /// All objects of the kind have been seen, and nothing stands in the way.
     pub(super) fn synced(&mut self, kind: ResourceKind) {
-        let Some(watch) = self.watches.get_mut(&kind) else {
+        let Some(watch) = self.watch(kind) else {
             return;
         };
         if !watch.synced || watch.error.is_some() {
@@ -189,19 +209,43 @@ impl Live {
         }
     }
 
-    /// Something stands in the way of reading a kind. What is known of it stays.
-    pub(super) fn failed(&mut self, kind: ResourceKind, error: WatchError) {
-        let Some(watch) = self.watches.get_mut(&kind) else {
+    /// How it stands with a kind that is read. One that a cluster need not have is read from when it is first heard of.
+    fn watch(&mut self, kind: ResourceKind) -> Option<&mut WatchState> {
+        if kind.is_optional() {
+            let waiting = || WatchState::waiting(unix_now());
+            Some(self.watches.entry(kind).or_insert_with(waiting))
+        } else {
+            self.watches.get_mut(&kind)
+        }
+    }
+
+    /// Something stands in the way of reading a kind. What is known of it stays, unless there is no such kind any more.
+    pub(super) fn failed<T: Indexed>(&mut self, error: WatchError) {
+        if T::KIND.is_optional() && error.problem == WatchProblem::Missing {
+            let forgot = T::index(self).clear();
+            if self.watches.remove(&T::KIND).is_some() || forgot {
+                self.changed();
+            }
+        } else {
+            self.cannot_read(T::KIND, error);
+        }
+    }
+
+    fn cannot_read(&mut self, kind: ResourceKind, error: WatchError) {
+        let Some(watch) = self.watch(kind) else {
             return;
         };
         watch.errors += 1;
-        self.latest = None;
         // The same trouble again is no news, even where its words differ a little.
-        if watch.problem() != Some(error.problem) {
+        let is_news = watch.problem() != Some(error.problem);
+        if is_news {
             if watch.error.is_none() {
                 watch.since = unix_now();
             }
             watch.error = Some(error);
+        }
+        self.latest = None;
+        if is_news {
             self.changed();
         }
     }
@@ -220,14 +264,14 @@ impl Live {
             match &error.rule {
                 Some(rule) => faults.push(Fault::new(
                     KUBERNETES,
-                    kind.resource(),
+                    kind.name(),
                     format!("{} (a ClusterRole grants it by the rule {rule})", error.message),
                 )),
                 None => silent
                     .entry(error.problem)
                     .or_insert_with(|| (&error.message, Vec::new()))
                     .1
-                    .push(kind.resource()),
+                    .push(kind.name()),
             }
         }
         for (problem, (message, kinds)) in silent {
@@ -245,6 +289,11 @@ impl Live {
         faults.extend(self.attachments.faults().cloned());
         faults.extend(self.nodes.faults().cloned());
         faults.extend(self.drivers.faults().cloned());
+        faults.extend(self.snapshots.faults().cloned());
+        faults.extend(self.snapshot_contents.faults().cloned());
+        faults.extend(self.snapshot_classes.faults().cloned());
+        faults.extend(self.external_snapshots.faults().cloned());
+        faults.extend(self.external_snapshot_data.faults().cloned());
         faults
     }
 }

@@ -253,7 +253,7 @@ fn take_in<T: super::live::Indexed>(
         }
         Err(error) => {
             if let Some(error) = error {
-                live.failed(T::KIND, error);
+                live.failed::<T>(error);
             }
             Outcome::Failed
         }

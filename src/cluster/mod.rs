@@ -1,4 +1,4 @@
-//! What the Kubernetes API says: pods, claims, volumes, classes, attachments.
+//! What the Kubernetes API says: pods, claims, volumes, classes, attachments, snapshots.
 //!
 //! One task watches; whoever asks is given the present [`Inventory`] at no cost. Two roles decide how much is watched:
 //! a node's process follows the pods of its own node and reads their claims and volumes one by one; one process of the cluster
@@ -13,6 +13,7 @@ mod lookup;
 pub mod object;
 mod problem;
 pub mod quantity;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -32,6 +33,9 @@ use self::connect::{ConnectError, with_causes};
 use self::live::Shared;
 use self::transport::Listening;
 use crate::model::inventory::{Inventory, ResourceKind, Role};
+use crate::model::snapshot::{
+    ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
+};
 use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
 
 /// How the cluster is watched.
@@ -182,6 +186,11 @@ fn whole(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
             follow!(VolumeAttachment),
             follow!(Node),
             follow!(CsiDriver),
+            follow!(Snapshot),
+            follow!(SnapshotContent),
+            follow!(SnapshotClass),
+            follow!(ExternalSnapshot),
+            follow!(ExternalSnapshotData),
         );
     })
 }

@@ -96,7 +96,7 @@ impl<T: Watched> Object<T> {
 
 /// `persistentvolumeclaims shop/data`, for people.
 fn subject<T: Watched>(meta: &Meta) -> String {
-    let mut subject = T::KIND.resource().to_owned();
+    let mut subject = T::KIND.name().to_owned();
     match (&meta.namespace, &meta.name) {
         (Some(namespace), Some(name)) => {
             subject.push(' ');

@@ -80,11 +80,14 @@ fn watched(path: &str, query: Option<&str>) -> Option<ResourceKind> {
         .split('&')
         .any(|part| part == "watch=true" || part == "watch=1");
     let resource = path.rsplit('/').next()?;
+    let group = path
+        .strip_prefix("/apis/")
+        .and_then(|rest| rest.split('/').next());
     watches
         .then(|| {
             ResourceKind::ALL
                 .into_iter()
-                .find(|kind| kind.resource() == resource)
+                .find(|kind| kind.resource() == resource && kind.group() == group.unwrap_or_default())
         })
         .flatten()
 }

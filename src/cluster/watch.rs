@@ -62,20 +62,19 @@ pub(super) async fn follow<T: Indexed>(
                         anew |= list_instead::<T>(&mut config);
                     }
                     if let Some(error) = problem::of_watch(T::KIND, &error) {
-                        shared.live().failed(T::KIND, error);
+                        // Should the kind come back, it is another one.
+                        anew |= error.problem == WatchProblem::Missing;
+                        shared.live().failed::<T>(error);
                     }
                 }
                 Ok(None) => break,
                 Err(_) => {
                     list_instead::<T>(&mut config);
-                    shared.live().failed(
-                        T::KIND,
-                        WatchError {
-                            problem: WatchProblem::Unreachable,
-                            message: format!("the list stopped for {} s", patience.as_secs_f32()),
-                            rule: None,
-                        },
-                    );
+                    shared.live().failed::<T>(WatchError {
+                        problem: WatchProblem::Unreachable,
+                        message: format!("the list stopped for {} s", patience.as_secs_f32()),
+                        rule: None,
+                    });
                 }
             }
             tokio::time::sleep(backoff.next().unwrap_or(LONGEST_PAUSE)).await;
@@ -94,7 +93,7 @@ fn list_instead<T: Indexed>(config: &mut watcher::Config) -> bool {
     if streamed {
         tracing::info!(
             "{}: the API server does not stream lists; listing in pages",
-            T::KIND.resource()
+            T::KIND.name()
         );
         config.initial_list_strategy = InitialListStrategy::ListWatch;
     }

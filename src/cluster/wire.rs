@@ -53,6 +53,9 @@ pub struct Annotations {
     /// The same, as it was called before Kubernetes 1.6.
     #[serde(rename = "storageclass.beta.kubernetes.io/is-default-class")]
     pub default_class_beta: Option<String>,
+    /// A class of snapshots that its driver's snapshots get which name none.
+    #[serde(rename = "snapshot.storage.kubernetes.io/is-default-class")]
+    pub default_snapshot_class: Option<String>,
     /// The class of a claim or volume, as it was named before Kubernetes 1.6.
     #[serde(rename = "volume.beta.kubernetes.io/storage-class")]
     pub class_beta: Option<String>,

@@ -240,7 +240,7 @@ fn attention(urgency: Urgency, reason: String) -> Option<Attention> {
     Some(Attention { urgency, reason })
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST_MESSAGE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::attention;
+use super::{attention, snapshots};
 use crate::model::cluster_map::{ClusterMap, Declared, DeclaredPath, inline_volumes};
 use crate::model::inventory::Inventory;
 use crate::model::workload::{Claim, NamespacedName, Pod, StorageSource};
@@ -19,6 +19,7 @@ pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
     };
     map.claim_attention = attention::of_claims(&map);
     map.volume_attention = attention::of_volumes(&map);
+    snapshots::join(&mut map);
     map.declared = declared(&map);
     map
 }

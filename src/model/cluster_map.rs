@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::inventory::Inventory;
+use super::snapshot::{Snapshot, SnapshotApi, SnapshotKey};
 use super::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource};
 
 /// Why something needs attention, the most urgent first.
@@ -70,6 +71,14 @@ pub struct ClusterMap {
     pub claim_attention: BTreeMap<NamespacedName, Attention>,
     /// PersistentVolumes that need attention.
     pub volume_attention: BTreeMap<String, Attention>,
+    /// The snapshots of each claim, those that were taken last first.
+    pub claim_snapshots: HashMap<NamespacedName, Vec<SnapshotKey>>,
+    /// The PersistentVolume that each snapshot was taken of.
+    pub snapshot_volumes: HashMap<SnapshotKey, String>,
+    /// Snapshots that need attention.
+    pub snapshot_attention: BTreeMap<SnapshotKey, Attention>,
+    /// Contents of snapshots that need attention, by API and name.
+    pub snapshot_content_attention: BTreeMap<(SnapshotApi, String), Attention>,
     /// What this node's folders cannot tell of its pods' volumes.
     pub declared: Declared,
 }
@@ -88,6 +97,18 @@ impl ClusterMap {
     /// A PersistentVolume by name.
     pub fn volume(&self, name: &str) -> Option<&Arc<PersistentVolume>> {
         self.inventory.volumes.get(name)
+    }
+
+    /// The snapshots of a claim, those that were taken last first.
+    pub fn snapshots(&self, claim: &NamespacedName) -> impl Iterator<Item = &Snapshot> {
+        let keys = self.claim_snapshots.get(claim).into_iter().flatten();
+        keys.filter_map(|key| self.inventory.snapshot(key))
+    }
+
+    /// The latest snapshot of a claim from which a volume can be restored.
+    pub fn newest_snapshot(&self, claim: &NamespacedName) -> Option<&Snapshot> {
+        self.snapshots(claim)
+            .find(|snapshot| snapshot.ready == Some(true))
     }
 
     /// The pods that use a claim and have not ended.

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fault::Fault;
+use super::snapshot::{
+    ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass, SnapshotContent,
+    SnapshotKey, SnapshotSource,
+};
 use super::workload::{
     Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
 };
@@ -61,11 +65,21 @@ pub enum ResourceKind {
     Nodes,
     /// CSIDrivers.
     Drivers,
+    /// VolumeSnapshots.
+    Snapshots,
+    /// VolumeSnapshotContents.
+    SnapshotContents,
+    /// VolumeSnapshotClasses.
+    SnapshotClasses,
+    /// VolumeSnapshots of the API before CSI.
+    ExternalSnapshots,
+    /// VolumeSnapshotData of the API before CSI.
+    ExternalSnapshotData,
 }
 
 impl ResourceKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Pods,
         Self::Claims,
         Self::Volumes,
@@ -73,9 +87,14 @@ impl ResourceKind {
         Self::Attachments,
         Self::Nodes,
         Self::Drivers,
+        Self::Snapshots,
+        Self::SnapshotContents,
+        Self::SnapshotClasses,
+        Self::ExternalSnapshots,
+        Self::ExternalSnapshotData,
     ];
 
-    /// The name in the API's paths, in rules and in labels.
+    /// The name in the API's paths and in rules.
     pub fn resource(self) -> &'static str {
         match self {
             Self::Pods => "pods",
@@ -85,7 +104,25 @@ impl ResourceKind {
             Self::Attachments => "volumeattachments",
             Self::Nodes => "nodes",
             Self::Drivers => "csidrivers",
+            Self::Snapshots | Self::ExternalSnapshots => "volumesnapshots",
+            Self::SnapshotContents => "volumesnapshotcontents",
+            Self::SnapshotClasses => "volumesnapshotclasses",
+            Self::ExternalSnapshotData => "volumesnapshotdatas",
         }
+    }
+
+    /// The name for people and in labels, which tells it from all others.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ExternalSnapshots => "volumesnapshots.volumesnapshot.external-storage.k8s.io",
+            Self::ExternalSnapshotData => "volumesnapshotdatas.volumesnapshot.external-storage.k8s.io",
+            other => other.resource(),
+        }
+    }
+
+    /// True for what a cluster need not have: custom resources, whose definitions may come and go.
+    pub fn is_optional(self) -> bool {
+        self.group() == SnapshotApi::Csi.group() || self.group() == SnapshotApi::ExternalStorage.group()
     }
 
     /// The API's group; empty for the core API.
@@ -93,6 +130,8 @@ impl ResourceKind {
         match self {
             Self::Pods | Self::Claims | Self::Volumes | Self::Nodes => "",
             Self::Classes | Self::Attachments | Self::Drivers => "storage.k8s.io",
+            Self::Snapshots | Self::SnapshotContents | Self::SnapshotClasses => SnapshotApi::Csi.group(),
+            Self::ExternalSnapshots | Self::ExternalSnapshotData => SnapshotApi::ExternalStorage.group(),
         }
     }
 }
@@ -197,6 +236,16 @@ pub struct Inventory {
     pub nodes: Objects<String, Node>,
     /// CSI drivers by name.
     pub drivers: Objects<String, CsiDriver>,
+    /// Snapshots by namespace and name.
+    pub snapshots: Objects<NamespacedName, Snapshot>,
+    /// Contents of snapshots by name.
+    pub snapshot_contents: Objects<String, SnapshotContent>,
+    /// Classes of snapshots by name.
+    pub snapshot_classes: Objects<String, SnapshotClass>,
+    /// Snapshots of the API before CSI by namespace and name.
+    pub external_snapshots: Objects<NamespacedName, ExternalSnapshot>,
+    /// Data of those by name.
+    pub external_snapshot_data: Objects<String, ExternalSnapshotData>,
     /// How it stands with each kind that is read. A kind that is not in it is not read in this role.
     pub watches: BTreeMap<ResourceKind, WatchState>,
     /// Objects and kinds that could not be read.
@@ -231,6 +280,42 @@ impl Inventory {
         let claim = self.claims.get(&reference.name)?;
         let same = reference.uid.as_ref().is_none_or(|uid| *uid == claim.uid);
         (same && claim.volume.as_deref() == Some(volume.name.as_str())).then_some(claim)
+    }
+
+    /// Snapshots of both APIs, each in order of name.
+    pub fn all_snapshots(&self) -> impl Iterator<Item = &Snapshot> {
+        let of_old = self.external_snapshots.values().map(|snapshot| &snapshot.0);
+        self.snapshots.values().map(|snapshot| &**snapshot).chain(of_old)
+    }
+
+    /// Contents of snapshots of both APIs, each in order of name.
+    pub fn all_snapshot_contents(&self) -> impl Iterator<Item = &SnapshotContent> {
+        let of_old = self.external_snapshot_data.values().map(|data| &data.0);
+        self.snapshot_contents
+            .values()
+            .map(|content| &**content)
+            .chain(of_old)
+    }
+
+    /// A snapshot by its key.
+    pub fn snapshot(&self, (api, name): &SnapshotKey) -> Option<&Snapshot> {
+        match api {
+            SnapshotApi::Csi => self.snapshots.get(name).map(|snapshot| &**snapshot),
+            SnapshotApi::ExternalStorage => self.external_snapshots.get(name).map(|snapshot| &snapshot.0),
+        }
+    }
+
+    /// The content of a snapshot, if it is still that one's.
+    pub fn content_of(&self, snapshot: &Snapshot) -> Option<&SnapshotContent> {
+        let name = snapshot.content.as_ref().or(match &snapshot.source {
+            Some(SnapshotSource::Content(name)) => Some(name),
+            _ => None,
+        })?;
+        let content = match snapshot.api {
+            SnapshotApi::Csi => &**self.snapshot_contents.get(name)?,
+            SnapshotApi::ExternalStorage => &self.external_snapshot_data.get(name)?.0,
+        };
+        content.is_of(snapshot).then_some(content)
     }
 
     /// The nodes that an affinity names one by one, in order; none where it names zones or anything else that many nodes share.

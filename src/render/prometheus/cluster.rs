@@ -79,7 +79,7 @@ const STALE_SINCE: Family = gauge(
 
 const LEFT_OUT: Family = gauge(
     "report_left_out_objects",
-    "Claims and volumes for which the latest Scope report has no room: those that need attention come first.",
+    "Claims, volumes and snapshots for which the latest Scope report has no room: those that need attention come first.",
 );
 
 /// All families that this file knows, for the reference.
@@ -121,6 +121,7 @@ pub fn write(page: &mut Page<'_>, map: &ClusterMap) {
             ("persistentvolumes", inventory.volumes.len()),
             ("storageclasses", inventory.classes.len()),
             ("volumeattachments", inventory.attachments.len()),
+            ("volumesnapshots", inventory.all_snapshots().count()),
         ] {
             samples.add(&Labels::one("resource", kind), number);
         }
@@ -132,7 +133,7 @@ pub fn write_watches(page: &mut Page<'_>, inventory: &Inventory) {
     let watches: Vec<_> = inventory
         .watches
         .iter()
-        .map(|(kind, state)| (state, Labels::one("resource", kind.resource())))
+        .map(|(kind, state)| (state, Labels::one("resource", kind.name())))
         .collect();
     page.family(&WATCH_SYNCED, |samples| {
         for (state, labels) in &watches {

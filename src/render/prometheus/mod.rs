@@ -7,6 +7,7 @@ pub mod exposition;
 pub mod filesystems;
 pub mod itself;
 pub mod negotiation;
+pub mod snapshots;
 pub mod volumes;
 
 use self::exposition::{Format, Page};
@@ -24,6 +25,7 @@ pub fn write_node_page(state: &State, itself: &SelfFigures, format: Format, take
     if let Some(map) = &state.topology.cluster {
         if map.inventory.role.sees_cluster() {
             cluster::write(&mut page, map);
+            snapshots::write(&mut page, map);
         }
         cluster::write_watches(&mut page, &map.inventory);
     }
@@ -44,6 +46,7 @@ pub fn write_cluster_page(
 ) {
     let mut page = Page::new(format, take);
     cluster::write(&mut page, map);
+    snapshots::write(&mut page, map);
     cluster::write_watches(&mut page, inventory);
     cluster::write_left_out(&mut page, left_out);
     itself::write(&mut page, &[], itself);

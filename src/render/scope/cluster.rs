@@ -9,9 +9,10 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use super::report::{Node, Plugin, Report, Topology};
-use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, objects, timestamp};
-use crate::model::cluster_map::{ClusterMap, Urgency};
+use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, objects, snapshots, timestamp};
+use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::Inventory;
+use crate::model::snapshot::{Snapshot, SnapshotApi, SnapshotContent};
 use crate::model::workload::{Claim, PersistentVolume};
 
 /// The plugin's name in Scope's footer.
@@ -25,7 +26,7 @@ const MOST_BYTES: usize = 1_800_000;
 pub struct ClusterReport {
     /// As it is sent.
     pub bytes: Vec<u8>,
-    /// Claims and volumes for which there was no room.
+    /// Claims, volumes, snapshots and their contents for which there was no room.
     pub left_out: usize,
 }
 
@@ -40,19 +41,26 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
         .filter_map(|class| objects::class_node(class, &taken_at));
     let mut description = ABOUT.to_owned();
     if selected.left_out > 0 {
-        let all = map.inventory.claims.len() + map.inventory.volumes.len();
+        let all = selected.left_out
+            + selected.claims.len()
+            + selected.volumes.len()
+            + selected.snapshots.len()
+            + selected.contents.len();
         let _ = write!(
             description,
-            " ({} of {all} claims and volumes; those that need attention come first)",
+            " ({} of {all} claims, volumes and snapshots; those that need attention come first)",
             all - selected.left_out
         );
     }
     description.push_str(&staleness(&map.inventory));
+    let (snapshot, snapshot_content) = snapshot_topologies(map, selected.snapshots, selected.contents);
     let report = Report {
         host: None,
         pod: None,
         claim: Some(objects::topology(selected.claims, objects::claim_templates())),
         storage_class: Some(objects::topology(classes, objects::class_templates())),
+        snapshot,
+        snapshot_content,
         persistent_volume: Topology {
             metric_templates: disks::metric_templates(),
             ..objects::topology(selected.volumes, disks::metadata_templates(true))
@@ -72,6 +80,22 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
     }
 }
 
+/// Snapshots and their contents as topologies; none where the cluster has no such thing.
+pub(super) fn snapshot_topologies<'a>(
+    map: &ClusterMap,
+    snapshots: Vec<Node<'a>>,
+    contents: Vec<Node<'a>>,
+) -> (Option<Topology<'a>>, Option<Topology<'a>>) {
+    let inventory = &map.inventory;
+    if inventory.all_snapshots().next().is_none() && inventory.all_snapshot_contents().next().is_none() {
+        return (None, None);
+    }
+    (
+        Some(objects::topology(snapshots, snapshots::snapshot_templates())),
+        Some(objects::topology(contents, snapshots::content_templates())),
+    )
+}
+
 /// What is not heard any more, and since when; empty while all is.
 pub(super) fn staleness(inventory: &Inventory) -> String {
     let mut text = String::new();
@@ -81,7 +105,7 @@ pub(super) fn staleness(inventory: &Inventory) -> String {
         let _ = write!(
             text,
             "; {} {}: {}, since {}",
-            kind.resource(),
+            kind.name(),
             if state.synced {
                 "as last known"
             } else {
@@ -94,15 +118,23 @@ pub(super) fn staleness(inventory: &Inventory) -> String {
     text
 }
 
-/// Claims and volumes of the API as nodes.
+/// Objects of the API as nodes.
 #[derive(Debug, Default)]
 pub(super) struct Selected<'a> {
     pub(super) claims: Vec<Node<'a>>,
     pub(super) volumes: Vec<Node<'a>>,
+    pub(super) snapshots: Vec<Node<'a>>,
+    pub(super) contents: Vec<Node<'a>>,
     pub(super) left_out: usize,
 }
 
-/// As many claims and volumes as fit into so many bytes, the most urgent first; volumes in `known` are told of elsewhere.
+/// Objects that are told of together.
+enum Told<'a> {
+    Claim(Option<&'a Claim>, Option<&'a PersistentVolume>),
+    Snapshot(Option<&'a Snapshot>, Option<&'a SnapshotContent>),
+}
+
+/// As many claims, volumes and snapshots as fit into so many bytes, the most urgent first; volumes in `known` are told of elsewhere.
 pub(super) fn select<'a>(
     map: &'a ClusterMap,
     known: &BTreeSet<&str>,
@@ -112,11 +144,25 @@ pub(super) fn select<'a>(
     let mut selected = Selected::default();
     let mut seen = known.clone();
     let mut bytes = 0;
-    for (claim, volume) in in_order(map) {
-        let volume = volume.filter(|volume| seen.insert(&volume.name));
-        let claim = claim.and_then(|claim| objects::claim_node(map, claim, taken_at));
-        let volume = volume.and_then(|volume| objects::volume_node(map, volume, taken_at));
-        for (node, nodes) in [(claim, &mut selected.claims), (volume, &mut selected.volumes)] {
+    for told in in_order(map) {
+        let nodes = match told {
+            Told::Claim(claim, volume) => {
+                let volume = volume.filter(|volume| seen.insert(&volume.name));
+                let claim = claim.and_then(|claim| objects::claim_node(map, claim, taken_at));
+                let volume = volume.and_then(|volume| objects::volume_node(map, volume, taken_at));
+                [(claim, &mut selected.claims), (volume, &mut selected.volumes)]
+            }
+            Told::Snapshot(snapshot, content) => {
+                let snapshot =
+                    snapshot.and_then(|snapshot| snapshots::snapshot_node(map, snapshot, taken_at));
+                let content = content.and_then(|content| snapshots::content_node(map, content, taken_at));
+                [
+                    (snapshot, &mut selected.snapshots),
+                    (content, &mut selected.contents),
+                ]
+            }
+        };
+        for (node, nodes) in nodes {
             let Some(node) = node else { continue };
             // Once something had no room, nothing less urgent takes its place.
             if selected.left_out == 0 {
@@ -132,37 +178,48 @@ pub(super) fn select<'a>(
     selected
 }
 
-/// Claims with their volumes, and volumes without a claim, the most urgent first.
-fn in_order(map: &ClusterMap) -> Vec<(Option<&Claim>, Option<&PersistentVolume>)> {
+/// Claims with their volumes, volumes without a claim, snapshots with their contents, and contents without a snapshot, the most
+/// urgent first.
+fn in_order(map: &ClusterMap) -> Vec<Told<'_>> {
     let inventory = &map.inventory;
-    let mut order: Vec<(Option<Urgency>, Option<&Claim>, Option<&PersistentVolume>)> = Vec::new();
+    let mut order: Vec<(Option<Urgency>, Told<'_>)> = Vec::new();
+    let most_urgent = |attention: [Option<&Attention>; 2]| {
+        let urgencies = attention.into_iter().flatten();
+        urgencies.map(|attention| attention.urgency).min()
+    };
     for claim in inventory.claims.values() {
         let volume = claim.volume.as_ref().and_then(|name| inventory.volumes.get(name));
-        let own = map
-            .claim_attention
-            .get(&claim.name)
-            .map(|attention| attention.urgency);
-        let of_volume = volume
-            .and_then(|volume| map.volume_attention.get(&volume.name))
-            .map(|attention| attention.urgency);
-        let urgency = [own, of_volume].into_iter().flatten().min();
-        order.push((urgency, Some(claim), volume.map(|volume| &**volume)));
+        let of_volume = volume.and_then(|volume| map.volume_attention.get(&volume.name));
+        let urgency = most_urgent([map.claim_attention.get(&claim.name), of_volume]);
+        order.push((urgency, Told::Claim(Some(claim), volume.map(|volume| &**volume))));
     }
     for volume in inventory
         .volumes
         .values()
         .filter(|volume| map.claim(&volume.name).is_none())
     {
-        let urgency = map
-            .volume_attention
-            .get(&volume.name)
-            .map(|attention| attention.urgency);
-        order.push((urgency, None, Some(volume)));
+        let urgency = most_urgent([map.volume_attention.get(&volume.name), None]);
+        order.push((urgency, Told::Claim(None, Some(volume))));
     }
-    // Claims and volumes come in order of name, and stay in it where they are as urgent as each other.
-    order.sort_by_key(|(urgency, ..)| (urgency.is_none(), *urgency));
-    order
-        .into_iter()
-        .map(|(_, claim, volume)| (claim, volume))
-        .collect()
+    let mut bound: BTreeSet<(SnapshotApi, &str)> = BTreeSet::new();
+    for snapshot in inventory.all_snapshots() {
+        let content = inventory.content_of(snapshot);
+        bound.extend(content.map(|content| (content.api, content.name.as_str())));
+        let of_content = content.and_then(|content| {
+            map.snapshot_content_attention
+                .get(&(content.api, content.name.clone()))
+        });
+        let urgency = most_urgent([map.snapshot_attention.get(&snapshot.key()), of_content]);
+        order.push((urgency, Told::Snapshot(Some(snapshot), content)));
+    }
+    for content in inventory.all_snapshot_contents() {
+        if !bound.contains(&(content.api, content.name.as_str())) {
+            let key = (content.api, content.name.clone());
+            let urgency = most_urgent([map.snapshot_content_attention.get(&key), None]);
+            order.push((urgency, Told::Snapshot(None, Some(content))));
+        }
+    }
+    // What is as urgent as each other stays in the order of name, claims and volumes first.
+    order.sort_by_key(|(urgency, _)| (urgency.is_none(), *urgency));
+    order.into_iter().map(|(_, told)| told).collect()
 }

@@ -8,6 +8,10 @@ pub const CLAIM: &str = "persistent_volume_claim";
 pub const PERSISTENT_VOLUME: &str = "persistent_volume";
 /// StorageClasses.
 pub const STORAGE_CLASS: &str = "storage_class";
+/// VolumeSnapshots.
+pub const VOLUME_SNAPSHOT: &str = "volume_snapshot";
+/// Contents of snapshots.
+pub const VOLUME_SNAPSHOT_DATA: &str = "volume_snapshot_data";
 
 /// The host that Scope's own probe reports as well.
 pub fn host(host_id: &str) -> String {

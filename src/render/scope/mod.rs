@@ -12,6 +12,7 @@ pub mod ids;
 mod objects;
 pub mod report;
 mod series;
+mod snapshots;
 mod volumes;
 
 use std::borrow::Cow;
@@ -51,6 +52,7 @@ pub fn report(state: &State) -> Vec<u8> {
     let host = ids::host(&state.host_id);
     let mut persistent_volume = disks::topology(state, &shown, &window, &taken_at, &host);
     let (mut pod, mut claim, mut storage_class) = (None, None, None);
+    let (mut snapshot, mut snapshot_content) = (None, None);
     let mut description = description(shown.len(), all);
     if let Some(map) = state.topology.cluster.as_deref() {
         let objects = Objects::of(state, map, &host, &taken_at);
@@ -63,6 +65,7 @@ pub fn report(state: &State) -> Vec<u8> {
             ..objects::topology(objects.claims, objects::claim_templates())
         });
         storage_class = Some(objects::topology(objects.classes, objects::class_templates()));
+        (snapshot, snapshot_content) = cluster::snapshot_topologies(map, objects.snapshots, objects.contents);
         let unheard = cluster::staleness(&map.inventory);
         if !unheard.is_empty() {
             description = Cow::Owned(format!("{description}{unheard}"));
@@ -73,6 +76,8 @@ pub fn report(state: &State) -> Vec<u8> {
         pod,
         claim,
         storage_class,
+        snapshot,
+        snapshot_content,
         persistent_volume,
         plugins: [Plugin {
             id: PLUGIN_ID,
@@ -93,6 +98,8 @@ struct Objects<'a> {
     classes: Vec<Node<'a>>,
     /// Those that no pod of this node has mounted.
     volumes: Vec<Node<'a>>,
+    snapshots: Vec<Node<'a>>,
+    contents: Vec<Node<'a>>,
 }
 
 impl<'a> Objects<'a> {
@@ -153,6 +160,8 @@ impl<'a> Objects<'a> {
             claims: selected.claims,
             classes,
             volumes: selected.volumes,
+            snapshots: selected.snapshots,
+            contents: selected.contents,
         }
     }
 }

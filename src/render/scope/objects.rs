@@ -11,6 +11,7 @@ use super::facts::{
 };
 use super::ids;
 use super::report::{MetadataTemplate, Node, Topology};
+use super::snapshots::source_of;
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::{Attention, ClusterMap};
 use crate::model::workload::{
@@ -30,9 +31,11 @@ const CLAIM_MODES: Fact = ("storage_claim_access_modes", "Access modes");
 const CLAIM_MODE: Fact = ("storage_claim_volume_mode", "Volume mode");
 const CLAIM_MADE_FROM: Fact = ("storage_claim_source", "Made from");
 const CLAIM_CREATED: Fact = ("storage_claim_created", "Created");
+const CLAIM_SNAPSHOTS: Fact = ("storage_claim_snapshots", "Snapshots");
+const CLAIM_NEWEST_SNAPSHOT: Fact = ("storage_claim_newest_snapshot", "Newest snapshot ready");
 const CLAIM_DELETED: Fact = ("storage_claim_deleted", "Deleted");
 
-const CLAIM_FACTS: [Fact; 14] = [
+const CLAIM_FACTS: [Fact; 16] = [
     (NODE_TYPE, "Type"),
     CLAIM_ATTENTION,
     CLAIM_PHASE,
@@ -44,6 +47,8 @@ const CLAIM_FACTS: [Fact; 14] = [
     CLAIM_VOLUME,
     CLAIM_MODES,
     CLAIM_MODE,
+    CLAIM_SNAPSHOTS,
+    CLAIM_NEWEST_SNAPSHOT,
     CLAIM_MADE_FROM,
     CLAIM_CREATED,
     CLAIM_DELETED,
@@ -194,6 +199,12 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
         (CLAIM_MODE.0, Some(Cow::Borrowed(claim.mode.as_str()))),
         (CLAIM_MADE_FROM.0, source),
         (CLAIM_CREATED.0, moment(claim.created)),
+        (CLAIM_SNAPSHOTS.0, snapshots(map, claim)),
+        (
+            CLAIM_NEWEST_SNAPSHOT.0,
+            map.newest_snapshot(&claim.name)
+                .and_then(|snapshot| moment(snapshot.taken)),
+        ),
         (CLAIM_DELETED.0, moment(claim.deletion)),
     ];
     Some(Node {
@@ -201,9 +212,23 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
         topology: ids::CLAIM,
         latest: latest(taken_at, facts),
         metrics: BTreeMap::new(),
-        adjacency: Vec::new(),
+        adjacency: source_of(map, claim).into_iter().collect(),
         parents: BTreeMap::new(),
     })
+}
+
+/// `3, of them 2 ready`; `None` where the claim has none.
+fn snapshots(map: &ClusterMap, claim: &Claim) -> Option<Cow<'static, str>> {
+    let all = map.snapshots(&claim.name).count();
+    let ready = map
+        .snapshots(&claim.name)
+        .filter(|snapshot| snapshot.ready == Some(true))
+        .count();
+    match (all, all - ready) {
+        (0, _) => None,
+        (_, 0) => Some(Cow::Owned(all.to_string())),
+        _ => Some(Cow::Owned(format!("{all}, of them {ready} ready"))),
+    }
 }
 
 /// A storage class.
@@ -294,7 +319,7 @@ fn described(volume: &DeclaredVolume) -> Option<String> {
     Some(format!("{}: {what}", volume.name))
 }
 
-fn attention(attention: Option<&Attention>) -> Option<Cow<'_, str>> {
+pub(super) fn attention(attention: Option<&Attention>) -> Option<Cow<'_, str>> {
     attention.map(|attention| Cow::Owned(format!("{}: {}", attention.urgency.as_str(), attention.reason)))
 }
 
@@ -310,7 +335,7 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-fn bytes(bytes: Option<u64>) -> Option<Cow<'static, str>> {
+pub(super) fn bytes(bytes: Option<u64>) -> Option<Cow<'static, str>> {
     bytes.map(|bytes| Cow::Owned(Bytes(bytes).to_string()))
 }
 
@@ -320,7 +345,7 @@ fn modes(modes: &[AccessMode]) -> Option<Cow<'static, str>> {
 }
 
 /// A moment as a text: an age would be another one at every look.
-fn moment(seconds: Option<i64>) -> Option<Cow<'static, str>> {
+pub(super) fn moment(seconds: Option<i64>) -> Option<Cow<'static, str>> {
     let moment = jiff::Timestamp::from_second(seconds?).ok()?;
     Some(Cow::Owned(format!("{moment:.0}")))
 }

@@ -20,6 +20,12 @@ pub struct Report<'a> {
     /// Storage classes.
     #[serde(rename = "StorageClass", skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<Topology<'a>>,
+    /// Snapshots.
+    #[serde(rename = "VolumeSnapshot", skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Topology<'a>>,
+    /// Contents of snapshots.
+    #[serde(rename = "VolumeSnapshotData", skip_serializing_if = "Option::is_none")]
+    pub snapshot_content: Option<Topology<'a>>,
     /// Volumes and, in an unpatched Scope, disks.
     #[serde(rename = "PersistentVolume")]
     pub persistent_volume: Topology<'a>,

@@ -9,6 +9,7 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::device::{DeviceNumber, DeviceType};
 use crate::model::mount::{FilesystemUsage, UsageError};
 use crate::model::placement::{Medium, Volume};
+use crate::model::snapshot::Snapshot;
 use crate::model::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource, StorageSource};
 use crate::state::State;
 
@@ -162,13 +163,40 @@ fn add_claim(
     };
     let claim = cluster.inventory.claims.get(name);
     rows.push(claim_row(cluster, name, claim.map(|claim| &**claim), own));
-    let own = format!("{further}└─");
-    let further = format!("{further}  ");
+    let snapshots: Vec<&Snapshot> = cluster.snapshots(name).collect();
+    let (own, below) = branch(snapshots.is_empty());
+    let (own, below) = (format!("{further}{own}"), format!("{further}{below}"));
     if let Some(volume) = volume {
-        add_volume(state, volume, &own, &further, rows);
+        add_volume(state, volume, &own, &below, rows);
     } else if let Some(object) = claim.and_then(|claim| cluster.volume(claim.volume.as_deref()?)) {
         rows.push(object_row(cluster, object, &own));
     }
+    let last = snapshots.len().saturating_sub(1);
+    for (at, snapshot) in snapshots.into_iter().enumerate() {
+        let (own, _) = branch(at == last);
+        rows.push(snapshot_row(cluster, snapshot, &format!("{further}{own}")));
+    }
+}
+
+fn snapshot_row(cluster: &ClusterMap, snapshot: &Snapshot, indent: &str) -> Row {
+    let mut row: Row = Default::default();
+    row[0] = format!("{indent}{}", snapshot.name.name);
+    "snapshot".clone_into(&mut row[1]);
+    row[SIZE] = snapshot
+        .restore_size
+        .map(|size| Bytes(size).to_string())
+        .unwrap_or_default();
+    row[MODEL] = snapshot.class.clone().unwrap_or_default();
+    row[SERIAL] = cluster
+        .inventory
+        .content_of(snapshot)
+        .and_then(|content| content.handle.clone())
+        .unwrap_or_default();
+    row[NOTE] = match cluster.snapshot_attention.get(&snapshot.key()) {
+        Some(attention) => format!("{}: {}", attention.urgency.as_str(), attention.reason),
+        None => "ready".to_owned(),
+    };
+    row
 }
 
 fn claim_row(cluster: &ClusterMap, name: &NamespacedName, claim: Option<&Claim>, indent: &str) -> Row {
@@ -244,7 +272,15 @@ pub(super) fn attention(state: &State) -> String {
         .volume_attention
         .iter()
         .map(|(name, attention)| (attention, "volume", name.clone()));
-    let mut all: Vec<_> = claims.chain(volumes).collect();
+    let snapshots = cluster
+        .snapshot_attention
+        .iter()
+        .map(|((_, name), attention)| (attention, "snapshot", name.to_string()));
+    let contents = cluster
+        .snapshot_content_attention
+        .iter()
+        .map(|((_, name), attention)| (attention, "snapshot content", name.clone()));
+    let mut all: Vec<_> = claims.chain(volumes).chain(snapshots).chain(contents).collect();
     all.sort_by(|one, two| (one.0.urgency, one.1, &one.2).cmp(&(two.0.urgency, two.1, &two.2)));
     let mut text = String::new();
     for (attention, kind, name) in all {
