@@ -179,7 +179,8 @@ impl<S: Stream> Connection<S> {
         while self.received.len() < length {
             self.receive(deadline)?;
         }
-        Ok(self.received.drain(..length).collect())
+        let rest = self.received.split_off(length);
+        Ok(std::mem::replace(&mut self.received, rest))
     }
 
     fn receive(&mut self, deadline: Instant) -> io::Result<()> {
@@ -188,7 +189,7 @@ impl<S: Stream> Connection<S> {
             return Err(ErrorKind::TimedOut.into());
         }
         self.stream.limit_reads(left)?;
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = [0; 64 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(length) => {

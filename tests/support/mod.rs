@@ -11,14 +11,18 @@
 )]
 
 pub mod api_server;
+pub mod asker;
 pub mod clusters;
+pub mod etcd;
 pub mod exposition;
 pub mod fixture;
 pub mod generated;
 pub mod http;
+pub mod large_cluster;
 pub mod loop_device;
 pub mod node_with_pods;
 pub mod reading;
+pub mod relay;
 pub mod report;
 pub mod scope_contract;
 pub mod scripted_api;
