@@ -5,6 +5,7 @@
 
 mod faults;
 mod life;
+mod node_process;
 mod odd_objects;
 mod rights;
 #[path = "../support/mod.rs"]
@@ -24,11 +25,9 @@ const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
 const VOLUMES: &str = "/api/v1/persistentvolumes";
 const CLASSES: &str = "/apis/storage.k8s.io/v1/storageclasses";
 
-/// How long after a change the program's answers may be those of before. `TIME_SLACK` makes it so many times longer, on a machine
-/// that does other things meanwhile.
+/// How long after a change the program's answers may be those of before.
 fn soon() -> Duration {
-    let slack = std::env::var("TIME_SLACK").map_or(1.0, |text| text.parse().expect("TIME_SLACK is a number"));
-    Duration::from_secs(2).mul_f64(slack)
+    Duration::from_secs(2).mul_f64(support::time_slack())
 }
 
 fn settings(role: Role) -> Settings {

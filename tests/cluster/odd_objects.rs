@@ -18,7 +18,7 @@ const HANDLE: &str = "pool/\"a\\b\"\n\t<script>&amp; ünï 磁盘 \u{1f4be} {}";
 /// The longest name with every character that a name may have.
 fn long_name() -> String {
     let part = "0123456789-abcdefghijklmnopqrstuvwxyz";
-    let mut name = vec![part; 6].join(".");
+    let mut name = [part; 6].join(".");
     name.push_str(".end-of-it-all-0123456789");
     name
 }
@@ -32,22 +32,9 @@ fn bare(version: &str, kind: &str, namespace: Option<&str>) -> Value {
     object
 }
 
-#[tokio::test]
-#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
-async fn odd_objects_are_shown_and_break_nothing() {
-    let api = ApiServer::start(&["prober"]);
-    api.grant("prober", &shipped(Role::Cluster)).await;
-    let name = long_name();
-    assert!((240..=253).contains(&name.len()), "{}", name.len());
-    api.create(CLASSES, &class(&name)).await;
-    api.create(PODS, &pod(&name, &name, &name)).await;
-    let mut odd = volume(&name, &name);
-    odd["spec"]["csi"]["volumeHandle"] = json!(HANDLE);
-    odd["spec"]["storageClassName"] = json!(name);
-    odd["spec"]["mountOptions"] = json!(["x=\"\\\n"]);
-    api.create(VOLUMES, &odd).await;
-    let etcd = api.etcd();
-    etcd.put(&[
+/// One of each kind.
+fn all_bare() -> [(String, Value); 7] {
+    [
         ("pods/default/bare".into(), bare("v1", "Pod", Some("default"))),
         (
             "persistentvolumeclaims/default/bare".into(),
@@ -70,8 +57,25 @@ async fn odd_objects_are_shown_and_break_nothing() {
             "csidrivers/bare".into(),
             bare("storage.k8s.io/v1", "CSIDriver", None),
         ),
-    ])
-    .await;
+    ]
+}
+
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn odd_objects_are_shown_and_break_nothing() {
+    let api = ApiServer::start(&["prober"]);
+    api.grant("prober", &shipped(Role::Cluster)).await;
+    let name = long_name();
+    assert!((240..=253).contains(&name.len()), "{}", name.len());
+    api.create(CLASSES, &class(&name)).await;
+    api.create(PODS, &pod(&name, &name, &name)).await;
+    let mut odd = volume(&name, &name);
+    odd["spec"]["csi"]["volumeHandle"] = json!(HANDLE);
+    odd["spec"]["storageClassName"] = json!(name);
+    odd["spec"]["mountOptions"] = json!(["x=\"\\\n"]);
+    api.create(VOLUMES, &odd).await;
+    let etcd = api.etcd();
+    etcd.put(&all_bare()).await;
 
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("prober");

@@ -189,7 +189,7 @@ impl<S: Stream> Connection<S> {
             return Err(ErrorKind::TimedOut.into());
         }
         self.stream.limit_reads(left)?;
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = [0; 16 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(length) => {

@@ -45,6 +45,12 @@ pub fn within<T, E: Display>(limit: Duration, mut attempt: impl FnMut() -> Resul
     }
 }
 
+/// How many times longer than promised a time may be: the environment variable `TIME_SLACK`, for machines that do other things
+/// meanwhile; 1 where nothing is said. Times are the machine's as well; bytes are the program's alone.
+pub fn time_slack() -> f64 {
+    std::env::var("TIME_SLACK").map_or(1.0, |text| text.parse().expect("TIME_SLACK is a number"))
+}
+
 /// `Ok` where `holds`, else what is missing: for [`within`].
 pub fn expect_that(holds: bool, missing: impl Display) -> Result<(), String> {
     if holds { Ok(()) } else { Err(missing.to_string()) }
