@@ -107,7 +107,7 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
 
 fn start_log(arguments: &LogArguments) -> anyhow::Result<()> {
     // What the client meets is a fault of ours, told once; it would tell it at every attempt, and whole answers with it.
-    let directives = format!("kube_client=error,kube_runtime=error,{}", arguments.log_level);
+    let directives = format!("kube_client=off,kube_runtime=error,{}", arguments.log_level);
     let filter: Targets = directives.parse().with_context(|| {
         format!(
             "`--log-level {}` is neither a level nor a filter",

@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io;
 use std::time::SystemTime;
 
 use super::report::{Node, Plugin, Report, Topology};
-use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, objects, timestamp};
+use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, ids, objects, timestamp};
 use crate::model::cluster_map::{ClusterMap, Urgency};
 use crate::model::inventory::Inventory;
 use crate::model::workload::{Claim, PersistentVolume};
@@ -111,18 +112,27 @@ pub(super) fn select<'a>(
 ) -> Selected<'a> {
     let mut selected = Selected::default();
     let mut seen = known.clone();
-    let mut bytes = 0;
+    let mut length = Length(0);
     for (claim, volume) in in_order(map) {
         let volume = volume.filter(|volume| seen.insert(&volume.name));
+        // Once something had no room, nothing less urgent takes its place.
+        if selected.left_out > 0 {
+            let uids = [claim.map(|claim| &claim.uid), volume.map(|volume| &volume.uid)];
+            selected.left_out += uids
+                .into_iter()
+                .flatten()
+                .filter(|uid| ids::is_usable(uid))
+                .count();
+            continue;
+        }
         let claim = claim.and_then(|claim| objects::claim_node(map, claim, taken_at));
         let volume = volume.and_then(|volume| objects::volume_node(map, volume, taken_at));
         for (node, nodes) in [(claim, &mut selected.claims), (volume, &mut selected.volumes)] {
             let Some(node) = node else { continue };
-            // Once something had no room, nothing less urgent takes its place.
-            if selected.left_out == 0 {
-                bytes += node.id.len() + serde_json::to_vec(&node).map_or(0, |json| json.len()) + 4;
-            }
-            if selected.left_out > 0 || bytes > most_bytes {
+            // Counting cannot fail.
+            let _ = serde_json::to_writer(&mut length, &node);
+            length.0 += node.id.len() + 4;
+            if selected.left_out > 0 || length.0 > most_bytes {
                 selected.left_out += 1;
             } else {
                 nodes.push(node);
@@ -130,6 +140,20 @@ pub(super) fn select<'a>(
         }
     }
     selected
+}
+
+/// Counts what is written, and keeps none of it.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Claims with their volumes, and volumes without a claim, the most urgent first.
