@@ -18,7 +18,7 @@ use scope_storage_probe::render::prometheus::{node_page, write_cluster_page};
 use scope_storage_probe::render::{scope, tree};
 use scope_storage_probe::state::State;
 use serde_json::Value;
-use support::clusters::{inventory, node};
+use support::clusters::{inventory, node, snapshots};
 use support::reading::WALL;
 use support::scope_contract::{Expectations, assert_holds};
 
@@ -39,13 +39,11 @@ fn checked(bytes: &[u8], plugin_id: &str, host: &str) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-#[test]
-fn a_cluster_with_every_sort_of_volume() {
-    let map = map();
+/// The report, the page and the tree of a cluster.
+fn shown(map: ClusterMap) -> [String; 3] {
     let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
     assert_eq!(report.left_out, 0);
     let report = checked(&report.bytes, "storage-cluster", "");
-    insta::assert_snapshot!("every-volume.report", format!("{report:#}"));
     let mut page = String::new();
     let itself = SelfFigures::default();
     write_cluster_page(
@@ -58,8 +56,66 @@ fn a_cluster_with_every_sort_of_volume() {
             page.push_str(piece);
         },
     );
+    let tree = tree::text(&State::of_cluster(Arc::new(map)));
+    [format!("{report:#}"), page, tree]
+}
+
+#[test]
+fn a_cluster_with_every_sort_of_volume() {
+    let [report, page, tree] = shown(map());
+    insta::assert_snapshot!("every-volume.report", report);
     insta::assert_snapshot!("every-volume.page", page);
-    insta::assert_snapshot!("every-volume.tree", tree::text(&State::of_cluster(Arc::new(map))));
+    insta::assert_snapshot!("every-volume.tree", tree);
+}
+
+#[test]
+fn a_cluster_with_snapshots_in_every_state() {
+    let [report, page, tree] = shown(cluster::map(Arc::new(snapshots())));
+    insta::assert_snapshot!("snapshots.report", report);
+    insta::assert_snapshot!("snapshots.page", page);
+    insta::assert_snapshot!("snapshots.tree", tree);
+}
+
+#[test]
+fn each_snapshot_that_is_not_well_says_why() {
+    let map = cluster::map(Arc::new(snapshots()));
+    let said: Vec<String> = map
+        .snapshot_attention
+        .iter()
+        .map(|((_, name), attention)| format!("{name}: {}: {}", attention.urgency.as_str(), attention.reason))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "shop/claimless: pending: its claim vanished does not exist",
+            "shop/classless: pending: its class weekly does not exist",
+            "shop/copying: pending: taken, and not ready yet",
+            "shop/failed: failed: the array has no room for snapshots",
+            "shop/leaving: deleting: deleted, and not gone yet",
+            "shop/lost: lost: bound to the content snapcontent-lost, which does not exist or is another snapshot's",
+            "shop/new: pending: not taken yet",
+        ]
+    );
+    let left: Vec<_> = map.snapshot_content_attention.values().collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(
+        left[0].reason,
+        "its snapshot shop/gone is gone, and its policy is to stay"
+    );
+}
+
+#[test]
+fn a_claims_snapshots_are_its_own_and_not_those_of_one_before_it() {
+    let map = cluster::map(Arc::new(snapshots()));
+    let of = |claim: &str| -> Vec<&str> {
+        map.snapshots(&NamespacedName::new("shop", claim))
+            .map(|snapshot| snapshot.name.name.as_str())
+            .collect()
+    };
+    assert_eq!(of("restored"), [] as [&str; 0], "`former` is of another volume");
+    assert_eq!(of("data").len(), 8);
+    let newest = map.newest_snapshot(&NamespacedName::new("shop", "data")).unwrap();
+    assert_eq!(newest.name.name, "ready");
 }
 
 #[test]

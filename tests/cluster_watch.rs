@@ -124,6 +124,28 @@ async fn a_version_that_is_refused_leads_to_a_new_list() {
         .await;
 }
 
+/// The server lets such a watch begin before it says that it cannot go on.
+#[tokio::test]
+async fn what_is_old_is_not_called_new_before_it_is_listed_anew() {
+    let api = ScriptedApi::start(for_classes(
+        |before| match before {
+            0 => Answer::list("10", &[class("a", "1")]),
+            1 => Answer::none(),
+            _ => Answer::list("90", &[class("b", "2")]),
+        },
+        |asked| match asked.before {
+            0 => Answer::broken(""),
+            1 => Answer::watch(&[event("ERROR", &status(410, "Expired", "too old"))]),
+            _ => Answer::watch(&[]),
+        },
+    ));
+    let watched = api.watch(&impatient());
+    let stale = |inventory: &Inventory| inventory.watches[&ResourceKind::Classes].error.is_some();
+    watched.until("the watch breaks", stale).await;
+    let back = watched.until("it is back", |inventory| !stale(inventory)).await;
+    assert_eq!(classes(&back), ["b"]);
+}
+
 #[tokio::test]
 async fn a_watch_that_ends_goes_on_from_the_last_bookmark() {
     let bookmark = json!({"kind": "StorageClass", "apiVersion": "storage.k8s.io/v1", "metadata": {"resourceVersion": "50"}});
@@ -558,6 +580,61 @@ async fn a_node_reads_what_its_pods_name_and_nothing_else() {
     );
     let reads = |name: &str| asked.iter().filter(|asked| asked.resource == name).count();
     assert_eq!((reads("data"), reads("pv-1")), (1, 1), "once each, for two pods");
+}
+
+/// The reckoning in `src/cluster/lookup.rs`, with a second in the place of ten minutes. A busy machine asks more rarely.
+#[tokio::test]
+async fn a_node_asks_for_each_claim_now_and_then_and_for_its_volume_more_rarely() {
+    const CLAIMS: usize = 30;
+    let names: Vec<String> = (0..CLAIMS).map(|number| format!("data-{number}")).collect();
+    let listed = pod("u1", &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let api = ScriptedApi::start(move |asked| match asked.path.as_str() {
+        "/api/v1/pods" if !asked.watches() => Some(Answer::list("10", std::slice::from_ref(&listed))),
+        path if path.contains("persistentvolumeclaims") => Some(Answer::json(
+            200,
+            &claim(&asked.resource, "Bound", &format!("pv-{}", asked.resource)),
+        )),
+        path if path.contains("persistentvolumes") => Some(Answer::json(
+            200,
+            &json!({"metadata": {"name": asked.resource}, "status": {"phase": "Bound"}}),
+        )),
+        _ => None,
+    });
+    let reread = Duration::from_secs(1);
+    let started = std::time::Instant::now();
+    let watched = api.watch(&Settings {
+        reread,
+        ..node_role()
+    });
+    watched
+        .until("all are read", |inventory| inventory.volumes.len() == CLAIMS)
+        .await;
+    let count = |what: &str| {
+        api.asked()
+            .iter()
+            .filter(|asked| asked.path.contains(what))
+            .count()
+    };
+    while count("persistentvolumeclaims") < 4 * CLAIMS {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "claims are read again"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // No pause is shorter than four fifths of what it should be, and each object was read once at first.
+    let most = |pause: Duration| {
+        let again = (started.elapsed().as_secs_f64() / (pause.as_secs_f64() * 0.8)).floor();
+        CLAIMS * (1 + again as usize)
+    };
+    let (claims, volumes) = (count("persistentvolumeclaims"), count("persistentvolumes"));
+    assert!(claims <= most(reread), "{claims} of {}", most(reread));
+    assert!((CLAIMS..=most(reread * 6)).contains(&volumes), "{volumes}");
+    let all = api.asked().len();
+    assert!(
+        all <= claims + volumes + 8,
+        "{all} requests in all, {claims} and {volumes} of them reads"
+    );
 }
 
 #[tokio::test]

@@ -48,7 +48,13 @@ fn a_report_of_a_thousand_disks_says_how_many_it_left_out() {
 
 #[test]
 fn the_declaration_and_the_report_name_the_same_templates() {
-    let report: Value = serde_json::from_slice(&scope::report(&clusters::node())).unwrap();
+    let mut report: Value = serde_json::from_slice(&scope::report(&clusters::node())).unwrap();
+    let map = cluster::map(Arc::new(clusters::snapshots()));
+    let with_snapshots = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL).bytes;
+    let mut with_snapshots: Value = serde_json::from_slice(&with_snapshots).unwrap();
+    for topology in ["VolumeSnapshot", "VolumeSnapshotData"] {
+        report[topology] = with_snapshots[topology].take();
+    }
     let declaration: Value = serde_json::from_str(DECLARATION).unwrap();
     for topology in [
         "Host",
@@ -56,6 +62,8 @@ fn the_declaration_and_the_report_name_the_same_templates() {
         "PersistentVolumeClaim",
         "PersistentVolume",
         "StorageClass",
+        "VolumeSnapshot",
+        "VolumeSnapshotData",
     ] {
         for templates in ["metadata_templates", "metric_templates", "table_templates"] {
             let (declared, reported) = (

@@ -563,6 +563,51 @@ fn check_says_what_works_and_asks_a_running_program_as_scope_would() {
 }
 
 #[test]
+fn check_of_the_cluster_role_looks_at_the_api_and_at_the_clusters_plugin() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().to_str().unwrap();
+    let dump = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/clusters/every-volume.yaml"
+    );
+    let role = ["--role", "cluster", "--from-dump", dump];
+    let server = Server::launch(
+        program(PROGRAM),
+        folder.path(),
+        &[&role[..], &["--listen="]].concat(),
+    );
+    let check = || run(&[&["check", "--plugin-dir", plugins], &role[..]].concat());
+    let good = check();
+    let told = text(&good.stdout);
+    assert_eq!(good.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("ok       Kubernetes API: persistentvolumeclaims\n"),
+        "{told}"
+    );
+    assert!(told.contains("storage-cluster.sock: a report of "), "{told}");
+    // It has nothing to do with this machine's disks, and no other plugin runs here.
+    assert!(
+        !told.contains("diskstats") && !told.contains("storage/storage.sock"),
+        "{told}"
+    );
+    drop(server);
+    let told = text(&check().stdout);
+    assert!(
+        told.contains("storage-cluster.sock: no report to be had"),
+        "{told}"
+    );
+    // Beside a node's process, its plugin is asked as well.
+    let _node = Server::start_in(folder.path());
+    let told = text(&check().stdout);
+    assert!(told.contains("storage/storage.sock: a report of "), "{told}");
+    // Without an API server there is nothing that could work.
+    let bad = run(&["check", "--role", "cluster", "--plugin-dir", ""]);
+    let told = text(&bad.stdout);
+    assert_eq!(bad.status.code(), Some(1), "{told}");
+    assert!(told.contains("not one kind of object can be read"), "{told}");
+}
+
+#[test]
 fn check_fails_where_nothing_can_be_read_and_says_how_to_mend_it() {
     let empty = tempfile::tempdir().unwrap();
     let (procfs, sysfs) = roots_in(empty.path());

@@ -1,7 +1,7 @@
 //! `check`: which sources can be read, what each missing one costs, and how to mend it.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -14,7 +14,7 @@ use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
 use crate::model::mount::{Mount, UsageError};
-use crate::render::scope::PLUGIN_ID;
+use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
 
 /// One source and how it fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,12 +105,49 @@ fn is_folder(path: &Path) -> bool {
 pub struct Findings {
     /// For people.
     pub text: String,
-    /// False where nothing works: no block device can be read.
+    /// False where nothing works: no block device can be read, or in the cluster role no object.
     pub works: bool,
 }
 
-/// Looks at every source, and at the plugin's socket.
+/// Looks at every source that the role has, and at the plugin's socket.
 pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findings {
+    let sees_machine = super::sees_this_machine(sources_given);
+    let (mut text, disks) = if sees_machine {
+        machine(sources_given)
+    } else {
+        (String::new(), false)
+    };
+    let (of_cluster, objects) = cluster(sources_given, sees_machine).await;
+    text.push_str(&of_cluster);
+    if !plugin_dir.as_os_str().is_empty() {
+        let (own, other) = if sees_machine {
+            (PLUGIN_ID, CLUSTER_PLUGIN_ID)
+        } else {
+            (CLUSTER_PLUGIN_ID, PLUGIN_ID)
+        };
+        let _ = writeln!(text, "{}", plugin(&socket(plugin_dir, own)).await);
+        // The other role's process may run beside it, and need not.
+        let other = socket(plugin_dir, other);
+        if other.exists() {
+            let _ = writeln!(text, "{}", plugin(&other).await);
+        }
+    }
+    let (works, nothing) = if sees_machine {
+        (disks, "not one block device can be read")
+    } else {
+        (
+            objects,
+            "not one kind of object can be read from the Kubernetes API",
+        )
+    };
+    if !works {
+        let _ = writeln!(text, "nothing works: {nothing}");
+    }
+    Findings { text, works }
+}
+
+/// What this machine's kernel says, and whether there is a block device.
+fn machine(sources_given: &SourceArguments) -> (String, bool) {
     let observation = super::observer(sources_given, None).observe(Instant::now() + Duration::from_secs(2));
     let sample = &observation.state.sample;
     let mut text = String::new();
@@ -142,37 +179,33 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
             ),
         };
     }
-    text.push_str(&cluster(sources_given).await);
-    if !plugin_dir.as_os_str().is_empty() {
-        let _ = writeln!(text, "{}", plugin(plugin_dir).await);
-    }
-    let works = observation.state.is_ready() && !sample.devices.is_empty();
-    if !works {
-        text.push_str("nothing works: not one block device can be read\n");
-    }
-    Findings { text, works }
+    (text, observation.state.is_ready() && !sample.devices.is_empty())
 }
 
-/// Asks the API server for every kind that the role reads.
-async fn cluster(sources: &SourceArguments) -> String {
+/// Asks the API server for every kind that the role reads, or looks into the dump in its place. And whether one could be read.
+async fn cluster(sources: &SourceArguments, sees_machine: bool) -> (String, bool) {
     const API: &str = "Kubernetes API";
-    const COST: &str = "no names of pods, claims and storage classes";
+    let cost = if sees_machine {
+        "no names of pods, claims and storage classes"
+    } else {
+        "claims and volumes that are wrong or left over are not found, or found for the wrong reason"
+    };
     let mut text = String::new();
     if sources.cluster.no_cluster {
-        return text;
+        return (text, false);
     }
     let (cluster, watching) = match super::cluster::connect(sources).await {
         Ok(Some(connected)) => connected,
         Ok(None) => {
             let _ = writeln!(
                 text,
-                "unknown  {API}: no cluster in reach\n         without it: {COST}"
+                "unknown  {API}: no cluster in reach\n         without it: {cost}"
             );
-            return text;
+            return (text, false);
         }
         Err(error) => {
-            let _ = writeln!(text, "missing  {API}: {error:#}\n         without it: {COST}");
-            return text;
+            let _ = writeln!(text, "missing  {API}: {error:#}\n         without it: {cost}");
+            return (text, false);
         }
     };
     if let Some(watching) = watching {
@@ -185,7 +218,7 @@ async fn cluster(sources: &SourceArguments) -> String {
             (None, true) => writeln!(text, "ok       {API}: {kind}"),
             (None, false) => writeln!(
                 text,
-                "missing  {API}: {kind}: no answer yet\n         without it: {COST}"
+                "missing  {API}: {kind}: no answer yet\n         without it: {cost}"
             ),
             (Some(error), _) => {
                 let rule = error.rule.as_ref();
@@ -194,22 +227,26 @@ async fn cluster(sources: &SourceArguments) -> String {
                 });
                 writeln!(
                     text,
-                    "missing  {API}: {kind}: {}{grant}\n         without it: {COST}",
+                    "missing  {API}: {kind}: {}{grant}\n         without it: {cost}",
                     error.message
                 )
             }
         };
     }
-    text
+    let works = inventory.watches.values().any(|watch| watch.synced);
+    (text, works)
+}
+
+fn socket(plugin_dir: &Path, id: &str) -> PathBuf {
+    plugin_dir.join(id).join(format!("{id}.sock"))
 }
 
 /// Asks a running program for a report, as Scope would.
-async fn plugin(plugin_dir: &Path) -> String {
-    let path = plugin_dir.join(PLUGIN_ID).join(format!("{PLUGIN_ID}.sock"));
+async fn plugin(path: &Path) -> String {
     let name = path.display();
     let started = Instant::now();
     // Scope's own limit.
-    match tokio::time::timeout(Duration::from_millis(500), ask(&path)).await {
+    match tokio::time::timeout(Duration::from_millis(500), ask(path)).await {
         Err(_) => format!(
             "missing  {name}: no report within 500 ms; Scope would give up\n         without it: nothing in Scope"
         ),

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -51,7 +52,7 @@ pub enum DumpError {
 /// Reads files, and folders of files that end in `.json`, `.yaml` or `.yml`. Each may hold a list, one object, or several
 /// documents. Kinds that are not in use are passed over; of objects that are there twice the last counts.
 pub fn read(paths: &[PathBuf]) -> Result<Inventory, DumpError> {
-    let shared = Shared::new(Role::All, None, &[]);
+    let shared = Shared::new(Role::All, None, &[], Duration::ZERO);
     for path in paths {
         for file in files(path)? {
             let text = fs::read_to_string(&file).map_err(|error| DumpError::Read {

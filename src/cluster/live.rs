@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kube::runtime::watcher::Event;
 use tokio::sync::Notify;
@@ -18,22 +18,29 @@ use crate::model::snapshot::{
 };
 use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
 
+/// A watch that was taken up goes on once nothing has spoken against it for so long. The server lets it begin before it says
+/// that it has forgotten where it should go on.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The present inventory, shared between the task that watches and its readers.
 #[derive(Debug)]
 pub(super) struct Shared {
     live: Mutex<Live>,
     /// Told when pods or claims changed: what they name may have to be looked up.
     pub(super) names_changed: Notify,
+    /// Told when the API server answers that somebody could not reach: who pauses need not wait any longer.
+    pub(super) reached: Notify,
 }
 
 impl Shared {
     /// Nothing is known yet of the kinds that the role reads.
-    pub(super) fn new(role: Role, node: Option<String>, kinds: &[ResourceKind]) -> Self {
+    pub(super) fn new(role: Role, node: Option<String>, kinds: &[ResourceKind], lag: Duration) -> Self {
         let now = unix_now();
         Self {
             live: Mutex::new(Live {
                 role,
                 node,
+                lag,
                 // What a cluster need not have is not waited for.
                 watches: kinds
                     .iter()
@@ -43,6 +50,7 @@ impl Shared {
                 ..Live::default()
             }),
             names_changed: Notify::new(),
+            reached: Notify::new(),
         }
     }
 
@@ -54,6 +62,14 @@ impl Shared {
                 ..Live::default()
             }),
             names_changed: Notify::new(),
+            reached: Notify::new(),
+        }
+    }
+
+    /// The API server answered, whatever it was asked.
+    pub(super) fn answered(&self) {
+        if self.live().ends_silence(Instant::now()) {
+            self.reached.notify_waiters();
         }
     }
 
@@ -69,6 +85,7 @@ impl Shared {
 pub(super) struct Live {
     role: Role,
     node: Option<String>,
+    lag: Duration,
     version: u64,
     pods: Index<Pod>,
     claims: Index<Claim>,
@@ -83,6 +100,9 @@ pub(super) struct Live {
     external_snapshots: Index<ExternalSnapshot>,
     external_snapshot_data: Index<ExternalSnapshotData>,
     watches: BTreeMap<ResourceKind, WatchState>,
+    /// Watches that were taken up after an error, and when.
+    taken_up: BTreeMap<ResourceKind, Instant>,
+    silence_ended: Option<Instant>,
     /// What readers were given last, while nothing has changed since.
     latest: Option<Arc<Inventory>>,
 }
@@ -121,6 +141,11 @@ indexed! {
 impl Live {
     /// What is known now. The same value is given out again until something changes.
     pub(super) fn inventory(&mut self) -> Arc<Inventory> {
+        let lasting = |(_, begun): &(&ResourceKind, &Instant)| begun.elapsed() >= GRACE;
+        while let Some((kind, _)) = self.taken_up.iter().find(lasting) {
+            let kind = *kind;
+            self.synced(kind);
+        }
         if let Some(latest) = &self.latest {
             return Arc::clone(latest);
         }
@@ -141,6 +166,7 @@ impl Live {
             external_snapshots: Arc::clone(self.external_snapshots.objects()),
             external_snapshot_data: Arc::clone(self.external_snapshot_data.objects()),
             watches: self.watches.clone(),
+            lag: self.lag,
             faults: self.faults(),
         });
         self.latest = Some(Arc::clone(&inventory));
@@ -149,15 +175,16 @@ impl Live {
 
     /// Takes in one event of a watch.
     pub(super) fn apply<T: Indexed>(&mut self, event: Event<Object<T>>) {
-        let whole = matches!(event, Event::InitDone);
-        let live = matches!(event, Event::Apply(_) | Event::Delete(_));
+        let listed = matches!(event, Event::InitDone);
+        let changed = matches!(event, Event::Apply(_) | Event::Delete(_));
+        if matches!(event, Event::Init) {
+            self.taken_up.remove(&T::KIND);
+        }
         if T::index(self).apply(event) {
             self.changed();
         }
-        if whole {
+        if listed || changed && self.is_synced(T::KIND) {
             self.synced(T::KIND);
-        } else if live {
-            self.heard(T::KIND);
         }
     }
 
@@ -189,8 +216,15 @@ impl Live {
         self.watches.get(&kind).is_some_and(|watch| watch.synced)
     }
 
+    /// True while nobody answers who is asked for the kind.
+    pub(super) fn is_unreachable(&self, kind: ResourceKind) -> bool {
+        let problem = |watch: &WatchState| watch.problem() == Some(WatchProblem::Unreachable);
+        self.watches.get(&kind).is_some_and(problem)
+    }
+
     /// All objects of the kind have been seen, and nothing stands in the way.
     pub(super) fn synced(&mut self, kind: ResourceKind) {
+        self.taken_up.remove(&kind);
         let Some(watch) = self.watch(kind) else {
             return;
         };
@@ -202,11 +236,22 @@ impl Live {
         }
     }
 
-    /// The watch of a kind that was seen whole before goes on.
-    pub(super) fn heard(&mut self, kind: ResourceKind) {
-        if self.is_synced(kind) {
-            self.synced(kind);
+    /// The server took up a watch of the kind. Where all objects were seen before, they are followed again.
+    pub(super) fn taken_up(&mut self, kind: ResourceKind) {
+        let in_error = |watch: &WatchState| watch.synced && watch.error.is_some();
+        if self.watches.get(&kind).is_some_and(in_error) {
+            self.taken_up.insert(kind, Instant::now());
         }
+    }
+
+    /// True where the server was not reached before. It is so at most once a second, whoever else is not answered.
+    fn ends_silence(&mut self, now: Instant) -> bool {
+        let again = self.silence_ended.is_none_or(|ended| now - ended >= GRACE);
+        let ends = again && self.watches.keys().any(|kind| self.is_unreachable(*kind));
+        if ends {
+            self.silence_ended = Some(now);
+        }
+        ends
     }
 
     /// How it stands with a kind that is read. One that a cluster need not have is read from when it is first heard of.
@@ -244,6 +289,7 @@ impl Live {
             }
             watch.error = Some(error);
         }
+        self.taken_up.remove(&kind);
         self.latest = None;
         if is_news {
             self.changed();

@@ -1,7 +1,12 @@
 //! Claims and volumes that a node's pods name, read one by one, so that no node lists the whole cluster.
 //!
-//! Each is read when a pod first names it, again every ten minutes, and more often while it is not bound. What no pod
-//! names any more is forgotten.
+//! A claim is read when a pod first names it, again every ten minutes, and more often while it is not bound; a bound volume
+//! every hour, and when its claim has grown. What no pod names any more is forgotten.
+//!
+//! What this costs the API server: on a node with 30 claims 30 / 600 s of claims and 30 / 3600 s of volumes, 0.06 requests a second;
+//! 5,000 such nodes ask some 290 times a second, spread by jitter, and no answer is longer than one object. If they followed all
+//! claims instead, each change of one of the 150,000 would go out 5,000 times. A node that starts reads its 60 objects four at a
+//! time. Without the API server nobody asks more often than his pauses let him, which grow to a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -20,10 +25,19 @@ use crate::model::workload::{Claim, ClaimPhase, NamespacedName, PersistentVolume
 
 /// Requests in flight at once. A node's restart must not be a burst.
 const AT_ONCE: usize = 4;
+/// A bound volume is read so many times more rarely than its claim: nothing of it changes but its size, and that with its claim's.
+const RARER: u32 = 6;
 /// The first pause after a failure, or before an unbound claim is read again; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Pauses are spread by so much of them, up and down, lest many nodes ask together.
+const JITTER: f64 = 0.2;
 /// The longest of these pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How old an answer may be where a claim's holds this long.
+pub(super) fn oldest(holds: Duration) -> Duration {
+    (holds * RARER).mul_f64(1.0 + JITTER)
+}
 
 /// When each object that is named has to be read.
 #[derive(Debug)]
@@ -125,7 +139,14 @@ impl<K: Ord + Clone> Schedule<K> {
             entry.tries += 1;
             pause.min(LONGEST_PAUSE).min(self.holds)
         };
-        entry.due = now + pause.mul_f64(0.8 + 0.4 * jitter);
+        entry.due = now + pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * jitter);
+    }
+
+    /// The API server answers again: what it did not answer is read at once.
+    pub(super) fn retry(&mut self, now: Instant) {
+        for entry in self.entries.values_mut().filter(|entry| entry.failed) {
+            entry.due = now;
+        }
     }
 
     /// True once all that is named was answered for.
@@ -142,7 +163,7 @@ impl<K: Ord + Clone> Schedule<K> {
 /// Follows the claims and volumes that the pods name, for ever.
 pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, shared: Arc<Shared>) {
     let mut claims = Schedule::new(holds);
-    let mut volumes = Schedule::new(holds);
+    let mut volumes = Schedule::new(holds * RARER);
     loop {
         // Claims first: they name the volumes.
         let now = Instant::now();
@@ -202,6 +223,10 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
         let far = Instant::now() + LONGEST_PAUSE;
         tokio::select! {
             () = shared.names_changed.notified() => {}
+            () = shared.reached.notified() => {
+                claims.retry(Instant::now());
+                volumes.retry(Instant::now());
+            }
             () = tokio::time::sleep_until(next.unwrap_or(far)) => {}
         }
         // Answers that come at once must not keep the one thread for themselves.
@@ -285,7 +310,9 @@ fn named_volumes(live: &mut Live) -> BTreeMap<String, BTreeSet<String>> {
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for claim in live.inventory().claims.values() {
         if let Some(volume) = &claim.volume {
-            named.entry(volume.clone()).or_default().insert(claim.uid.clone());
+            // One that has grown counts as another, so that its volume is read at once.
+            let by = format!("{} {:?}", claim.uid, claim.capacity);
+            named.entry(volume.clone()).or_default().insert(by);
         }
     }
     named
@@ -297,75 +324,4 @@ fn random() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEN_MINUTES: Duration = Duration::from_secs(600);
-
-    fn named(names: &[(&str, &[&str])]) -> BTreeMap<String, BTreeSet<String>> {
-        names
-            .iter()
-            .map(|(name, by)| ((*name).to_owned(), by.iter().map(|by| (*by).to_owned()).collect()))
-            .collect()
-    }
-
-    #[test]
-    fn what_is_named_is_read_once_and_again_after_ten_minutes() {
-        let start = Instant::now();
-        let mut schedule = Schedule::new(TEN_MINUTES);
-        assert_eq!(schedule.next(), None);
-        assert!(schedule.is_complete());
-        assert_eq!(
-            schedule.want(named(&[("data", &["pod-1"])]), start),
-            [] as [String; 0]
-        );
-        assert!(!schedule.is_complete());
-        assert_eq!(schedule.due(start), ["data"]);
-        schedule.done(&"data".to_owned(), Outcome::Settled, start, 0.0);
-        assert!(schedule.is_complete());
-        assert_eq!(schedule.due(start + TEN_MINUTES.mul_f64(0.79)), [] as [String; 0]);
-        assert_eq!(schedule.due(start + TEN_MINUTES.mul_f64(0.81)), ["data"]);
-    }
-
-    #[test]
-    fn what_is_not_bound_is_read_more_and_more_rarely() {
-        let mut now = Instant::now();
-        let mut schedule = Schedule::new(TEN_MINUTES);
-        schedule.want(named(&[("data", &["pod-1"])]), now);
-        let mut pauses = Vec::new();
-        for _ in 0..9 {
-            schedule.done(&"data".to_owned(), Outcome::Changing, now, 0.5);
-            let next = schedule.next().unwrap();
-            pauses.push(next.saturating_duration_since(now).as_secs());
-            now = next;
-        }
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-    }
-
-    #[test]
-    fn a_claim_that_another_pod_names_is_read_at_once() {
-        let start = Instant::now();
-        let mut schedule = Schedule::new(TEN_MINUTES);
-        schedule.want(named(&[("data", &["pod-1"])]), start);
-        schedule.done(&"data".to_owned(), Outcome::Settled, start, 0.5);
-        schedule.want(named(&[("data", &["pod-1"])]), start);
-        assert_eq!(schedule.due(start), [] as [String; 0]);
-        // It may be another claim of the same name.
-        schedule.want(named(&[("data", &["pod-2"])]), start);
-        assert_eq!(schedule.due(start), ["data"]);
-    }
-
-    #[test]
-    fn what_nobody_names_is_forgotten() {
-        let start = Instant::now();
-        let mut schedule = Schedule::new(TEN_MINUTES);
-        schedule.want(named(&[("data", &["pod-1"]), ("logs", &["pod-1"])]), start);
-        schedule.done(&"data".to_owned(), Outcome::Failed, start, 0.5);
-        assert!(schedule.is_failing());
-        assert_eq!(schedule.want(named(&[("logs", &["pod-1"])]), start), ["data"]);
-        assert!(!schedule.is_failing());
-        // An answer that was on its way changes nothing.
-        schedule.done(&"data".to_owned(), Outcome::Settled, start, 0.5);
-        assert_eq!(schedule.due(start + TEN_MINUTES * 2), ["logs"]);
-    }
-}
+mod tests;

@@ -51,7 +51,7 @@ pub struct Settings {
     pub patience: Duration,
     /// How long one watch lasts before it is taken up anew, in seconds. A connection that died in silence is noticed after it.
     pub watch_seconds: u32,
-    /// How long a bound claim or volume that was looked up is taken as it was.
+    /// How long a bound claim that was looked up is taken as it was; its volume is for six times as long.
     pub reread: Duration,
 }
 
@@ -93,6 +93,10 @@ impl Cluster {
             settings.role,
             settings.node.clone(),
             kinds(settings.role),
+            match settings.role {
+                Role::Node => lookup::oldest(settings.reread),
+                Role::Cluster | Role::All => Duration::ZERO,
+            },
         ));
         let listening = Listening {
             patience: settings.patience,

@@ -93,7 +93,9 @@ impl Watched for Snapshot {
             content: known(status.bound_volume_snapshot_content_name),
             ready: status.ready_to_use,
             taken: time(status.creation_time.as_deref(), "status.creationTime", complain),
-            restore_size: size(status.restore_size, "status.restoreSize", complain),
+            // Drivers say 0 where they do not know.
+            restore_size: size(status.restore_size, "status.restoreSize", complain)
+                .filter(|bytes| *bytes > 0),
             error: status.error.map(SnapshotError::into_message),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
             deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
@@ -184,7 +186,10 @@ impl Watched for SnapshotContent {
                 .creation_time
                 .filter(|nanoseconds| *nanoseconds > 0)
                 .map(|nanoseconds| nanoseconds / NANOSECONDS),
-            restore_size: status.restore_size.and_then(|bytes| u64::try_from(bytes).ok()),
+            restore_size: status
+                .restore_size
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .filter(|bytes| *bytes > 0),
             error: status.error.map(SnapshotError::into_message),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
             deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
@@ -479,6 +484,7 @@ mod tests {
         assert_eq!(content.taken, Some(1_767_323_045));
         assert_eq!(content.deletion_policy, Some(DeletionPolicy::Retain));
         assert_eq!(content.snapshot, Some(NamespacedName::new("shop", "s")));
+        assert_eq!(content.restore_size, None, "0 is not known");
         assert_eq!(content.handle.as_deref(), Some("snap-1"));
         assert_eq!(content.volume_handle.as_deref(), Some("handle-1"));
     }

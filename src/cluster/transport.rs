@@ -66,8 +66,12 @@ where
                 .await
                 .map_err(|_| format!("no answer within {} s", patience.as_secs_f32()))?
                 .map_err(Into::into)?;
+            // A gateway says by an error of the server's that there is none behind it.
+            if !response.status().is_server_error() {
+                shared.answered();
+            }
             if let Some(kind) = watched.filter(|_| response.status().is_success()) {
-                shared.live().heard(kind);
+                shared.live().taken_up(kind);
             }
             Ok(response)
         })

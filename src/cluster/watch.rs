@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Follows a kind for ever. A list that comes to a halt for longer than `patience` is begun anew.
 ///
 /// The client's own back-off begins anew at each attempt to list, since the attempt itself is an event: a thousand nodes
-/// whose API server is down would ask it every second. Here it ends with news alone.
+/// whose API server is down would ask it every second. Here it ends with news alone, or when another request was answered.
 pub(super) async fn follow<T: Indexed>(
     client: Client,
     mut config: watcher::Config,
@@ -77,7 +77,15 @@ pub(super) async fn follow<T: Indexed>(
                     });
                 }
             }
-            tokio::time::sleep(backoff.next().unwrap_or(LONGEST_PAUSE)).await;
+            let pause = tokio::time::sleep(backoff.next().unwrap_or(LONGEST_PAUSE));
+            if shared.live().is_unreachable(T::KIND) {
+                tokio::select! {
+                    () = pause => {}
+                    () = shared.reached.notified() => {}
+                }
+            } else {
+                pause.await;
+            }
             if anew {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::fault::Fault;
 use super::snapshot::{
@@ -248,6 +249,9 @@ pub struct Inventory {
     pub external_snapshot_data: Objects<String, ExternalSnapshotData>,
     /// How it stands with each kind that is read. A kind that is not in it is not read in this role.
     pub watches: BTreeMap<ResourceKind, WatchState>,
+    /// By how much claims and volumes may be older than all else although nothing is wrong: in the role of a node they are not
+    /// followed, but read now and then.
+    pub lag: Duration,
     /// Objects and kinds that could not be read.
     pub faults: Vec<Fault>,
 }

@@ -13,8 +13,11 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use kube::client::Body;
 use kube::{Client, Config};
+use scope_storage_probe::model::inventory::Role;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use super::etcd::Etcd;
 
 /// How long etcd and the API server may take to start.
 const START: Duration = Duration::from_secs(120);
@@ -74,6 +77,8 @@ impl ApiServer {
                 format!("--initial-advertise-peer-urls={peers}"),
                 format!("--initial-cluster=test={peers}"),
                 "--unsafe-no-fsync".into(),
+                // Larger than any object that a real server takes.
+                "--max-request-bytes=33554432".into(),
             ],
         );
         self.etcd = Some(child);
@@ -100,6 +105,8 @@ impl ApiServer {
                 "--service-cluster-ip-range=10.96.0.0/16".into(),
                 // Pods of these tests have no accounts, and nobody makes any.
                 "--disable-admission-plugins=ServiceAccount".into(),
+                // Where an API server listens on loopback it cannot tell the cluster so.
+                "--endpoint-reconciler-type=none".into(),
                 format!("--cert-dir={}", file("unused")),
             ],
         );
@@ -122,6 +129,11 @@ impl ApiServer {
             let said = String::from_utf8_lossy(&answer.stdout).into_owned();
             super::expect_that(said == "ok", format!("{ready} says {said:?}"))
         });
+    }
+
+    /// What it keeps its objects in.
+    pub fn etcd(&self) -> Etcd {
+        Etcd::at(self.etcd_port)
     }
 
     /// Ends the API server, and leaves its data.
@@ -158,7 +170,8 @@ impl ApiServer {
         config
     }
 
-    fn anonymous(&self) -> Config {
+    /// How to reach it without a name.
+    pub fn anonymous(&self) -> Config {
         let mut config = Config::new(format!("https://127.0.0.1:{}", self.port).parse().unwrap());
         config.root_cert = Some(vec![der(&self.folder.path().join("authority.crt"))]);
         config
@@ -271,6 +284,16 @@ fn end(child: &mut Option<Child>) {
         let _ = child.kill();
         let _ = child.wait();
     }
+}
+
+/// The ClusterRole that is shipped for this role.
+pub fn shipped(role: Role) -> Value {
+    let path = format!(
+        "{}/manifests/base/cluster-role-{}.yaml",
+        env!("CARGO_MANIFEST_DIR"),
+        role.as_str()
+    );
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn free_port() -> u16 {

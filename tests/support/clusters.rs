@@ -14,8 +14,17 @@ use super::reading::WALL;
 
 /// All its objects.
 pub fn inventory() -> Inventory {
-    let file = "tests/fixtures/clusters/every-volume.yaml";
-    dump::read(&[PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)]).unwrap()
+    dump("every-volume.yaml")
+}
+
+/// A cluster with snapshots in every state.
+pub fn snapshots() -> Inventory {
+    dump("snapshots.yaml")
+}
+
+fn dump(file: &str) -> Inventory {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clusters");
+    dump::read(&[folder.join(file)]).unwrap()
 }
 
 /// The node `node` of the cluster, with its pods' folders and mounts.

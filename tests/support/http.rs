@@ -179,7 +179,8 @@ impl<S: Stream> Connection<S> {
         while self.received.len() < length {
             self.receive(deadline)?;
         }
-        Ok(self.received.drain(..length).collect())
+        let rest = self.received.split_off(length);
+        Ok(std::mem::replace(&mut self.received, rest))
     }
 
     fn receive(&mut self, deadline: Instant) -> io::Result<()> {

@@ -11,14 +11,18 @@
 )]
 
 pub mod api_server;
+pub mod asker;
 pub mod clusters;
+pub mod etcd;
 pub mod exposition;
 pub mod fixture;
 pub mod generated;
 pub mod http;
+pub mod large_cluster;
 pub mod loop_device;
 pub mod node_with_pods;
 pub mod reading;
+pub mod relay;
 pub mod report;
 pub mod scope_contract;
 pub mod scripted_api;
@@ -39,6 +43,12 @@ pub fn within<T, E: Display>(limit: Duration, mut attempt: impl FnMut() -> Resul
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// How many times longer than promised a time may be: the environment variable `TIME_SLACK`, for machines that do other things
+/// meanwhile; 1 where nothing is said. Times are the machine's as well; bytes are the program's alone.
+pub fn time_slack() -> f64 {
+    std::env::var("TIME_SLACK").map_or(1.0, |text| text.parse().expect("TIME_SLACK is a number"))
 }
 
 /// `Ok` where `holds`, else what is missing: for [`within`].

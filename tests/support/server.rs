@@ -65,7 +65,7 @@ pub fn run(arguments: &[&str]) -> Output {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    plugins: PathBuf,
+    socket: PathBuf,
     metrics: Option<SocketAddr>,
     log: Arc<Mutex<Vec<String>>>,
     folder: Option<TempDir>,
@@ -89,6 +89,11 @@ impl Server {
     pub fn launch(mut command: Command, plugins: &Path, arguments: &[&str]) -> Self {
         command.args(["serve", "--host-id", HOST, "--plugin-dir"]);
         command.arg(plugins).args(arguments);
+        let plugin = if arguments.windows(2).any(|two| two == ["--role", "cluster"]) {
+            "storage-cluster"
+        } else {
+            "storage"
+        };
         let last_word = if arguments.contains(&"--listen=") {
             "answering Scope on "
         } else {
@@ -109,7 +114,7 @@ impl Server {
         });
         let mut server = Self {
             child,
-            plugins: plugins.to_owned(),
+            socket: plugins.join(plugin).join(format!("{plugin}.sock")),
             metrics: None,
             log,
             folder: None,
@@ -137,7 +142,7 @@ impl Server {
 
     /// Where Scope finds it.
     pub fn socket(&self) -> PathBuf {
-        self.plugins.join("storage/storage.sock")
+        self.socket.clone()
     }
 
     /// Where Prometheus finds it.

@@ -121,9 +121,16 @@ pub fn write(page: &mut Page<'_>, map: &ClusterMap) {
             ("persistentvolumes", inventory.volumes.len()),
             ("storageclasses", inventory.classes.len()),
             ("volumeattachments", inventory.attachments.len()),
-            ("volumesnapshots", inventory.all_snapshots().count()),
         ] {
             samples.add(&Labels::one("resource", kind), number);
+        }
+        for (kind, number) in [
+            (ResourceKind::Snapshots, inventory.snapshots.len()),
+            (ResourceKind::SnapshotContents, inventory.snapshot_contents.len()),
+        ] {
+            if inventory.knows_all(kind) {
+                samples.add(&Labels::one("resource", kind.name()), number);
+            }
         }
     });
 }

@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io;
 use std::time::SystemTime;
 
 use super::report::{Node, Plugin, Report, Topology};
-use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, objects, snapshots, timestamp};
+use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, ids, objects, snapshots, timestamp};
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::{Snapshot, SnapshotApi, SnapshotContent};
@@ -134,6 +135,24 @@ enum Told<'a> {
     Snapshot(Option<&'a Snapshot>, Option<&'a SnapshotContent>),
 }
 
+impl<'a> Told<'a> {
+    /// How many nodes it would be; volumes in `seen` are told of elsewhere.
+    fn nodes(&self, seen: &mut BTreeSet<&'a str>) -> usize {
+        let uids = match self {
+            Self::Claim(claim, volume) => {
+                let volume = volume.filter(|volume| seen.insert(&volume.name));
+                [claim.map(|claim| &claim.uid), volume.map(|volume| &volume.uid)]
+            }
+            Self::Snapshot(snapshot, content) => [
+                snapshot.map(|snapshot| &snapshot.uid),
+                content.map(|content| &content.uid),
+            ],
+        };
+        let usable = uids.into_iter().flatten().filter(|uid| ids::is_usable(uid));
+        usable.count()
+    }
+}
+
 /// As many claims, volumes and snapshots as fit into so many bytes, the most urgent first; volumes in `known` are told of elsewhere.
 pub(super) fn select<'a>(
     map: &'a ClusterMap,
@@ -143,8 +162,13 @@ pub(super) fn select<'a>(
 ) -> Selected<'a> {
     let mut selected = Selected::default();
     let mut seen = known.clone();
-    let mut bytes = 0;
+    let mut length = Length(0);
     for told in in_order(map) {
+        // Once something had no room, nothing less urgent takes its place.
+        if selected.left_out > 0 {
+            selected.left_out += told.nodes(&mut seen);
+            continue;
+        }
         let nodes = match told {
             Told::Claim(claim, volume) => {
                 let volume = volume.filter(|volume| seen.insert(&volume.name));
@@ -164,11 +188,10 @@ pub(super) fn select<'a>(
         };
         for (node, nodes) in nodes {
             let Some(node) = node else { continue };
-            // Once something had no room, nothing less urgent takes its place.
-            if selected.left_out == 0 {
-                bytes += node.id.len() + serde_json::to_vec(&node).map_or(0, |json| json.len()) + 4;
-            }
-            if selected.left_out > 0 || bytes > most_bytes {
+            // Counting cannot fail.
+            let _ = serde_json::to_writer(&mut length, &node);
+            length.0 += node.id.len() + 4;
+            if selected.left_out > 0 || length.0 > most_bytes {
                 selected.left_out += 1;
             } else {
                 nodes.push(node);
@@ -176,6 +199,20 @@ pub(super) fn select<'a>(
         }
     }
     selected
+}
+
+/// Counts what is written, and keeps none of it.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Claims with their volumes, volumes without a claim, snapshots with their contents, and contents without a snapshot, the most

@@ -187,6 +187,7 @@ pub(super) fn topology<'a>(
     shown: &[Shown<'a>],
     window: &'a Window<'a>,
     taken_at: &'a str,
+    told_at: &'a str,
     host: &'a str,
 ) -> Topology<'a> {
     let ceilings: Vec<f64> = RATE_METRICS
@@ -206,7 +207,7 @@ pub(super) fn topology<'a>(
         (id, node)
     });
     let with_node: BTreeSet<_> = shown.iter().map(|shown| shown.disk.number).collect();
-    let volumes = super::volumes::nodes(state, &with_node, window, &ceilings, taken_at, host);
+    let volumes = super::volumes::nodes(state, &with_node, window, &ceilings, [taken_at, told_at], host);
     let nodes = disks.chain(volumes);
     Topology {
         nodes: nodes.collect(),

@@ -31,8 +31,13 @@ pub fn volume(host_id: &str, persistent_volume: &str) -> String {
 /// An object of the Kubernetes API, as Scope's own probe calls it. `None` for a UID that is none: Scope takes ids apart at
 /// their semicolons.
 pub fn object(uid: &str, topology: &str) -> Option<String> {
+    is_usable(uid).then(|| format!("{uid};<{topology}>"))
+}
+
+/// True for a UID that an id can be made of.
+pub fn is_usable(uid: &str) -> bool {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    (!uid.is_empty() && uid.chars().all(is_plain)).then(|| format!("{uid};<{topology}>"))
+    !uid.is_empty() && uid.chars().all(is_plain)
 }
 
 #[cfg(test)]

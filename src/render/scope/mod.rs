@@ -45,17 +45,22 @@ const MOST_OBJECT_BYTES: usize = 1_000_000;
 
 /// The report as it is sent.
 pub fn report(state: &State) -> Vec<u8> {
-    let taken_at = timestamp(state.sample.taken_at.wall);
+    let wall = state.sample.taken_at.wall;
+    let taken_at = timestamp(wall);
     let shown = disks::shown(state);
     let all = state.topology.disks.len() + state.topology.loops.len();
     let window = Window::new(&state.rates, shown.len());
     let host = ids::host(&state.host_id);
-    let mut persistent_volume = disks::topology(state, &shown, &window, &taken_at, &host);
+    // Of two reports of the same object Scope believes the newer. What this node read a while ago must not win over what the
+    // process that follows the whole cluster has just seen.
+    let lag = state.topology.cluster.as_ref().map(|map| map.inventory.lag);
+    let told_at = timestamp(wall.checked_sub(lag.unwrap_or_default()).unwrap_or(wall));
+    let mut persistent_volume = disks::topology(state, &shown, &window, &taken_at, &told_at, &host);
     let (mut pod, mut claim, mut storage_class) = (None, None, None);
     let (mut snapshot, mut snapshot_content) = (None, None);
     let mut description = description(shown.len(), all);
     if let Some(map) = state.topology.cluster.as_deref() {
-        let objects = Objects::of(state, map, &host, &taken_at);
+        let objects = Objects::of(state, map, &host, &taken_at, &told_at);
         persistent_volume
             .nodes
             .extend(objects.volumes.into_iter().map(|node| (node.id.clone(), node)));
@@ -103,7 +108,7 @@ struct Objects<'a> {
 }
 
 impl<'a> Objects<'a> {
-    fn of(state: &'a State, map: &'a ClusterMap, host: &'a str, taken_at: &'a str) -> Self {
+    fn of(state: &'a State, map: &'a ClusterMap, host: &'a str, taken_at: &'a str, told_at: &'a str) -> Self {
         let inventory = &map.inventory;
         let is_here = |pod: &Pod| inventory.node.is_none() || pod.node == inventory.node;
         let pods = inventory
@@ -120,7 +125,7 @@ impl<'a> Objects<'a> {
             .map(|volume| (volume.name.as_str(), volume))
             .collect();
         let known: BTreeSet<&str> = volumes.keys().copied().collect();
-        let mut selected = cluster::select(map, &known, MOST_OBJECT_BYTES, taken_at);
+        let mut selected = cluster::select(map, &known, MOST_OBJECT_BYTES, told_at);
         // What the kernel knows of a claim's volume is the claim's as well.
         let here: BTreeMap<String, &Volume> = inventory
             .claims

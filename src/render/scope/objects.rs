@@ -170,6 +170,10 @@ pub(super) fn class_of(map: &ClusterMap, class: Option<&str>) -> Option<String> 
 
 /// A claim. What the kernel says of its volume is added by who knows it. `None` where the API gave it no usable UID.
 pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'a str) -> Option<Node<'a>> {
+    // Pods of another node may use it as well where many nodes can have it: who sees one node cannot tell.
+    let one_node = [AccessMode::ReadWriteOnce, AccessMode::ReadWriteOncePod];
+    let sees_users =
+        map.inventory.role.sees_cluster() || claim.access_modes.iter().all(|mode| one_node.contains(mode));
     let users: Vec<&str> = map
         .users(&claim.name)
         .iter()
@@ -192,7 +196,7 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
         ),
         (CLAIM_SIZE.0, bytes(claim.capacity)),
         (CLAIM_REQUESTED.0, bytes(claim.requested)),
-        (CLAIM_USED_BY.0, Some(Cow::Owned(listed(&users)))),
+        (CLAIM_USED_BY.0, sees_users.then(|| Cow::Owned(listed(&users)))),
         (CLAIM_CLASS.0, claim.class.as_deref().map(Cow::Borrowed)),
         (CLAIM_VOLUME.0, claim.volume.as_deref().map(Cow::Borrowed)),
         (CLAIM_MODES.0, modes(&claim.access_modes)),

@@ -34,13 +34,14 @@ pub(super) const FACTS: [Fact; 9] = [
     STATUS, CAPACITY, LIES_ON, FILESYSTEM, SHARED, DRIVER, HANDLE, PODS, COUNTED_BY,
 ];
 
-/// The nodes of the PersistentVolumes that pods of this node use. Of disks only those in `shown` are named in edges.
+/// The nodes of the PersistentVolumes that pods of this node use. Of disks only those in `shown` are named in edges. The kernel's
+/// facts are of the first of these moments, the API's of the second.
 pub(super) fn nodes<'a>(
     state: &'a State,
     shown: &BTreeSet<DeviceNumber>,
     window: &'a Window<'a>,
     ceilings: &[f64],
-    taken_at: &'a str,
+    [taken_at, told_at]: [&'a str; 2],
     host: &'a str,
 ) -> impl Iterator<Item = (String, Node<'a>)> {
     let volumes = state.topology.volumes.iter().filter(|volume| volume.persistent);
@@ -54,7 +55,7 @@ pub(super) fn nodes<'a>(
         let node = Node {
             id: id.clone(),
             topology: ids::PERSISTENT_VOLUME,
-            latest: latest(state, volume, taken_at),
+            latest: latest(state, volume, taken_at, told_at),
             metrics: metrics(state, volume, window, ceilings, taken_at),
             parents: BTreeMap::from([("host", [host])]),
             adjacency: adjacency(state, volume, shown),
@@ -147,6 +148,7 @@ fn latest<'a>(
     state: &'a State,
     volume: &'a Volume,
     taken_at: &'a str,
+    told_at: &'a str,
 ) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
     let placement = &volume.placement;
     let size = usage(volume).map(|usage| usage.size).or(volume.device_size);
@@ -185,7 +187,9 @@ fn latest<'a>(
     let told = cluster
         .zip(object(state, volume))
         .map(|(cluster, object)| objects::volume_facts(cluster, object));
-    facts::latest(taken_at, facts.into_iter().chain(told.into_iter().flatten()))
+    let mut latest = facts::latest(taken_at, facts);
+    latest.extend(facts::latest(told_at, told.into_iter().flatten()));
+    latest
 }
 
 fn status(volume: &Volume) -> Cow<'_, str> {

@@ -1,17 +1,23 @@
-//! A real API server: life cycles, rights, restarts. Run by `cargo test --test cluster -- --ignored`; the first run builds the
+//! A real API server: life cycles, rights, faults. Run by `cargo test --test cluster -- --ignored`; the first run builds the
 //! server (`tests/api-server/build.sh`).
 
 #![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
 
+mod faults;
+mod life;
+mod node_process;
+mod odd_objects;
+mod rights;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Duration;
 
 use scope_storage_probe::cluster::{Cluster, Settings};
-use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem};
+use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role};
 use scope_storage_probe::model::workload::{ClaimPhase, NamespacedName, VolumePhase};
 use serde_json::{Value, json};
-use support::api_server::ApiServer;
+use support::api_server::{ApiServer, shipped};
 use support::scripted_api::Watched;
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -19,14 +25,9 @@ const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
 const VOLUMES: &str = "/api/v1/persistentvolumes";
 const CLASSES: &str = "/apis/storage.k8s.io/v1/storageclasses";
 
-/// The ClusterRole that is shipped for this role.
-fn shipped(role: Role) -> Value {
-    let path = format!(
-        "{}/manifests/base/cluster-role-{}.yaml",
-        env!("CARGO_MANIFEST_DIR"),
-        role.as_str()
-    );
-    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+/// How long after a change the program's answers may be those of before.
+fn soon() -> Duration {
+    Duration::from_secs(2).mul_f64(support::time_slack())
 }
 
 fn settings(role: Role) -> Settings {
@@ -215,122 +216,6 @@ async fn a_node_knows_its_own_pods_and_their_storage() {
     watched
         .until("the old one is forgotten", |inventory| {
             pods(inventory) == ["web-3"] && !inventory.volumes.contains_key("pv-one")
-        })
-        .await;
-}
-
-/// Each role's rules, one verb on one resource at a time.
-fn single_rights(role: &Value) -> Vec<(String, String, String)> {
-    let words = |value: &Value| -> Vec<String> {
-        let words = value.as_array().unwrap().iter();
-        words.map(|word| word.as_str().unwrap().to_owned()).collect()
-    };
-    let mut rights = Vec::new();
-    for rule in role["rules"].as_array().unwrap() {
-        for group in words(&rule["apiGroups"]) {
-            for resource in words(&rule["resources"]) {
-                for verb in words(&rule["verbs"]) {
-                    rights.push((group.clone(), resource.clone(), verb));
-                }
-            }
-        }
-    }
-    rights
-}
-
-#[tokio::test]
-#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
-async fn every_right_that_is_asked_for_is_needed() {
-    let mut cases = Vec::new();
-    for role in [Role::Node, Role::Cluster] {
-        let rights = single_rights(&shipped(role));
-        for left_out in 0..rights.len() {
-            cases.push((role, rights.clone(), left_out));
-        }
-    }
-    let users: Vec<String> = (0..cases.len()).map(|case| format!("user-{case}")).collect();
-    let server = ApiServer::start(&users.iter().map(String::as_str).collect::<Vec<_>>());
-    fill(&server).await;
-    for ((role, rights, left_out), user) in cases.into_iter().zip(&users) {
-        let (_, resource, verb) = rights[left_out].clone();
-        let rules: Vec<Value> = rights
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != left_out)
-            .map(|(_, (group, resource, verb))| {
-                json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]})
-            })
-            .collect();
-        server
-            .grant(user, &json!({"metadata": {"name": user}, "rules": rules}))
-            .await;
-        let watched = watch(server.config(user), &settings(role));
-        let kind = ResourceKind::ALL
-            .into_iter()
-            .find(|kind| kind.resource() == resource)
-            .unwrap();
-        let what = format!("{verb} {resource} is missed in the role {role:?}");
-        let inventory = watched
-            .until(&what, |inventory| {
-                inventory.watches[&kind].problem() == Some(WatchProblem::Forbidden)
-            })
-            .await;
-        let rule = inventory.watches[&kind].error.clone().unwrap().rule.unwrap();
-        assert!(rule.contains(&resource) && rule.contains(&verb), "{what}: {rule}");
-    }
-}
-
-#[tokio::test]
-#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
-async fn a_restart_of_the_server_costs_nothing_that_is_known() {
-    let mut server = ApiServer::start(&["prober"]);
-    server.grant("prober", &shipped(Role::Cluster)).await;
-    fill(&server).await;
-    let watched = watch(server.config("prober"), &settings(Role::Cluster));
-    watched.until("all are seen", Inventory::is_synced).await;
-    server.stop();
-    let away = watched
-        .until("it is away", |inventory| {
-            inventory.watches.values().all(|watch| watch.error.is_some())
-        })
-        .await;
-    assert_eq!(pods(&away), ["web-1", "web-2"]);
-    assert!(away.stale_since().is_some());
-    server.start_again();
-    server.delete(&format!("{PODS}/web-2")).await;
-    let back = watched
-        .until("it is back", |inventory| {
-            inventory.stale_since().is_none() && pods(inventory) == ["web-1"]
-        })
-        .await;
-    assert_eq!(back.faults, []);
-}
-
-/// A token in a file is exchanged while the program runs, as the kubelet does it for service accounts.
-#[tokio::test]
-#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
-async fn a_token_that_ends_is_exchanged_for_the_one_in_its_file() {
-    let server = ApiServer::start(&["prober"]);
-    server.grant("prober", &shipped(Role::Cluster)).await;
-    fill(&server).await;
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("token");
-    std::fs::write(&file, "ended").unwrap();
-    let config = server.config_with_token_file(&file);
-    let watched = watch(config, &settings(Role::Cluster));
-    let inventory = watched
-        .until("it is refused", |inventory| {
-            inventory
-                .watches
-                .values()
-                .all(|watch| watch.problem() == Some(WatchProblem::Unauthorized))
-        })
-        .await;
-    assert_eq!(inventory.faults.len(), 1, "{:#?}", inventory.faults);
-    std::fs::write(&file, "prober").unwrap();
-    watched
-        .within(Duration::from_secs(150), "it is let in", |inventory| {
-            inventory.is_synced() && inventory.stale_since().is_none()
         })
         .await;
 }

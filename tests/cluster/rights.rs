@@ -1,0 +1,68 @@
+//! The ClusterRoles that are shipped: nothing is missing in them, and nothing is too much.
+
+use scope_storage_probe::model::inventory::{ResourceKind, Role, WatchProblem};
+use serde_json::{Value, json};
+
+use super::support::api_server::{ApiServer, shipped};
+use super::{fill, settings, watch};
+
+/// Each role's rules, one verb on one resource at a time.
+fn single_rights(role: &Value) -> Vec<(String, String, String)> {
+    let words = |value: &Value| -> Vec<String> {
+        let words = value.as_array().unwrap().iter();
+        words.map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let mut rights = Vec::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for group in words(&rule["apiGroups"]) {
+            for resource in words(&rule["resources"]) {
+                for verb in words(&rule["verbs"]) {
+                    rights.push((group.clone(), resource.clone(), verb));
+                }
+            }
+        }
+    }
+    rights
+}
+
+#[tokio::test]
+#[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
+async fn every_right_that_is_asked_for_is_needed() {
+    let mut cases = Vec::new();
+    for role in [Role::Node, Role::Cluster] {
+        let rights = single_rights(&shipped(role));
+        for left_out in 0..rights.len() {
+            cases.push((role, rights.clone(), left_out));
+        }
+    }
+    let users: Vec<String> = (0..cases.len()).map(|case| format!("user-{case}")).collect();
+    let server = ApiServer::start(&users.iter().map(String::as_str).collect::<Vec<_>>());
+    fill(&server).await;
+    for ((role, rights, left_out), user) in cases.into_iter().zip(&users) {
+        let (_, resource, verb) = rights[left_out].clone();
+        let rules: Vec<Value> = rights
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != left_out)
+            .map(|(_, (group, resource, verb))| {
+                json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]})
+            })
+            .collect();
+        server
+            .grant(user, &json!({"metadata": {"name": user}, "rules": rules}))
+            .await;
+        let watched = watch(server.config(user), &settings(role));
+        let kind = ResourceKind::ALL
+            .into_iter()
+            .find(|kind| kind.resource() == resource)
+            .unwrap();
+        let what = format!("{verb} {resource} is missed in the role {role:?}");
+        let inventory = watched
+            .until(&what, |inventory| {
+                inventory.watches[&kind].problem() == Some(WatchProblem::Forbidden)
+            })
+            .await;
+        let rule = inventory.watches[&kind].error.clone().unwrap().rule.unwrap();
+        assert!(rule.contains(&resource) && rule.contains(&verb), "{what}: {rule}");
+    }
+}

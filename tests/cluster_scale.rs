@@ -1,0 +1,276 @@
+//! A hundred nodes, five thousand pods, as many claims and volumes: what the program costs there. Run by `tests/cluster-scale.sh`,
+//! which builds the program as its users do and names it in `MEASURED_PROGRAM`.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+#![allow(clippy::print_stdout, reason = "its table is what it is run for")]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use scope_storage_probe::model::inventory::Role;
+use serde_json::json;
+use support::api_server::{ApiServer, shipped};
+use support::large_cluster::{Size, node_name, objects};
+use support::server::{Server, program};
+use support::time_slack;
+
+const SIZE: Size = Size {
+    nodes: 100,
+    pods: 5000,
+};
+const NODE: usize = 17;
+/// Changes, with a report after each.
+const CHANGES: usize = 40;
+/// How long nobody changes anything while the idle process is watched.
+const IDLE: Duration = Duration::from_secs(10);
+const MEGABYTE: f64 = 1e6;
+const CORE: &str = "% of a core";
+
+/// One line of the table: what was measured, and what it may be at most.
+struct Row {
+    what: &'static str,
+    measured: f64,
+    most: f64,
+    unit: &'static str,
+}
+
+fn row(what: &'static str, measured: f64, most: f64, unit: &'static str) -> Row {
+    Row {
+        what,
+        measured,
+        most,
+        unit,
+    }
+}
+
+/// A row whose bound is for a quiet machine.
+fn time_row(what: &'static str, measured: f64, most: f64, unit: &'static str) -> Row {
+    row(what, measured, most * time_slack(), unit)
+}
+
+fn measured_program() -> Command {
+    let name = "MEASURED_PROGRAM";
+    program(
+        std::env::var_os(name)
+            .unwrap_or_else(|| panic!("{name} names no program; tests/cluster-scale.sh does")),
+    )
+}
+
+/// `VmRSS` and `VmHWM` of a process, in bytes.
+fn memory(server: &Server, field: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    let kibibytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kibibytes * 1024.0
+}
+
+/// Seconds of a core that a process has used.
+fn used(server: &Server) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks = |number: usize| fields.split(' ').nth(number - 3).unwrap().parse::<f64>().unwrap();
+    (ticks(14) + ticks(15)) / 100.0
+}
+
+/// How long an answer of the plugin takes, in milliseconds, and how long it is.
+fn ask(server: &Server) -> (f64, usize) {
+    let started = Instant::now();
+    let answer = server.scope().get("/report?api_version=1&probe_id=test").unwrap();
+    let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+    assert_eq!(answer.status, 200);
+    (milliseconds, answer.body.len())
+}
+
+/// The share of a core that the process takes for this long, asked by Scope every second or by nobody.
+fn busy(server: &Server, asked: bool) -> f64 {
+    let (started, before) = (Instant::now(), used(server));
+    while started.elapsed() < IDLE {
+        if asked {
+            ask(server);
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    (used(server) - before) / started.elapsed().as_secs_f64() * 100.0
+}
+
+fn memory_rows(server: &Server, names: [&'static str; 2], most: f64) -> [Row; 2] {
+    let megabytes = |field| memory(server, field) / MEGABYTE;
+    [
+        row(names[0], megabytes("VmRSS"), most, "MB"),
+        row(names[1], megabytes("VmHWM"), most, "MB"),
+    ]
+}
+
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).ceil() as usize]
+}
+
+/// The whole cluster has been seen when the program says that it is ready.
+fn until_synced(server: &Server, started: Instant) -> f64 {
+    support::within(Duration::from_secs(120), || {
+        let said = server.get("/readyz");
+        support::expect_that(said.status == 200, said.text())
+    });
+    started.elapsed().as_secs_f64()
+}
+
+fn of_cluster(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
+    let plugins = tempfile::tempdir().unwrap();
+    let kubeconfig = api.kubeconfig("cluster");
+    let arguments = [
+        "--role",
+        "cluster",
+        "--listen",
+        "127.0.0.1:0",
+        "--kubeconfig",
+        kubeconfig.to_str().unwrap(),
+    ];
+    let started = Instant::now();
+    let server = Server::launch(measured_program(), plugins.path(), &arguments);
+    let synced = until_synced(&server, started);
+    let page = server.page();
+    let known = |resource| {
+        let objects = page.value("storage_probe_kubernetes_objects", &[("resource", resource)]);
+        objects.unwrap() as usize
+    };
+    assert_eq!(["pods", "persistentvolumeclaims"].map(known), [SIZE.pods; 2]);
+
+    let (_, length) = ask(&server);
+    let mut times: Vec<f64> = (0..500).map(|_| ask(&server).0).collect();
+    let nobody = busy(&server, false);
+    let scope = busy(&server, true);
+    // Each of these answers is made anew, from objects of which one has changed.
+    let mut changed: Vec<f64> = Vec::new();
+    let before = used(&server);
+    for number in 0..CHANGES {
+        change(number);
+        std::thread::sleep(Duration::from_millis(100));
+        changed.push(ask(&server).0);
+    }
+    let each_change = (used(&server) - before) / CHANGES as f64 * 1e3;
+    for _ in 0..5 {
+        let headers = [("Accept-Encoding", "gzip")];
+        let page = server.prometheus().ask("GET", "/metrics", &headers);
+        assert_eq!(page.unwrap().status, 200);
+    }
+    let [p50, p99] = [0.5, 0.99].map(|share| percentile(&mut times, share));
+    let after_change = percentile(&mut changed, 0.99);
+    let mut rows = vec![
+        time_row("cluster: all seen after", synced, 5.0, "s"),
+        time_row("cluster: idle, asked by nobody", nobody, 1.0, CORE),
+        time_row("cluster: idle, asked by Scope each second", scope, 1.0, CORE),
+        time_row("cluster: report answered, p50", p50, 5.0, "ms"),
+        time_row("cluster: report answered, p99", p99, 5.0, "ms"),
+        time_row("cluster: the same after a change, p99", after_change, 250.0, "ms"),
+        time_row(
+            "cluster: CPU for a change and its report",
+            each_change,
+            100.0,
+            "ms",
+        ),
+        row("cluster: report", length as f64 / MEGABYTE, 2.0, "MB"),
+    ];
+    let names = ["cluster: memory (VmRSS)", "cluster: its peak (VmHWM)"];
+    rows.extend(memory_rows(&server, names, 80.0));
+    rows
+}
+
+fn of_node(api: &ApiServer) -> Vec<Row> {
+    let plugins = tempfile::tempdir().unwrap();
+    let kubeconfig = api.kubeconfig("node");
+    let node = node_name(NODE);
+    let arguments = [
+        "--role",
+        "node",
+        "--node-name",
+        &node,
+        "--listen",
+        "127.0.0.1:0",
+        "--kubeconfig",
+        kubeconfig.to_str().unwrap(),
+    ];
+    let started = Instant::now();
+    let server = Server::launch(measured_program(), plugins.path(), &arguments);
+    support::within(Duration::from_secs(120), || {
+        let page = server.page();
+        let synced = [
+            "pods",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "storageclasses",
+        ]
+        .iter()
+        .all(|kind| page.value("storage_probe_kubernetes_watch_synced", &[("resource", kind)]) == Some(1.0));
+        support::expect_that(synced, "not all is synced")
+    });
+    let synced = started.elapsed().as_secs_f64();
+    let pods = server
+        .report()
+        .at("/Pod/nodes")
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .len();
+    assert_eq!(pods, SIZE.pods / SIZE.nodes);
+    let (_, length) = ask(&server);
+    let scope = busy(&server, true);
+    server.page();
+    let mut rows = vec![
+        time_row("node: all of its own seen after", synced, 5.0, "s"),
+        time_row("node: asked by Scope each second", scope, 1.0, CORE),
+        row("node: report", length as f64 / MEGABYTE, 2.0, "MB"),
+    ];
+    let names = ["node: memory (VmRSS)", "node: its peak (VmHWM)"];
+    rows.extend(memory_rows(&server, names, 15.0));
+    rows
+}
+
+#[test]
+#[ignore = "needs an API server and a program to measure: tests/cluster-scale.sh"]
+fn a_large_cluster_costs_little() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let api = ApiServer::start(&["cluster", "node"]);
+    runtime.block_on(async {
+        api.grant("cluster", &shipped(Role::Cluster)).await;
+        api.grant("node", &shipped(Role::Node)).await;
+        api.etcd().put(&objects(SIZE)).await;
+    });
+    let mut change = |number: usize| {
+        let volume = json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": format!("driver-{number}")}}});
+        let volumes = "/api/v1/persistentvolumes";
+        runtime.block_on(api.patch(
+            &format!("{volumes}/{}", support::large_cluster::volume_name(number * 100)),
+            &volume,
+        ));
+    };
+    let rows: Vec<Row> = of_cluster(&api, &mut change)
+        .into_iter()
+        .chain(of_node(&api))
+        .collect();
+    println!(
+        "\n| {} nodes, {} pods and claims | measured | at most |\n|---|---|---|",
+        SIZE.nodes, SIZE.pods
+    );
+    for row in &rows {
+        println!(
+            "| {} | {:.2} {unit} | {} {unit} |",
+            row.what,
+            row.measured,
+            row.most,
+            unit = row.unit
+        );
+    }
+    let missed: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.measured > row.most)
+        .map(|row| row.what)
+        .collect();
+    assert!(missed.is_empty(), "more than the bound: {missed:?}");
+}
