@@ -1,6 +1,6 @@
 //! What is known of the cluster right now: written by the watches, read by whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -41,7 +41,7 @@ impl Shared {
                 role,
                 node,
                 lag,
-                // What a cluster need not have is not waited for.
+                unanswered: kinds.iter().copied().filter(|kind| kind.is_optional()).collect(),
                 watches: kinds
                     .iter()
                     .filter(|kind| !kind.is_optional())
@@ -100,6 +100,7 @@ pub(super) struct Live {
     external_snapshots: Index<ExternalSnapshot>,
     external_snapshot_data: Index<ExternalSnapshotData>,
     watches: BTreeMap<ResourceKind, WatchState>,
+    unanswered: BTreeSet<ResourceKind>,
     /// Watches that were taken up after an error, and when.
     taken_up: BTreeMap<ResourceKind, Instant>,
     silence_ended: Option<Instant>,
@@ -166,6 +167,7 @@ impl Live {
             external_snapshots: Arc::clone(self.external_snapshots.objects()),
             external_snapshot_data: Arc::clone(self.external_snapshot_data.objects()),
             watches: self.watches.clone(),
+            unanswered: self.unanswered.clone(),
             lag: self.lag,
             faults: self.faults(),
         });
@@ -225,6 +227,7 @@ impl Live {
     /// All objects of the kind have been seen, and nothing stands in the way.
     pub(super) fn synced(&mut self, kind: ResourceKind) {
         self.taken_up.remove(&kind);
+        self.answered(kind);
         let Some(watch) = self.watch(kind) else {
             return;
         };
@@ -254,6 +257,13 @@ impl Live {
         ends
     }
 
+    /// The API server has said whether there is such a kind, or cannot be asked.
+    fn answered(&mut self, kind: ResourceKind) {
+        if self.unanswered.remove(&kind) {
+            self.changed();
+        }
+    }
+
     /// How it stands with a kind that is read. One that a cluster need not have is read from when it is first heard of.
     fn watch(&mut self, kind: ResourceKind) -> Option<&mut WatchState> {
         if kind.is_optional() {
@@ -266,6 +276,7 @@ impl Live {
 
     /// Something stands in the way of reading a kind. What is known of it stays, unless there is no such kind any more.
     pub(super) fn failed<T: Indexed>(&mut self, error: WatchError) {
+        self.answered(T::KIND);
         if T::KIND.is_optional() && error.problem == WatchProblem::Missing {
             let forgot = T::index(self).clear();
             if self.watches.remove(&T::KIND).is_some() || forgot {

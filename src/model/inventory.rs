@@ -1,6 +1,6 @@
 //! All that is known from the Kubernetes API at one moment, and how far it can be trusted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,6 +252,8 @@ pub struct Inventory {
     /// By how much claims and volumes may be older than all else although nothing is wrong: in the role of a node they are not
     /// followed, but read now and then.
     pub lag: Duration,
+    /// Kinds that a cluster need not have, and of which the API server has not said yet whether it has them.
+    pub unanswered: BTreeSet<ResourceKind>,
     /// Objects and kinds that could not be read.
     pub faults: Vec<Fault>,
 }
@@ -260,7 +262,7 @@ impl Inventory {
     /// True once every kind that is read has been seen whole. Of a kind that the API server does not have there is nothing to see.
     pub fn is_synced(&self) -> bool {
         let seen = |watch: &WatchState| watch.synced || watch.problem() == Some(WatchProblem::Missing);
-        !self.watches.is_empty() && self.watches.values().all(seen)
+        !self.watches.is_empty() && self.unanswered.is_empty() && self.watches.values().all(seen)
     }
 
     /// True where all objects of the kind are known, so that one that is not there does not exist. In the role of a node that

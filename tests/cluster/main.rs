@@ -8,6 +8,7 @@ mod life;
 mod node_process;
 mod odd_objects;
 mod rights;
+mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,9 +1,10 @@
 //! The ClusterRoles that are shipped: nothing is missing in them, and nothing is too much.
 
-use scope_storage_probe::model::inventory::{ResourceKind, Role, WatchProblem};
+use scope_storage_probe::model::inventory::{ResourceKind, Role, WatchProblem, WatchState};
 use serde_json::{Value, json};
 
 use super::support::api_server::{ApiServer, shipped};
+use super::support::snapshot_definitions;
 use super::{fill, settings, watch};
 
 /// Each role's rules, one verb on one resource at a time.
@@ -38,8 +39,9 @@ async fn every_right_that_is_asked_for_is_needed() {
     let users: Vec<String> = (0..cases.len()).map(|case| format!("user-{case}")).collect();
     let server = ApiServer::start(&users.iter().map(String::as_str).collect::<Vec<_>>());
     fill(&server).await;
+    snapshot_definitions::install(&server).await;
     for ((role, rights, left_out), user) in cases.into_iter().zip(&users) {
-        let (_, resource, verb) = rights[left_out].clone();
+        let (group, resource, verb) = rights[left_out].clone();
         let rules: Vec<Value> = rights
             .iter()
             .enumerate()
@@ -54,12 +56,13 @@ async fn every_right_that_is_asked_for_is_needed() {
         let watched = watch(server.config(user), &settings(role));
         let kind = ResourceKind::ALL
             .into_iter()
-            .find(|kind| kind.resource() == resource)
+            .find(|kind| kind.resource() == resource && kind.group() == group)
             .unwrap();
         let what = format!("{verb} {resource} is missed in the role {role:?}");
         let inventory = watched
             .until(&what, |inventory| {
-                inventory.watches[&kind].problem() == Some(WatchProblem::Forbidden)
+                let watch = inventory.watches.get(&kind);
+                watch.and_then(WatchState::problem) == Some(WatchProblem::Forbidden)
             })
             .await;
         let rule = inventory.watches[&kind].error.clone().unwrap().rule.unwrap();

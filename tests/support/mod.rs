@@ -27,6 +27,7 @@ pub mod report;
 pub mod scope_contract;
 pub mod scripted_api;
 pub mod server;
+pub mod snapshot_definitions;
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
