@@ -16,6 +16,7 @@ pub mod exposition;
 pub mod fixture;
 pub mod generated;
 pub mod http;
+pub mod kubernetes_tools;
 pub mod loop_device;
 pub mod node_with_pods;
 pub mod reading;
