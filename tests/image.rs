@@ -12,9 +12,9 @@
 mod support;
 
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use serde_json::{Value, json};
 use support::api_server::ApiServer;
 use support::exposition::Page;
 use support::http::Connection;
+use support::kubelet_folder::KubeletFolder;
 use support::kubernetes_tools::{kustomized, objects, run};
+use support::prometheus::free_address;
 use support::{expect_that, within};
-use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(30);
-const POD: &str = "11111111-1111-4111-8111-111111111111";
 
 /// podman, with the images of `image/build.sh`. runc, since crun does without neither of the two sorts of control groups.
 fn podman() -> Command {
@@ -41,79 +41,6 @@ fn podman() -> Command {
     command.arg("--root").arg(storage.join("storage"));
     command.arg("--runroot").arg(storage.join("run"));
     command
-}
-
-/// A kubelet's folder with the modes that the kubelet gives it, and in it the folder of one pod's volume.
-struct KubeletFolder {
-    _folder: TempDir,
-    root: PathBuf,
-}
-
-impl KubeletFolder {
-    fn make() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // Others than root have to come by, and the temporary folder itself is for its owner alone.
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        let root = folder.path().join("kubelet");
-        fs::create_dir(&root).unwrap();
-        // A mount of its own that tells others of what is mounted below, as systemd has it for the whole machine.
-        let path = root.to_str().unwrap();
-        shell("mount", &["--bind", path, path]);
-        shell("mount", &["--make-shared", path]);
-        let made = Self {
-            _folder: folder,
-            root,
-        };
-        fs::create_dir_all(made.volume()).unwrap();
-        let mut path = made.volume();
-        while path.starts_with(&made.root) {
-            fs::set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
-            path.pop();
-        }
-        let about = made.volume().with_file_name("vol_data.json");
-        let data = json!({"driverName": "disks.example", "specVolID": "pv-one", "volumeHandle": "handle-pv-one", "volumeLifecycleMode": "Persistent"});
-        fs::write(&about, data.to_string()).unwrap();
-        fs::set_permissions(&about, Permissions::from_mode(0o640)).unwrap();
-        made
-    }
-
-    fn volume(&self) -> PathBuf {
-        self.root
-            .join(format!("pods/{POD}/volumes/kubernetes.io~csi/pv-one/mount"))
-    }
-
-    /// Mounts a filesystem of 16 MiB whose root nobody but its owner may enter, as databases have it.
-    fn mount_volume(&self) {
-        let options = "size=16m,mode=0700,uid=1000";
-        shell(
-            "mount",
-            &[
-                "-t",
-                "tmpfs",
-                "-o",
-                options,
-                "tmpfs",
-                self.volume().to_str().unwrap(),
-            ],
-        );
-    }
-
-    fn unmount_volume(&self) {
-        shell("umount", &[self.volume().to_str().unwrap()]);
-    }
-}
-
-impl Drop for KubeletFolder {
-    fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .args(["--recursive", "--lazy"])
-            .arg(&self.root)
-            .status();
-    }
-}
-
-fn shell(program: &str, arguments: &[&str]) {
-    run(Command::new(program).args(arguments), "").unwrap_or_else(|said| panic!("{said}"));
 }
 
 /// A container, removed when dropped.
@@ -219,11 +146,6 @@ impl Drop for Container {
     }
 }
 
-fn free_address() -> SocketAddr {
-    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    taken.local_addr().unwrap()
-}
-
 /// What the overlay makes of this kind, with the kubelet's folder of this test.
 fn pod(overlay: &str, kind: &str, kubelet: &KubeletFolder) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -293,7 +215,7 @@ fn the_image_shows_disks_and_volumes_with_the_manifests_rights() {
             &[("persistentvolume", "pv-one")],
         )
     };
-    kubelet.mount_volume();
+    kubelet.mount_closed_filesystem();
     within(LIMIT, || {
         expect_that(capacity() == Some(f64::from(16 << 20)), "the volume is not there")
     });
@@ -316,7 +238,7 @@ fn the_image_shows_disks_and_volumes_with_the_manifests_rights() {
 #[ignore = "needs root, podman and the image: tests/image.sh"]
 fn each_right_in_the_manifest_is_needed() {
     let kubelet = KubeletFolder::make();
-    kubelet.mount_volume();
+    kubelet.mount_closed_filesystem();
     let whole = pod("without-scope", "DaemonSet", &kubelet);
     let success = |container: &Container, collector: &str| {
         container
