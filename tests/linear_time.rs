@@ -41,6 +41,13 @@ fn is_linear(what: &str, text: impl Fn(usize) -> Vec<u8>, parse: fn(&[u8])) {
     );
 }
 
+/// So many texts with a number of their own between the two.
+fn numbered(n: usize, before: &str, after: &str) -> Vec<u8> {
+    (0..n)
+        .flat_map(|at| format!("{before}{at:08}{after}").into_bytes())
+        .collect()
+}
+
 fn mountinfo(text: &[u8]) {
     black_box(mountinfo::parse(text));
 }
@@ -124,31 +131,13 @@ fn udevs_records_take_time_in_proportion() {
         |n| "S:disk/by-id/x\n".repeat(n).into(),
         udev,
     );
-    is_linear(
-        "many links",
-        |n| {
-            (0..n)
-                .map(|at| format!("S:disk/by-id/{at:08}\n"))
-                .collect::<String>()
-                .into()
-        },
-        udev,
-    );
+    is_linear("many links", |n| numbered(n, "S:disk/by-id/", "\n"), udev);
     is_linear(
         "the same property again",
         |n| "E:ID_SERIAL=x\n".repeat(n).into(),
         udev,
     );
-    is_linear(
-        "many properties",
-        |n| {
-            (0..n)
-                .map(|at| format!("E:KEY_{at:08}=x\n"))
-                .collect::<String>()
-                .into()
-        },
-        udev,
-    );
+    is_linear("many properties", |n| numbered(n, "E:KEY_", "=x\n"), udev);
     is_linear(
         "escapes",
         |n| format!("E:ID_MODEL_ENC={}\n", r"\x20\x2".repeat(n)).into(),
@@ -177,11 +166,7 @@ fn vol_data_takes_time_in_proportion() {
     is_linear("deep", |n| of(r#""x""#, &"[".repeat(n)).into(), vol_data);
     is_linear(
         "many keys",
-        |n| {
-            (0..n)
-                .fold(String::from("{"), |text, at| text + &format!(r#""k{at:08}":1,"#))
-                .into()
-        },
+        |n| [b"{".to_vec(), numbered(n, r#""k"#, r#"":1,"#)].concat(),
         vol_data,
     );
 }

@@ -373,6 +373,40 @@ fn without_the_right_to_make_a_socket_metrics_are_served_all_the_same() {
     assert_eq!(server.get("/metrics").status, 200);
 }
 
+/// How often the kernel let its threads run.
+fn context_switches(process: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it has ended");
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("status")).ok())
+        .flat_map(|status| {
+            status
+                .lines()
+                .filter(|line| line.contains("ctxt_switches"))
+                .filter_map(|line| line.rsplit('\t').next()?.parse::<u64>().ok())
+                .collect::<Vec<_>>()
+        })
+        .sum()
+}
+
+#[test]
+fn where_nobody_asks_it_does_not_wake_up_once() {
+    let server = Server::start();
+    let mut scope = server.scope();
+    scope.get("/report").expect("no report");
+    server.page();
+    // The connection stays open, as Scope's does. What the last answer set off is over after a while.
+    let quiet = Duration::from_secs(2);
+    within(Duration::from_secs(20), || {
+        let before = context_switches(server.id());
+        assert!(before > 0, "the kernel counts no context switches");
+        std::thread::sleep(quiet);
+        match context_switches(server.id()) - before {
+            0 => Ok(()),
+            woken => Err(format!("it ran {woken} times within {quiet:?}")),
+        }
+    });
+}
+
 #[test]
 fn once_started_it_has_nothing_to_say() {
     let server = Server::start();
