@@ -207,29 +207,156 @@ fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
     }
 }
 
-/// The pods that an overlay makes: the name of what makes them, and their specification.
-fn pods(overlay: &Path) -> Vec<(String, Value)> {
-    let made: Vec<(String, Value)> = objects(&kustomized(overlay))
+/// What the chart makes with these settings.
+fn chart(settings: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(tool("helm"));
+    command.args(["template", NAMESPACE, "chart", "--namespace", NAMESPACE]);
+    command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+    run(&mut command, "")
+}
+
+/// Every switch of the chart, away from its default.
+const SWITCHES: [&str; 13] = [
+    "scope.enabled=true",
+    "node.enabled=false",
+    "cluster.enabled=false",
+    "rbac.create=false",
+    "serviceAccount.create=false",
+    "networkPolicy.enabled=false",
+    "podMonitor.enabled=true",
+    "prometheusRule.enabled=true",
+    "dashboards.enabled=true",
+    "openshift.securityContextConstraints=true",
+    "priorityClassName=system-cluster-critical",
+    "node.seLinuxType=spc_t",
+    "kubeletRoot=/var/lib/k0s/kubelet",
+];
+
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn a_real_api_server_takes_the_chart_with_every_switch() {
+    let server = prepared();
+    let all: Vec<&str> = SWITCHES
+        .into_iter()
+        .filter(|switch| !switch.ends_with("=false"))
+        .collect();
+    let mut choices: Vec<Vec<&str>> = SWITCHES.iter().map(|switch| vec![*switch]).collect();
+    choices.extend(SWITCHES.iter().map(|switch| [&all[..], &[*switch]].concat()));
+    choices.push(Vec::new());
+    choices.push(SWITCHES.to_vec());
+    choices.push(vec![
+        "image.pullSecrets[0].name=secret",
+        "node.podAnnotations.a=b",
+        "cluster.podLabels.a=b",
+        "node.extraEnv[0].name=STORAGE_PROBE_LOG_LEVEL",
+        "node.extraEnv[0].value=debug",
+        "serviceAccount.annotations.a=b",
+        "podMonitor.enabled=true",
+        "podMonitor.labels.release=prometheus",
+    ]);
+    for choice in choices {
+        let manifest = chart(&choice).unwrap_or_else(|said| panic!("{choice:?}: {said}"));
+        let said = takes(&server, &manifest).unwrap_or_else(|said| panic!("{choice:?}: {said}"));
+        assert_eq!(
+            said.lines().count(),
+            objects(&manifest).len(),
+            "{choice:?}: {said}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs helm: cargo test --test manifests -- --ignored"]
+fn the_chart_refuses_what_it_does_not_know() {
+    run(Command::new(tool("helm")).args(["lint", "--strict", "chart"]), "")
+        .unwrap_or_else(|said| panic!("{said}"));
+    for (wrong, told) in [
+        ("nodes.enabled=true", "nodes"),
+        ("image.digest=sha256:short", "digest"),
+        ("kubeletRoot=var/lib/kubelet", "kubeletRoot"),
+        ("podMonitor.interval=often", "interval"),
+    ] {
+        let said = chart(&[wrong]).expect_err(wrong);
+        assert!(said.contains(told), "{wrong}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "needs kubectl and helm: cargo test --test manifests -- --ignored"]
+fn the_chart_makes_what_the_manifests_make() {
+    for (overlay_name, settings) in [("k3s", &[][..]), ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"])] {
+        let plain = pods(&kustomized(&overlay(overlay_name)));
+        let charted = pods(&chart(settings).unwrap());
+        for (name, ours) in &plain {
+            let (_, theirs) = charted.iter().find(|(other, _)| other == name).unwrap();
+            let mut theirs = theirs.clone();
+            // The chart says it, the manifests leave it to the API server.
+            theirs["containers"][0]
+                .as_object_mut()
+                .unwrap()
+                .remove("imagePullPolicy");
+            let mut ours = ours.clone();
+            // How often it is asked is all that they differ in.
+            for pod in [&mut ours, &mut theirs] {
+                pod["containers"][0]["readinessProbe"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("periodSeconds");
+            }
+            assert_eq!(sorted(&theirs), sorted(&ours), "{overlay_name}: {name}");
+        }
+    }
+}
+
+/// Lists whose order means nothing, in one order.
+fn sorted(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    let by_name = |list: &mut Value| {
+        if let Some(list) = list.as_array_mut() {
+            list.sort_by_key(|entry| entry["name"].to_string());
+        }
+    };
+    by_name(&mut pod["volumes"]);
+    by_name(&mut pod["containers"][0]["env"]);
+    by_name(&mut pod["containers"][0]["volumeMounts"]);
+    pod
+}
+
+/// All that is shipped: what it is called, and the objects.
+fn shipped() -> Vec<(String, String)> {
+    let overlays = overlays().into_iter();
+    let mut all: Vec<(String, String)> = overlays
+        .map(|overlay| (overlay.display().to_string(), kustomized(&overlay)))
+        .collect();
+    all.push(("chart".into(), chart(&[]).unwrap()));
+    all.push((
+        "chart, with-scope".into(),
+        chart(&["scope.enabled=true"]).unwrap(),
+    ));
+    all
+}
+
+/// The pods that a manifest makes: the name of what makes them, and their specification.
+fn pods(manifest: &str) -> Vec<(String, Value)> {
+    let made: Vec<(String, Value)> = objects(manifest)
         .into_iter()
         .filter(|object| object["kind"] == "DaemonSet" || object["kind"] == "Deployment")
         .map(|object| {
             let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-            (
-                format!("{}: {name}", overlay.display()),
-                object["spec"]["template"]["spec"].clone(),
-            )
+            (name, object["spec"]["template"]["spec"].clone())
         })
         .collect();
-    assert_eq!(made.len(), 2, "{}", overlay.display());
+    assert_eq!(made.len(), 2, "{manifest}");
     made
 }
 
 #[test]
 #[ignore = "needs kubectl: cargo test --test manifests -- --ignored"]
 fn no_pod_has_more_than_it_needs() {
-    for overlay in overlays() {
-        let with_scope = overlay.ends_with("with-scope");
-        for (name, pod) in pods(&overlay) {
+    for (source, manifest) in shipped() {
+        let with_scope = source.ends_with("with-scope");
+        for (name, pod) in pods(&manifest) {
+            let name = format!("{source}: {name}");
             for shared in ["hostPID", "hostNetwork", "hostIPC"] {
                 assert!(pod[shared].is_null(), "{name} has {shared}");
             }
@@ -294,8 +421,9 @@ fn every_setting_is_one_that_the_program_has() {
         .flat_map(clap::Command::get_arguments)
         .filter_map(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()))
         .collect();
-    for overlay in overlays() {
-        for (name, pod) in pods(&overlay) {
+    for (source, manifest) in shipped() {
+        for (name, pod) in pods(&manifest) {
+            let name = format!("{source}: {name}");
             let container = &pod["containers"][0];
             assert_eq!(container["args"], json!(["serve"]), "{name}");
             for setting in container["env"].as_array().unwrap() {
