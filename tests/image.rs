@@ -89,6 +89,14 @@ impl Container {
         for mount in container["volumeMounts"].as_array().into_iter().flatten() {
             let mut volumes = pod["volumes"].as_array().unwrap().iter();
             let volume = volumes.find(|volume| volume["name"] == mount["name"]).unwrap();
+            let inside = mount["mountPath"].as_str().unwrap();
+            if volume["emptyDir"].is_object() {
+                // podman fills it with what it hides, unless told not to.
+                command.arg(format!(
+                    "--mount=type=tmpfs,destination={inside},ro=true,notmpcopyup"
+                ));
+                continue;
+            }
             let path = volume["hostPath"]["path"].as_str().unwrap();
             if volume["hostPath"]["type"] == "DirectoryOrCreate" {
                 fs::create_dir_all(path).unwrap();
@@ -99,7 +107,6 @@ impl Container {
             } else {
                 "rprivate"
             };
-            let inside = mount["mountPath"].as_str().unwrap();
             command.arg(format!("--volume={path}:{inside}:{mode},{propagation}"));
         }
         command
@@ -257,15 +264,24 @@ fn each_right_in_the_manifest_is_needed() {
         container.log()
     );
 
-    // The node's /proc, for its mounts: a container has others.
+    // The node's /proc, for its mounts: those of a container are others.
+    let of_the_node = |container: &Container| {
+        let mounts = fs::read_to_string("/proc/1/mountinfo").unwrap();
+        let known: Vec<&str> = mounts.lines().filter_map(|line| line.split(' ').nth(4)).collect();
+        let page = container.page();
+        let mut told = page
+            .samples()
+            .iter()
+            .filter_map(|sample| sample.labels.get("mountpoint"));
+        told.all(|point| known.contains(&point.as_str()))
+    };
+    assert!(of_the_node(&Container::start(&whole, &NO_CLUSTER, &[])));
     let mut without = whole.clone();
-    drop_mount(&mut without, "/host/proc");
+    for path in ["/host/proc", "/host/proc/sys/fs", "/host/proc/fs"] {
+        drop_mount(&mut without, path);
+    }
     let container = Container::start(&without, &[NO_CLUSTER[0], ("STORAGE_PROBE_PROCFS", "/proc")], &[]);
-    let told = container.page().value(
-        "storage_probe_volume_capacity_bytes",
-        &[("persistentvolume", "pv-one")],
-    );
-    assert_eq!(told, None);
+    assert!(!of_the_node(&container));
 
     // The kubelet's folder, for the volumes in it.
     let mut without = whole.clone();
@@ -309,6 +325,12 @@ fn with_scope_the_socket_is_there_for_root_alone() {
         .unwrap();
     let report: Value = serde_json::from_slice(&answer.body).unwrap();
     assert!(report["Host"]["nodes"]["w1;<host>"].is_object(), "{report}");
+    // Root could write to these, though the folder around them is mounted read-only.
+    for closed in ["sys/fs", "fs"] {
+        let seen = format!("/proc/{}/root/host/proc/{closed}", container.pid());
+        assert_eq!(fs::read_dir(&seen).unwrap().count(), 0, "{seen} is not closed");
+        assert_ne!(fs::read_dir(format!("/proc/{closed}")).unwrap().count(), 0);
+    }
     drop(container);
     assert!(!socket.exists(), "the socket was left behind");
 }
