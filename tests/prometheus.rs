@@ -12,150 +12,22 @@
 
 mod support;
 
-use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
-use serde_json::Value;
 use support::exposition::open_metrics_violations;
-use support::http::{Connection, percent_encoded};
 use support::loop_device::{LoopDevice, backing_file, require_loop_devices, require_program};
+use support::prometheus::Prometheus;
 use support::server::Server;
 use support::{expect_that, within};
-use tempfile::TempDir;
 
 /// How long Prometheus may take to start, or to have scraped once more.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// A Prometheus that scrapes each target every second, ended when dropped.
-struct Prometheus {
-    child: Child,
-    address: SocketAddr,
-    log: PathBuf,
-    _folder: TempDir,
-}
-
-impl Prometheus {
-    fn scraping(targets: &[(&str, SocketAddr)]) -> Self {
-        require_program("prometheus", "prometheus");
-        let folder = tempfile::tempdir().unwrap();
-        let mut configuration =
-            "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n".to_owned();
-        for (job, address) in targets {
-            let job = format!("- {{job_name: {job}, static_configs: [{{targets: ['{address}']}}]}}\n");
-            configuration.push_str(&job);
-        }
-        let file = folder.path().join("prometheus.yml");
-        std::fs::write(&file, configuration).unwrap();
-        let log = folder.path().join("log");
-        let address = free_address();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.path().join("data").display()
-            ))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut started = Self {
-            child,
-            address,
-            log,
-            _folder: folder,
-        };
-        within(LIMIT, || {
-            let ended = started.child.try_wait().unwrap();
-            assert!(ended.is_none(), "Prometheus ended at once: {}", started.logged());
-            started.get("/-/ready").map(|_| ())
-        });
-        started
-    }
-
-    fn logged(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    fn get(&self, target: &str) -> Result<Vec<u8>, String> {
-        let answer = Connection::tcp(self.address)
-            .and_then(|mut connection| connection.get(target))
-            .map_err(|error| error.to_string())?;
-        expect_that(
-            answer.status == 200,
-            format!("{}: {}", answer.status, answer.text()),
-        )?;
-        Ok(answer.body)
-    }
-
-    /// The `data` of an answer of its HTTP API.
-    fn data(&self, target: &str) -> Value {
-        let body = self
-            .get(target)
-            .unwrap_or_else(|error| panic!("{target}: {error}"));
-        let mut answer: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(answer["status"], "success", "{target}: {answer}");
-        answer["data"].take()
-    }
-
-    /// What an expression gives now.
-    fn query(&self, expression: &str) -> Vec<Value> {
-        let data = self.data(&format!("/api/v1/query?query={}", percent_encoded(expression)));
-        data["result"].as_array().unwrap().clone()
-    }
-
-    /// The one value that an expression gives.
-    fn value(&self, expression: &str) -> Result<f64, String> {
-        match &self.query(expression)[..] {
-            [one] => Ok(one["value"][1].as_str().unwrap().parse().unwrap()),
-            found => Err(format!("{expression} gives {found:?}")),
-        }
-    }
-
-    /// The raw samples of one series.
-    fn samples(&self, series: &str) -> Vec<f64> {
-        let found = self.query(&format!("{series}[2m]"));
-        assert_eq!(found.len(), 1, "{series}: {found:?}");
-        let samples = found[0]["values"].as_array().unwrap();
-        samples
-            .iter()
-            .map(|sample| sample[1].as_str().unwrap().parse().unwrap())
-            .collect()
-    }
-
-    /// What it thinks of a target.
-    fn target(&self, job: &str) -> Value {
-        let targets = self.data("/api/v1/targets");
-        let mut all = targets["activeTargets"].as_array().unwrap().iter();
-        let found = all.find(|target| target["labels"]["job"] == job);
-        found.unwrap().clone()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            #[allow(clippy::print_stderr, reason = "shown when a test fails")]
-            {
-                eprintln!("Prometheus logged: {}", self.logged());
-            }
-        }
-    }
-}
-
-fn free_address() -> SocketAddr {
-    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    taken.local_addr().unwrap()
-}
 
 #[test]
 #[ignore = "needs root, loop devices and Debian's prometheus: tests/real-parts.sh"]

@@ -1,0 +1,75 @@
+{{/* The release's objects are called after it, but for a release that has the chart's own name. */}}
+{{- define "probe.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{/* What selects the pods: never changed, or upgrades would fail. */}}
+{{- define "probe.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "probe.labels" -}}
+{{ include "probe.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: {{ .Chart.Name }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "probe.image" -}}
+{{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- end }}
+
+{{- define "probe.priority" -}}
+{{ .Values.priorityClassName | default (include "probe.name" .) }}
+{{- end }}
+
+{{/* What both containers have in common. */}}
+{{- define "probe.container" -}}
+image: {{ include "probe.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args: ["serve"]
+ports:
+- name: metrics
+  containerPort: 9753
+livenessProbe:
+  httpGet: {path: /healthz, port: metrics}
+  periodSeconds: 30
+  timeoutSeconds: 5
+readinessProbe:
+  httpGet: {path: /readyz, port: metrics}
+  periodSeconds: 30
+  timeoutSeconds: 5
+securityContext:
+  privileged: false
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: ["ALL"]
+{{- end }}
+
+{{- define "probe.pod" -}}
+automountServiceAccountToken: true
+enableServiceLinks: false
+priorityClassName: {{ include "probe.priority" . }}
+terminationGracePeriodSeconds: 10
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}
+
+{{/* Nobody, in this group; with Scope root, who alone may make its sockets. */}}
+{{- define "probe.user" -}}
+{{- if .context.Values.scope.enabled }}
+runAsNonRoot: false
+runAsUser: 0
+runAsGroup: 0
+{{- else }}
+runAsNonRoot: true
+runAsUser: 65534
+runAsGroup: {{ .group }}
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}

@@ -1,0 +1,444 @@
+//! What is shipped for Kubernetes: a real API server takes it, the accounts have the rights that their programs need and no
+//! others, and no pod has more than it was shown to need.
+//!
+//! Run by `cargo test --test manifests -- --ignored`; the first run builds the API server and fetches kubectl.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clap::CommandFactory as _;
+use scope_storage_probe::args::Arguments;
+use serde_json::{Value, json};
+use support::api_server::ApiServer;
+use support::kubernetes_tools::{kustomized, objects, run, tool};
+use support::server::{PROGRAM, Server, program};
+use support::{expect_that, within};
+
+const NAMESPACE: &str = "scope-storage-probe";
+
+fn overlays() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/overlays");
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    found.sort();
+    assert!(found.len() >= 6, "overlays are missing: {found:?}");
+    found
+}
+
+fn overlay(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("manifests/overlays")
+        .join(name)
+}
+
+/// The kinds of other projects that the manifests use, as far as they need to be known here: by name.
+fn foreign_kinds() -> String {
+    let definition = |group: &str, kind: &str, plural: &str, scope: &str, version: &str| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.{group}")},
+            "spec": {
+                "group": group, "scope": scope,
+                "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+                "versions": [{"name": version, "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                }}}],
+            },
+        })
+    };
+    let operator = "monitoring.coreos.com";
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        definition(operator, "PodMonitor", "podmonitors", "Namespaced", "v1"),
+        definition(operator, "PrometheusRule", "prometheusrules", "Namespaced", "v1"),
+        definition("security.openshift.io", "SecurityContextConstraints", "securitycontextconstraints", "Cluster", "v1"),
+    ]})
+    .to_string()
+}
+
+/// `kubectl ARGUMENTS`, as the administrator.
+fn kubectl(server: &ApiServer, arguments: &[&str], input: &str) -> Result<String, String> {
+    let mut command = Command::new(tool("kubectl"));
+    command.arg("--kubeconfig").arg(server.kubeconfig("admin"));
+    run(command.args(arguments), input)
+}
+
+/// An API server that knows the foreign kinds and has the namespace.
+fn prepared() -> ApiServer {
+    let server = ApiServer::start(&[]);
+    kubectl(&server, &["apply", "-f", "-"], &foreign_kinds()).unwrap();
+    kubectl(
+        &server,
+        &[
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "--all",
+            "--timeout=60s",
+        ],
+        "",
+    )
+    .unwrap();
+    kubectl(&server, &["create", "namespace", NAMESPACE], "").unwrap();
+    server
+}
+
+fn takes(server: &ApiServer, manifest: &str) -> Result<String, String> {
+    kubectl(
+        server,
+        &["apply", "--dry-run=server", "--validate=strict", "-f", "-"],
+        manifest,
+    )
+}
+
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn a_real_api_server_takes_every_overlay() {
+    let server = prepared();
+    for overlay in overlays() {
+        let manifest = kustomized(&overlay);
+        let said = takes(&server, &manifest).unwrap_or_else(|said| panic!("{}: {said}", overlay.display()));
+        assert_eq!(said.lines().count(), objects(&manifest).len(), "{said}");
+    }
+    // And it does refuse what is wrong.
+    let wrong = kustomized(&overlay("without-scope"))
+        .replace("mountPropagation: HostToContainer", "mountPropagation: Hither");
+    assert!(takes(&server, &wrong).is_err_and(|said| said.contains("mountPropagation")));
+    let misspelt =
+        kustomized(&overlay("without-scope")).replace("readOnlyRootFilesystem:", "readonlyRootFilesystem:");
+    assert!(takes(&server, &misspelt).is_err_and(|said| said.contains("readonlyRootFilesystem")));
+}
+
+/// A kubeconfig with a token of this service account.
+fn account(server: &ApiServer, folder: &Path, name: &str) -> PathBuf {
+    let token = kubectl(server, &["-n", NAMESPACE, "create", "token", name], "").unwrap();
+    let admin = std::fs::read_to_string(server.kubeconfig("admin")).unwrap();
+    let mut config: Value = serde_json::from_str(&admin).unwrap();
+    config["users"][0]["user"]["token"] = token.trim().into();
+    let path = folder.join(name);
+    std::fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
+    let server = prepared();
+    kubectl(
+        &server,
+        &["apply", "-f", "-"],
+        &kustomized(&overlay("without-scope")),
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for role in ["node", "cluster"] {
+        let config = account(&server, folder.path(), &format!("scope-storage-probe-{role}"));
+        let mut command = program(PROGRAM);
+        command
+            .env("STORAGE_PROBE_ROLE", role)
+            .env("STORAGE_PROBE_NODE_NAME", "w1");
+        let config = config.to_str().unwrap();
+        let plugins = folder.path().join(format!("plugins-{role}"));
+        let probe = Server::launch(
+            command,
+            &plugins,
+            &["--listen", "127.0.0.1:0", "--kubeconfig", config],
+        );
+        within(Duration::from_secs(30), || {
+            let page = probe.page();
+            let watches = page.samples().iter();
+            let synced: Vec<f64> = watches
+                .filter(|sample| sample.name == "storage_probe_kubernetes_watch_synced")
+                .map(|sample| sample.value)
+                .collect();
+            expect_that(
+                !synced.is_empty() && synced.iter().all(|value| *value > 0.5),
+                format!("{role} does not hear of all kinds: {synced:?}"),
+            )
+        });
+
+        let may = |verb: &str, resource: &str| {
+            // `pods/exec` would be taken for a pod called exec.
+            let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+            let mut command = Command::new(tool("kubectl"));
+            command.args([
+                "--kubeconfig",
+                config,
+                "auth",
+                "can-i",
+                verb,
+                resource,
+                "--all-namespaces",
+            ]);
+            run(command.arg(format!("--subresource={part}")), "").is_ok()
+        };
+        assert!(may("list", "pods"), "{role}");
+        assert_eq!(may("list", "persistentvolumes"), role == "cluster", "{role}");
+        assert_eq!(
+            may("watch", "persistentvolumeclaims"),
+            role == "cluster",
+            "{role}"
+        );
+        for verb in ["get", "list", "watch"] {
+            for resource in ["secrets", "configmaps", "nodes/proxy", "pods/log"] {
+                assert!(!may(verb, resource), "{role} may {verb} {resource}");
+            }
+        }
+        assert!(
+            !may("create", "pods/exec") && !may("create", "pods/eviction"),
+            "{role}"
+        );
+        for verb in ["create", "update", "patch", "delete"] {
+            for resource in ["pods", "persistentvolumeclaims", "persistentvolumes"] {
+                assert!(!may(verb, resource), "{role} may {verb} {resource}");
+            }
+        }
+    }
+}
+
+/// What the chart makes with these settings.
+fn chart(settings: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(tool("helm"));
+    command.args(["template", NAMESPACE, "chart", "--namespace", NAMESPACE]);
+    command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+    run(&mut command, "")
+}
+
+/// Every switch of the chart, away from its default.
+const SWITCHES: [&str; 13] = [
+    "scope.enabled=true",
+    "node.enabled=false",
+    "cluster.enabled=false",
+    "rbac.create=false",
+    "serviceAccount.create=false",
+    "networkPolicy.enabled=false",
+    "podMonitor.enabled=true",
+    "prometheusRule.enabled=true",
+    "dashboards.enabled=true",
+    "openshift.securityContextConstraints=true",
+    "priorityClassName=system-cluster-critical",
+    "node.seLinuxType=spc_t",
+    "kubeletRoot=/var/lib/k0s/kubelet",
+];
+
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn a_real_api_server_takes_the_chart_with_every_switch() {
+    let server = prepared();
+    let all: Vec<&str> = SWITCHES
+        .into_iter()
+        .filter(|switch| !switch.ends_with("=false"))
+        .collect();
+    let mut choices: Vec<Vec<&str>> = SWITCHES.iter().map(|switch| vec![*switch]).collect();
+    choices.extend(SWITCHES.iter().map(|switch| [&all[..], &[*switch]].concat()));
+    choices.push(Vec::new());
+    choices.push(SWITCHES.to_vec());
+    choices.push(vec![
+        "image.pullSecrets[0].name=secret",
+        "node.podAnnotations.a=b",
+        "cluster.podLabels.a=b",
+        "node.extraEnv[0].name=STORAGE_PROBE_LOG_LEVEL",
+        "node.extraEnv[0].value=debug",
+        "serviceAccount.annotations.a=b",
+        "podMonitor.enabled=true",
+        "podMonitor.labels.release=prometheus",
+    ]);
+    for choice in choices {
+        let manifest = chart(&choice).unwrap_or_else(|said| panic!("{choice:?}: {said}"));
+        let said = takes(&server, &manifest).unwrap_or_else(|said| panic!("{choice:?}: {said}"));
+        assert_eq!(
+            said.lines().count(),
+            objects(&manifest).len(),
+            "{choice:?}: {said}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs helm: cargo test --test manifests -- --ignored"]
+fn the_chart_refuses_what_it_does_not_know() {
+    run(Command::new(tool("helm")).args(["lint", "--strict", "chart"]), "")
+        .unwrap_or_else(|said| panic!("{said}"));
+    for (wrong, told) in [
+        ("nodes.enabled=true", "nodes"),
+        ("image.digest=sha256:short", "digest"),
+        ("kubeletRoot=var/lib/kubelet", "kubeletRoot"),
+        ("podMonitor.interval=often", "interval"),
+    ] {
+        let said = chart(&[wrong]).expect_err(wrong);
+        assert!(said.contains(told), "{wrong}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "needs kubectl and helm: cargo test --test manifests -- --ignored"]
+fn the_chart_makes_what_the_manifests_make() {
+    for (overlay_name, settings) in [("k3s", &[][..]), ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"])] {
+        let plain = pods(&kustomized(&overlay(overlay_name)));
+        let charted = pods(&chart(settings).unwrap());
+        for (name, ours) in &plain {
+            let (_, theirs) = charted.iter().find(|(other, _)| other == name).unwrap();
+            let mut theirs = theirs.clone();
+            // The chart says it, the manifests leave it to the API server.
+            theirs["containers"][0]
+                .as_object_mut()
+                .unwrap()
+                .remove("imagePullPolicy");
+            let mut ours = ours.clone();
+            // How often it is asked is all that they differ in.
+            for pod in [&mut ours, &mut theirs] {
+                pod["containers"][0]["readinessProbe"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("periodSeconds");
+            }
+            assert_eq!(sorted(&theirs), sorted(&ours), "{overlay_name}: {name}");
+        }
+    }
+}
+
+/// Lists whose order means nothing, in one order.
+fn sorted(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    let by_name = |list: &mut Value| {
+        if let Some(list) = list.as_array_mut() {
+            list.sort_by_key(|entry| entry["name"].to_string());
+        }
+    };
+    by_name(&mut pod["volumes"]);
+    by_name(&mut pod["containers"][0]["env"]);
+    by_name(&mut pod["containers"][0]["volumeMounts"]);
+    pod
+}
+
+/// All that is shipped: what it is called, and the objects.
+fn shipped() -> Vec<(String, String)> {
+    let overlays = overlays().into_iter();
+    let mut all: Vec<(String, String)> = overlays
+        .map(|overlay| (overlay.display().to_string(), kustomized(&overlay)))
+        .collect();
+    all.push(("chart".into(), chart(&[]).unwrap()));
+    all.push((
+        "chart, with-scope".into(),
+        chart(&["scope.enabled=true"]).unwrap(),
+    ));
+    all
+}
+
+/// The pods that a manifest makes: the name of what makes them, and their specification.
+fn pods(manifest: &str) -> Vec<(String, Value)> {
+    let made: Vec<(String, Value)> = objects(manifest)
+        .into_iter()
+        .filter(|object| object["kind"] == "DaemonSet" || object["kind"] == "Deployment")
+        .map(|object| {
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            (name, object["spec"]["template"]["spec"].clone())
+        })
+        .collect();
+    assert_eq!(made.len(), 2, "{manifest}");
+    made
+}
+
+#[test]
+#[ignore = "needs kubectl: cargo test --test manifests -- --ignored"]
+fn no_pod_has_more_than_it_needs() {
+    for (source, manifest) in shipped() {
+        let with_scope = source.ends_with("with-scope");
+        for (name, pod) in pods(&manifest) {
+            let name = format!("{source}: {name}");
+            for shared in ["hostPID", "hostNetwork", "hostIPC"] {
+                assert!(pod[shared].is_null(), "{name} has {shared}");
+            }
+            let context = &pod["securityContext"];
+            assert_eq!(context["seccompProfile"]["type"], "RuntimeDefault", "{name}");
+            assert_eq!(context["runAsNonRoot"], !with_scope, "{name}");
+            assert_eq!(pod["containers"].as_array().unwrap().len(), 1, "{name}");
+            let container = &pod["containers"][0];
+            let settings = &container["securityContext"];
+            assert_eq!(settings["capabilities"], json!({"drop": ["ALL"]}), "{name}");
+            assert_eq!(settings["privileged"], false, "{name}");
+            assert_eq!(settings["allowPrivilegeEscalation"], false, "{name}");
+            assert_eq!(settings["readOnlyRootFilesystem"], true, "{name}");
+            for wanted in ["livenessProbe", "readinessProbe"] {
+                assert!(container[wanted].is_object(), "{name} has no {wanted}");
+            }
+            assert!(container["resources"]["requests"]["cpu"].is_string(), "{name}");
+            assert!(container["resources"]["limits"]["memory"].is_string(), "{name}");
+
+            let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
+            for volume in pod["volumes"].as_array().into_iter().flatten() {
+                if volume["emptyDir"].is_object() {
+                    continue;
+                }
+                let path = volume["hostPath"]["path"]
+                    .as_str()
+                    .expect("only folders of the node are mounted");
+                let mount = mounts
+                    .iter()
+                    .find(|mount| mount["name"] == volume["name"])
+                    .unwrap();
+                let known = ["/proc", "/sys/fs/cgroup", "/run/udev/data"].contains(&path)
+                    || path.ends_with("/kubelet");
+                if path == "/var/run/scope/plugins" {
+                    assert!(with_scope, "{name} mounts {path}");
+                } else {
+                    assert!(known, "{name} mounts {path}");
+                    assert_eq!(mount["readOnly"], true, "{name} can write to {path}");
+                }
+                if path.ends_with("/kubelet") {
+                    assert_eq!(mount["mountPropagation"], "HostToContainer", "{name}");
+                    assert_eq!(
+                        mount["mountPath"], path,
+                        "{name}: mounts are known by their path on the node"
+                    );
+                    let told = setting(container, "STORAGE_PROBE_KUBELET_ROOT");
+                    assert_eq!(told, Some(path), "{name}");
+                }
+            }
+        }
+    }
+}
+
+fn setting<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
+    let mut settings = container["env"].as_array().unwrap().iter();
+    settings.find(|setting| setting["name"] == name)?["value"].as_str()
+}
+
+#[test]
+#[ignore = "needs kubectl: cargo test --test manifests -- --ignored"]
+fn every_setting_is_one_that_the_program_has() {
+    let command = Arguments::command();
+    let commands = command.get_subcommands().chain([&command]);
+    let known: BTreeSet<String> = commands
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()))
+        .collect();
+    for (source, manifest) in shipped() {
+        for (name, pod) in pods(&manifest) {
+            let name = format!("{source}: {name}");
+            let container = &pod["containers"][0];
+            assert_eq!(container["args"], json!(["serve"]), "{name}");
+            for setting in container["env"].as_array().unwrap() {
+                let variable = setting["name"].as_str().unwrap();
+                assert!(known.contains(variable), "{name}: the program has no {variable}");
+            }
+            let port = container["ports"][0]["containerPort"].as_u64().unwrap();
+            assert_eq!(
+                setting(container, "STORAGE_PROBE_LISTEN"),
+                Some(&*format!(":{port}")),
+                "{name}"
+            );
+        }
+    }
+}

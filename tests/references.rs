@@ -1,0 +1,221 @@
+//! The references in docs/ are made of the flags and families themselves, so that they cannot drift; and rules and dashboards
+//! ask for families that exist.
+//!
+//! `UPDATE_REFERENCES=1 cargo test --test references` writes them anew.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory as _;
+use scope_storage_probe::args::Arguments;
+use scope_storage_probe::render::prometheus::exposition::{Family, Kind, PREFIX};
+use scope_storage_probe::render::prometheus::{cluster, disks, filesystems, itself, snapshots, volumes};
+
+fn place(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn compare(path: &str, wanted: &str) {
+    if std::env::var_os("UPDATE_REFERENCES").is_some() {
+        fs::write(place(path), wanted).unwrap();
+    }
+    let found = fs::read_to_string(place(path)).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "{path} is not what the program says: UPDATE_REFERENCES=1 cargo test --test references"
+    );
+}
+
+/// One line for each flag that is not everybody's.
+fn flags<'a>(table: &mut String, arguments: impl Iterator<Item = &'a clap::Arg>) {
+    table.push_str("| flag | environment | default | |\n|---|---|---|---|\n");
+    for argument in arguments {
+        let Some(long) = argument
+            .get_long()
+            .filter(|long| *long != "help" && *long != "version")
+        else {
+            continue;
+        };
+        let value = match argument.get_value_names() {
+            Some([name]) if argument.get_action().takes_values() => format!(" {name}"),
+            _ => String::new(),
+        };
+        let environment = argument
+            .get_env()
+            .map_or_else(String::new, |name| format!("`{}`", name.to_string_lossy()));
+        let default = argument.get_default_values().first();
+        let default = default.map_or_else(String::new, |value| format!("`{}`", value.to_string_lossy()));
+        let help = argument.get_help().unwrap().to_string().replace('|', "\\|");
+        writeln!(
+            table,
+            "| `--{long}{value}` | {environment} | {default} | {help} |"
+        )
+        .unwrap();
+    }
+    table.push('\n');
+}
+
+#[test]
+fn the_configuration_reference_is_what_the_program_takes() {
+    let command = Arguments::command();
+    let mut text = String::from(
+        "# Configuration\n\n\
+         Made of the program's own flags by `tests/references.rs`; do not edit. A flag wins over its variable in the environment, and that\n\
+         over the default. There is no file of settings.\n\n\
+         ## All commands\n\n",
+    );
+    let shared: BTreeSet<&str> = command
+        .get_arguments()
+        .map(|argument| argument.get_id().as_str())
+        .collect();
+    flags(&mut text, command.get_arguments());
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        writeln!(text, "## `{}`\n\n{}.\n", sub.get_name(), sub.get_about().unwrap()).unwrap();
+        flags(
+            &mut text,
+            sub.get_arguments()
+                .filter(|argument| !shared.contains(argument.get_id().as_str())),
+        );
+    }
+    compare("docs/configuration.md", &format!("{}\n", text.trim_end()));
+}
+
+const PARTS: [(&str, &str); 6] = [
+    ("Disks and other block devices", "node role"),
+    ("Pods' volumes", "node role"),
+    ("The node's own filesystems", "node role"),
+    (
+        "The cluster's objects",
+        "cluster role; those about watches in both",
+    ),
+    ("Snapshots", "cluster role"),
+    ("The program itself", "both roles"),
+];
+
+fn families() -> [Vec<&'static Family>; 6] {
+    [
+        disks::families().collect(),
+        volumes::families().collect(),
+        filesystems::families().collect(),
+        cluster::families().collect(),
+        snapshots::families().collect(),
+        itself::families().collect(),
+    ]
+}
+
+fn full_name(family: &Family) -> String {
+    if family.plain {
+        family.name.to_owned()
+    } else {
+        format!("{PREFIX}{}", family.name)
+    }
+}
+
+/// The labels that a family's samples bear on any of the golden pages.
+fn labels() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in fs::read_dir(place("tests/snapshots")).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.to_string_lossy().ends_with(".page.snap") {
+            continue;
+        }
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let Some((name, rest)) = line
+                .split_once('{')
+                .filter(|(name, _)| !name.contains([' ', '#']))
+            else {
+                continue;
+            };
+            // Label names stand before `="`, and no value of the golden pages has that in it.
+            let mut pieces: Vec<&str> = rest.split("=\"").collect();
+            pieces.pop();
+            let names = pieces
+                .iter()
+                .map(|piece| piece.rsplit([',', '"']).next().unwrap().to_owned());
+            found.entry(name.to_owned()).or_default().extend(names);
+        }
+    }
+    found
+}
+
+/// Families of which no golden page has a sample, since a captured machine cannot be asked how full it is.
+const ON_NO_PAGE: [(&str, &[&str]); 3] = [
+    ("storage_probe_filesystem_", &["device", "fstype", "mountpoint"]),
+    (
+        "storage_probe_volume_",
+        &["namespace", "persistentvolume", "persistentvolumeclaim", "shared"],
+    ),
+    (
+        "storage_probe_kubernetes_stale_since_seconds",
+        &["reason", "resource"],
+    ),
+];
+
+#[test]
+fn the_metrics_reference_is_what_the_program_writes() {
+    let labels = labels();
+    let mut text = String::from(
+        "# Metrics\n\n\
+         Made of the program's own families by `tests/references.rs`; do not edit. What is not known is absent: a label that is not there, a\n\
+         sample that is not there; never 0, −1 or NaN. Figures are in bytes, seconds and shares of 1. How they come about is told in\n\
+         [`volumes.md`](volumes.md).\n\n",
+    );
+    for ((title, role), families) in PARTS.iter().zip(families()) {
+        writeln!(
+            text,
+            "## {title}\n\nOn the page of: {role}.\n\n| family | type | labels | |\n|---|---|---|---|"
+        )
+        .unwrap();
+        for family in families {
+            let name = full_name(family);
+            let kind = match family.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
+            };
+            let unseen = || {
+                let mut known = ON_NO_PAGE.iter();
+                let found = known.find(|(start, _)| name.starts_with(start));
+                found.map(|(_, labels)| labels.iter().map(|label| (*label).to_owned()).collect())
+            };
+            let of: BTreeSet<String> = labels.get(&name).cloned().or_else(unseen).unwrap_or_default();
+            let of: Vec<String> = of.iter().map(|label| format!("`{label}`")).collect();
+            writeln!(
+                text,
+                "| `{name}` | {kind} | {} | {} |",
+                of.join(", "),
+                family.help.replace('|', "\\|")
+            )
+            .unwrap();
+        }
+        text.push('\n');
+    }
+    compare("docs/metrics.md", &format!("{}\n", text.trim_end()));
+}
+
+#[test]
+fn rules_and_dashboards_ask_for_families_that_exist() {
+    let known: BTreeSet<String> = families().into_iter().flatten().map(full_name).collect();
+    let mut files = vec![place("manifests/prometheus/rules.yaml")];
+    files.extend(
+        fs::read_dir(place("dashboards"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path()),
+    );
+    let mut asked = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        // A recording rule's name has a colon before and after: `volume:storage_probe_volume_available:ratio`.
+        let words =
+            text.split(|character: char| !(character.is_alphanumeric() || matches!(character, '_' | ':')));
+        for word in words.filter(|word| word.starts_with(PREFIX)) {
+            assert!(known.contains(word), "{}: there is no {word}", file.display());
+            asked.insert(word.to_owned());
+        }
+    }
+    assert!(asked.len() > 30, "only {asked:?}");
+}
