@@ -132,6 +132,7 @@ fn of_cluster(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     let started = Instant::now();
     let server = Server::launch(measured_program(), plugins.path(), &arguments);
     let synced = until_synced(&server, started);
+    let reading = used(&server);
     let page = server.page();
     let known = |resource| {
         let objects = page.value("storage_probe_kubernetes_objects", &[("resource", resource)]);
@@ -161,6 +162,7 @@ fn of_cluster(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     let after_change = percentile(&mut changed, 0.99);
     let mut rows = vec![
         time_row("cluster: all seen after", synced, 5.0, "s"),
+        time_row("cluster: CPU for it", reading, 1.5, "s"),
         time_row("cluster: idle, asked by nobody", nobody, 1.0, CORE),
         time_row("cluster: idle, asked by Scope each second", scope, 1.0, CORE),
         time_row("cluster: report answered, p50", p50, 5.0, "ms"),

@@ -63,6 +63,10 @@ pub(super) async fn follow<T: Indexed>(
                     }
                     if let Some(error) = problem::of_watch(T::KIND, &error) {
                         shared.live().failed(T::KIND, error);
+                    } else {
+                        // The server answers, and what is known is old until it is listed.
+                        shared.live().forgotten(T::KIND);
+                        backoff.reset();
                     }
                 }
                 Ok(None) => break,
