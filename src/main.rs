@@ -9,7 +9,9 @@ use scope_storage_probe::app;
 use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat};
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::tree;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Wrong use or configuration: `EX_USAGE` of sysexits.h.
 const WRONG_USE: u8 = 64;
@@ -106,21 +108,19 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
 fn start_log(arguments: &LogArguments) -> anyhow::Result<()> {
     // What the client meets is a fault of ours, told once; it would tell it at every attempt, and whole answers with it.
     let directives = format!("kube_client=off,kube_runtime=error,{}", arguments.log_level);
-    let filter = EnvFilter::try_new(directives).with_context(|| {
+    let filter: Targets = directives.parse().with_context(|| {
         format!(
             "`--log-level {}` is neither a level nor a filter",
             arguments.log_level
         )
     })?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let wanted = tracing_subscriber::registry().with(filter);
     match arguments.log_format {
-        LogFormat::Text => log
-            .with_target(false)
-            .with_ansi(io::stderr().is_terminal())
+        LogFormat::Text => wanted
+            .with(log.with_target(false).with_ansi(io::stderr().is_terminal()))
             .init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => wanted.with(log.json().flatten_event(true)).init(),
     }
     Ok(())
 }
