@@ -135,7 +135,9 @@ async fn what_is_old_is_not_called_new_before_it_is_listed_anew() {
         },
         |asked| match asked.before {
             0 => Answer::broken(""),
-            1 => Answer::watch(&[event("ERROR", &status(410, "Expired", "too old"))]),
+            // The pauses grow meanwhile.
+            1 | 2 => Answer::status(500, "InternalError", "no"),
+            3 => Answer::watch(&[event("ERROR", &status(410, "Expired", "too old"))]),
             _ => Answer::watch(&[]),
         },
     ));
@@ -566,6 +568,10 @@ async fn a_node_reads_what_its_pods_name_and_nothing_else() {
         .collect();
     for pods in lists.iter().filter(|asked| asked.resource == "pods") {
         assert_eq!(pods.query["fieldSelector"], "spec.nodeName=w1");
+    }
+    // A list from etcd would read every pod of the cluster there.
+    for list in lists.iter().filter(|asked| !asked.watches()) {
+        assert_eq!(list.from(), "0", "{list:?}");
     }
     let looked_up = asked
         .iter()

@@ -247,6 +247,11 @@ impl Live {
         }
     }
 
+    /// The watch that was taken up cannot go on from where the last one ended: the list has to come first.
+    pub(super) fn forgotten(&mut self, kind: ResourceKind) {
+        self.taken_up.remove(&kind);
+    }
+
     /// True where the server was not reached before. It is so at most once a second, whoever else is not answered.
     fn ends_silence(&mut self, now: Instant) -> bool {
         let again = self.silence_ended.is_none_or(|ended| now - ended >= GRACE);

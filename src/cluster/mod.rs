@@ -154,7 +154,10 @@ fn watch_config(settings: &Settings) -> watcher::Config {
 }
 
 fn node(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
-    let config = watch_config(settings);
+    // Lists come from the API server's memory, as the kubelet's do: to find the pods of one node in etcd it would read every
+    // pod of the cluster. Should that memory lag, the watch catches up with it. Such lists come whole; they are short.
+    let mut config = watch_config(settings).any_semantic();
+    config.page_size = None;
     let node = settings.node.as_deref().unwrap_or_default();
     let own = config.clone().fields(&format!("spec.nodeName={node}"));
     let patience = settings.patience;

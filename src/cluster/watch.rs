@@ -65,6 +65,10 @@ pub(super) async fn follow<T: Indexed>(
                         // Should the kind come back, it is another one.
                         anew |= error.problem == WatchProblem::Missing;
                         shared.live().failed::<T>(error);
+                    } else {
+                        // The server answers, and what is known is old until it is listed.
+                        shared.live().forgotten(T::KIND);
+                        backoff.reset();
                     }
                 }
                 Ok(None) => break,

@@ -136,6 +136,11 @@ impl ApiServer {
         Etcd::at(self.etcd_port)
     }
 
+    /// The API server's process.
+    pub fn id(&self) -> u32 {
+        self.server.as_ref().expect("the API server is stopped").id()
+    }
+
     /// Ends the API server, and leaves its data.
     pub fn stop(&mut self) {
         end(&mut self.server);

@@ -93,7 +93,7 @@ impl Place {
             "labels": {"app.kubernetes.io/name": "database", "app.kubernetes.io/instance": format!("instance-{}", self.number / 3),
                        "controller-revision-hash": "database-7c9b8f6d5", "statefulset.kubernetes.io/pod-name": self.pod_name()},
             "annotations": {"example.com/owner": "somebody@example.com", "example.com/text": "x".repeat(300)},
-            "managedFields": managed_fields(),
+            "managedFields": managed_fields(if sort == "1" { 40 } else { 12 }),
         });
         if namespaced {
             meta["namespace"] = json!(self.namespace);
@@ -241,7 +241,7 @@ fn uid(number: usize, sort: &str) -> String {
 fn storage_class(name: &str) -> (String, Value) {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-        "metadata": {"name": name, "uid": format!("class-{name}"), "creationTimestamp": BORN, "managedFields": managed_fields()},
+        "metadata": {"name": name, "uid": format!("class-{name}"), "creationTimestamp": BORN, "managedFields": managed_fields(12)},
         "provisioner": "disks.csi.example.com", "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
         "allowVolumeExpansion": true, "parameters": {"type": name},
     });
@@ -266,16 +266,16 @@ fn node(number: usize) -> (String, Value) {
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": name, "uid": format!("node-{number}"), "creationTimestamp": BORN,
                      "labels": {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": "zone-a"},
-                     "managedFields": managed_fields()},
+                     "managedFields": managed_fields(12)},
         "spec": {},
         "status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": BORN}], "images": images},
     });
     (format!("minions/{name}"), node)
 }
 
-/// Who set which field: a third of what an API server sends.
-fn managed_fields() -> Value {
-    let fields: serde_json::Map<String, Value> = (0..40)
+/// Who set which of so many fields: a third of what an API server sends.
+fn managed_fields(number: usize) -> Value {
+    let fields: serde_json::Map<String, Value> = (0..number)
         .map(|at| {
             (
                 format!("f:a-field-of-some-length-{at}"),
