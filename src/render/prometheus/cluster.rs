@@ -116,18 +116,15 @@ pub fn write(page: &mut Page<'_>, map: &ClusterMap) {
     page.family(&OBJECTS, |samples| {
         let inventory = &map.inventory;
         for (kind, number) in [
-            ("pods", inventory.pods.len()),
-            ("persistentvolumeclaims", inventory.claims.len()),
-            ("persistentvolumes", inventory.volumes.len()),
-            ("storageclasses", inventory.classes.len()),
-            ("volumeattachments", inventory.attachments.len()),
-        ] {
-            samples.add(&Labels::one("resource", kind), number);
-        }
-        for (kind, number) in [
+            (ResourceKind::Pods, inventory.pods.len()),
+            (ResourceKind::Claims, inventory.claims.len()),
+            (ResourceKind::Volumes, inventory.volumes.len()),
+            (ResourceKind::Classes, inventory.classes.len()),
+            (ResourceKind::Attachments, inventory.attachments.len()),
             (ResourceKind::Snapshots, inventory.snapshots.len()),
             (ResourceKind::SnapshotContents, inventory.snapshot_contents.len()),
         ] {
+            // What was not seen whole is not counted: it would be 0 before the API server answers.
             if inventory.knows_all(kind) {
                 samples.add(&Labels::one("resource", kind.name()), number);
             }
