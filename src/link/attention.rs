@@ -3,8 +3,7 @@
 //! Nothing is concluded from what was not seen: that a claim is unused can be said by who sees all pods, and that an
 //! object does not exist only once all of its kind are known.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::{Inventory, ResourceKind};
@@ -28,16 +27,11 @@ pub(super) fn of_claims(map: &ClusterMap) -> BTreeMap<NamespacedName, Attention>
 /// The volumes that need attention.
 pub(super) fn of_volumes(map: &ClusterMap) -> BTreeMap<String, Attention> {
     let inventory = &map.inventory;
-    let mut attachments: HashMap<&str, Vec<&Arc<VolumeAttachment>>> = HashMap::new();
-    for attachment in inventory.attachments.values() {
-        if let Some(volume) = &attachment.volume {
-            attachments.entry(volume).or_default().push(attachment);
-        }
-    }
     let mut found: BTreeMap<String, Attention> = BTreeMap::new();
     for (name, volume) in inventory.volumes.iter() {
-        let of_attachment = attachments
-            .get(name.as_str())
+        let of_attachment = map
+            .attachments
+            .get(name)
             .into_iter()
             .flatten()
             .find_map(|attachment| of_attachment(inventory, attachment));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{attention, snapshots};
 use crate::model::cluster_map::{ClusterMap, Declared, DeclaredPath, inline_volumes};
 use crate::model::inventory::Inventory;
-use crate::model::workload::{Claim, NamespacedName, Pod, StorageSource};
+use crate::model::workload::{Claim, NamespacedName, Pod, StorageSource, VolumeAttachment};
 
 /// The map of an inventory.
 pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
@@ -14,6 +14,7 @@ pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
         pods: pods_by_folder(&inventory),
         users: users(&inventory),
         claims: claims_by_volume(&inventory),
+        attachments: attachments_by_volume(&inventory),
         inventory,
         ..ClusterMap::default()
     };
@@ -98,6 +99,17 @@ fn users(inventory: &Inventory) -> HashMap<NamespacedName, Vec<Arc<Pod>>> {
         of_claim.sort_unstable_by(|one, two| one.name.cmp(&two.name).then_with(|| one.uid.cmp(&two.uid)));
     }
     users
+}
+
+fn attachments_by_volume(inventory: &Inventory) -> HashMap<String, Vec<Arc<VolumeAttachment>>> {
+    let mut attachments: HashMap<String, Vec<Arc<VolumeAttachment>>> = HashMap::new();
+    for attachment in inventory.attachments.values() {
+        if let Some(volume) = &attachment.volume {
+            let of_volume = attachments.entry(volume.clone()).or_default();
+            of_volume.push(Arc::clone(attachment));
+        }
+    }
+    attachments
 }
 
 /// By what the claims say, and no other claim that names the volume while it has another one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::inventory::Inventory;
 use super::snapshot::{Snapshot, SnapshotApi, SnapshotKey};
-use super::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource};
+use super::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource, VolumeAttachment};
 
 /// Why something needs attention, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +67,8 @@ pub struct ClusterMap {
     pub users: HashMap<NamespacedName, Vec<Arc<Pod>>>,
     /// Claims by the PersistentVolume that they have.
     pub claims: HashMap<String, Arc<Claim>>,
+    /// The attachments of each PersistentVolume, in order of name.
+    pub attachments: HashMap<String, Vec<Arc<VolumeAttachment>>>,
     /// Claims that need attention.
     pub claim_attention: BTreeMap<NamespacedName, Attention>,
     /// PersistentVolumes that need attention.

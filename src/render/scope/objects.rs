@@ -81,11 +81,12 @@ const VOLUME_CLASS: Fact = ("storage_volume_class", "Storage class");
 const VOLUME_RECLAIM: Fact = ("storage_volume_reclaim_policy", "Reclaim policy");
 const VOLUME_MODES: Fact = ("storage_volume_access_modes", "Access modes");
 const VOLUME_MIGRATED: Fact = ("storage_volume_migrated_to", "Served by");
+const VOLUME_ATTACHED: Fact = ("storage_volume_attached", "Attached to");
 const VOLUME_NODES: Fact = ("storage_volume_nodes", "Usable on");
 const VOLUME_CREATED: Fact = ("storage_volume_created", "Created");
 
 /// What the API says of a PersistentVolume, in the order in which the details panel shows it.
-pub(super) const VOLUME_FACTS: [Fact; 10] = [
+pub(super) const VOLUME_FACTS: [Fact; 11] = [
     VOLUME_ATTENTION,
     VOLUME_PHASE,
     VOLUME_CLAIM,
@@ -93,6 +94,7 @@ pub(super) const VOLUME_FACTS: [Fact; 10] = [
     VOLUME_DECLARED,
     VOLUME_RECLAIM,
     VOLUME_MODES,
+    VOLUME_ATTACHED,
     VOLUME_NODES,
     VOLUME_MIGRATED,
     VOLUME_CREATED,
@@ -102,7 +104,7 @@ pub(super) const VOLUME_FACTS: [Fact; 10] = [
 pub(super) fn volume_facts<'a>(
     map: &'a ClusterMap,
     volume: &'a PersistentVolume,
-) -> [(&'static str, Option<Cow<'a, str>>); 10] {
+) -> [(&'static str, Option<Cow<'a, str>>); 11] {
     let nodes = map.inventory.nodes_of(volume);
     [
         (
@@ -127,6 +129,7 @@ pub(super) fn volume_facts<'a>(
             volume.reclaim_policy.map(|policy| Cow::Borrowed(policy.as_str())),
         ),
         (VOLUME_MODES.0, modes(&volume.access_modes)),
+        (VOLUME_ATTACHED.0, attached(map, volume)),
         (
             VOLUME_NODES.0,
             (!nodes.is_empty()).then(|| Cow::Owned(nodes.join(", "))),
@@ -137,6 +140,23 @@ pub(super) fn volume_facts<'a>(
         ),
         (VOLUME_CREATED.0, moment(volume.created)),
     ]
+}
+
+/// `w1, w2 (not yet)`: the nodes to which a volume is attached, or shall be.
+fn attached(map: &ClusterMap, volume: &PersistentVolume) -> Option<Cow<'static, str>> {
+    let attachments = map.attachments.get(&volume.name)?;
+    let nodes: Vec<String> = attachments
+        .iter()
+        .filter_map(|attachment| {
+            let node = attachment.node.as_ref()?;
+            Some(match (attachment.deletion, attachment.attached) {
+                (Some(_), _) => format!("{node} (being detached)"),
+                (None, Some(true)) => node.clone(),
+                (None, _) => format!("{node} (not yet)"),
+            })
+        })
+        .collect();
+    Some(Cow::Owned(nodes.join(", ")))
 }
 
 /// A PersistentVolume of which only the API knows.
