@@ -142,7 +142,7 @@ impl Life {
         web["spec"]["nodeName"] = json!(null);
         let pod_uid = uid(&self.api.create(PODS, &web).await);
         soon_right(&self.cluster, "a claim waits", |said| {
-            said.claim("storage_claim_phase") == Some("Pending")
+            said.claim("kubernetes_status") == Some("Pending")
                 && said.claim("storage_claim_used_by") == Some("web")
                 && said.claim("storage_claim_attention")
                     == Some("pending: waits for disks.example to make its volume")
@@ -330,7 +330,7 @@ impl Life {
                     sample.name.contains("persistentvolumeclaim_")
                         && sample.labels.contains_key("persistentvolumeclaim")
                 })
-                && said.volume("storage_volume_phase") == Some("Released")
+                && said.volume("kubernetes_status") == Some("Released")
                 && said
                     .volume("storage_volume_attention")
                     .is_some_and(|said| said.starts_with("released: the claim default/data is gone"))
@@ -363,7 +363,7 @@ impl Life {
             .patch(&format!("{DATA}/status"), &json!({"status": {"phase": "Lost"}}))
             .await;
         soon_right(&self.cluster, "it is lost", |said| {
-            said.claim("storage_claim_phase") == Some("Lost")
+            said.claim("kubernetes_status") == Some("Lost")
                 && said.claim("storage_claim_attention") == Some("lost: the volume pv-data is gone")
                 && said.sample(
                     "persistentvolumeclaim_attention",

@@ -64,7 +64,7 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
         snapshot_content,
         persistent_volume: Topology {
             metric_templates: disks::metric_templates(),
-            ..objects::topology(selected.volumes, disks::metadata_templates(true))
+            ..objects::topology(selected.volumes, disks::metadata_templates())
         },
         plugins: [Plugin {
             id: CLUSTER_PLUGIN_ID,

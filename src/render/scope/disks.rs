@@ -211,7 +211,7 @@ pub(super) fn topology<'a>(
     let nodes = disks.chain(volumes);
     Topology {
         nodes: nodes.collect(),
-        metadata_templates: metadata_templates(state.topology.cluster.is_some()),
+        metadata_templates: metadata_templates(),
         metric_templates: metric_templates(),
         table_templates: BTreeMap::new(),
     }
@@ -411,14 +411,15 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
     }
 }
 
-/// Of disks and volumes, which are one topology; with what the API says only where there is one.
-pub(super) fn metadata_templates(with_api: bool) -> BTreeMap<&'static str, MetadataTemplate> {
-    let of_objects: &[Fact] = if with_api {
-        &super::objects::VOLUME_FACTS
-    } else {
-        &[]
-    };
-    facts::templates(FACTS.iter().chain(&super::volumes::FACTS).chain(of_objects))
+/// Of disks and volumes, which are one topology. Each has an order of its own, since no node is both; but no two facts the same
+/// place, as Scope would show those now in one order and now in the other.
+pub(super) fn metadata_templates() -> BTreeMap<&'static str, MetadataTemplate> {
+    let mut templates = facts::templates(&super::objects::VOLUME_FACTS);
+    for template in templates.values_mut() {
+        template.priority += 0.5;
+    }
+    templates.extend(facts::templates(&FACTS));
+    templates
 }
 
 /// Of everything that is filled or does I/O.

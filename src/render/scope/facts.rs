@@ -16,6 +16,13 @@ pub(super) const CLAIMS_OF_POD: &str = "kubernetes_volume_claim";
 pub(super) const VOLUME_OF_CLAIM: &str = "kubernetes_volume_name";
 pub(super) const CLASS_OF_CLAIM: &str = "kubernetes_storage_class_name";
 
+/// What Scope's own cluster probe says as well, under its keys and its labels, so that it stands in the details panel once.
+pub(super) const STATUS: Fact = ("kubernetes_status", "Status");
+pub(super) const VOLUME: Fact = (VOLUME_OF_CLAIM, "Volume");
+pub(super) const CLASS: Fact = (CLASS_OF_CLAIM, "Storage class");
+pub(super) const ACCESS_MODES: Fact = ("kubernetes_access_modes", "Access modes");
+pub(super) const PROVISIONER: Fact = ("kubernetes_provisioner", "Provisioner");
+
 /// The values that are known, all of one moment.
 pub(super) fn latest<'a>(
     taken_at: &'a str,

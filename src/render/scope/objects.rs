@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::facts::{
-    CLAIMS_OF_POD, CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, VOLUME_OF_CLAIM, latest, templates,
+    ACCESS_MODES, CLAIMS_OF_POD, CLASS, CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, PROVISIONER,
+    STATUS, VOLUME, VOLUME_OF_CLAIM, latest, templates,
 };
-use super::ids;
 use super::report::{MetadataTemplate, Node, Topology};
 use super::snapshots::source_of;
+use super::{ids, volumes};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::{Attention, ClusterMap};
 use crate::model::workload::{
@@ -20,13 +21,10 @@ use crate::model::workload::{
 };
 
 const CLAIM_ATTENTION: Fact = ("storage_claim_attention", "Needs attention");
-const CLAIM_PHASE: Fact = ("storage_claim_phase", "Phase");
-const CLAIM_SIZE: Fact = ("storage_claim_capacity", "Capacity");
+const CLAIM_SIZE: Fact = ("storage_claim_capacity", "Given");
 const CLAIM_REQUESTED: Fact = ("storage_claim_requested", "Asked for");
 const CLAIM_USED_BY: Fact = ("storage_claim_used_by", "Used by");
 pub(super) const CLAIM_LIES_ON: Fact = ("storage_claim_disks", "Lies on");
-const CLAIM_CLASS: Fact = ("storage_claim_class", "Storage class");
-const CLAIM_VOLUME: Fact = ("storage_claim_volume", "Volume");
 const CLAIM_MODES: Fact = ("storage_claim_access_modes", "Access modes");
 const CLAIM_MODE: Fact = ("storage_claim_volume_mode", "Volume mode");
 const CLAIM_MADE_FROM: Fact = ("storage_claim_source", "Made from");
@@ -38,13 +36,13 @@ const CLAIM_DELETED: Fact = ("storage_claim_deleted", "Deleted");
 const CLAIM_FACTS: [Fact; 16] = [
     (NODE_TYPE, "Type"),
     CLAIM_ATTENTION,
-    CLAIM_PHASE,
+    STATUS,
     CLAIM_SIZE,
     CLAIM_REQUESTED,
     CLAIM_USED_BY,
     CLAIM_LIES_ON,
-    CLAIM_CLASS,
-    CLAIM_VOLUME,
+    CLASS,
+    VOLUME,
     CLAIM_MODES,
     CLAIM_MODE,
     CLAIM_SNAPSHOTS,
@@ -54,7 +52,6 @@ const CLAIM_FACTS: [Fact; 16] = [
     CLAIM_DELETED,
 ];
 
-const CLASS_PROVISIONER: Fact = ("storage_class_provisioner", "Provisioner");
 const CLASS_DEFAULT: Fact = ("storage_class_default", "Default");
 const CLASS_RECLAIM: Fact = ("storage_class_reclaim_policy", "Reclaim policy");
 const CLASS_BINDING: Fact = ("storage_class_binding_mode", "Binding mode");
@@ -63,7 +60,7 @@ const CLASS_CREATED: Fact = ("storage_class_created", "Created");
 
 const CLASS_FACTS: [Fact; 7] = [
     (NODE_TYPE, "Type"),
-    CLASS_PROVISIONER,
+    PROVISIONER,
     CLASS_DEFAULT,
     CLASS_RECLAIM,
     CLASS_BINDING,
@@ -74,47 +71,55 @@ const CLASS_FACTS: [Fact; 7] = [
 const POD_STORAGE: Fact = ("storage_pod_volumes", "Storage");
 
 const VOLUME_ATTENTION: Fact = ("storage_volume_attention", "Needs attention");
-const VOLUME_PHASE: Fact = ("storage_volume_phase", "Phase");
 const VOLUME_DECLARED: Fact = ("storage_volume_declared", "Declared capacity");
 const VOLUME_CLAIM: Fact = ("storage_volume_claim", "Claim");
-const VOLUME_CLASS: Fact = ("storage_volume_class", "Storage class");
 const VOLUME_RECLAIM: Fact = ("storage_volume_reclaim_policy", "Reclaim policy");
-const VOLUME_MODES: Fact = ("storage_volume_access_modes", "Access modes");
+const VOLUME_FURTHER_MODES: Fact = ("storage_volume_further_access_modes", "Further access modes");
 const VOLUME_MIGRATED: Fact = ("storage_volume_migrated_to", "Served by");
 const VOLUME_ATTACHED: Fact = ("storage_volume_attached", "Attached to");
 const VOLUME_NODES: Fact = ("storage_volume_nodes", "Usable on");
 const VOLUME_CREATED: Fact = ("storage_volume_created", "Created");
 
-/// What the API says of a PersistentVolume, in the order in which the details panel shows it.
-pub(super) const VOLUME_FACTS: [Fact; 11] = [
+/// What is said of a PersistentVolume, in the order in which the details panel shows it.
+pub(super) const VOLUME_FACTS: [Fact; 22] = [
+    (NODE_TYPE, "Type"),
     VOLUME_ATTENTION,
-    VOLUME_PHASE,
+    STATUS,
+    volumes::STATUS,
+    volumes::CAPACITY,
+    volumes::LIES_ON,
     VOLUME_CLAIM,
-    VOLUME_CLASS,
+    volumes::DRIVER,
+    volumes::HANDLE,
+    CLASS,
+    volumes::FILESYSTEM,
+    volumes::SHARED,
+    volumes::PODS,
     VOLUME_DECLARED,
     VOLUME_RECLAIM,
-    VOLUME_MODES,
+    ACCESS_MODES,
+    VOLUME_FURTHER_MODES,
     VOLUME_ATTACHED,
     VOLUME_NODES,
     VOLUME_MIGRATED,
     VOLUME_CREATED,
+    volumes::COUNTED_BY,
 ];
 
 /// What the API says of a PersistentVolume.
 pub(super) fn volume_facts<'a>(
     map: &'a ClusterMap,
     volume: &'a PersistentVolume,
-) -> [(&'static str, Option<Cow<'a, str>>); 11] {
+) -> [(&'static str, Option<Cow<'a, str>>); 12] {
     let nodes = map.inventory.nodes_of(volume);
+    // Scope's probe tells the first alone.
+    let (first, further) = volume.access_modes.split_at(volume.access_modes.len().min(1));
     [
         (
             VOLUME_ATTENTION.0,
             attention(map.volume_attention.get(&volume.name)),
         ),
-        (
-            VOLUME_PHASE.0,
-            volume.phase.map(|phase| Cow::Borrowed(phase.as_str())),
-        ),
+        (STATUS.0, volume.phase.map(|phase| Cow::Borrowed(phase.as_str()))),
         (
             VOLUME_CLAIM.0,
             volume
@@ -122,13 +127,14 @@ pub(super) fn volume_facts<'a>(
                 .as_ref()
                 .map(|claim| Cow::Owned(claim.name.to_string())),
         ),
-        (VOLUME_CLASS.0, volume.class.as_deref().map(Cow::Borrowed)),
+        (CLASS.0, volume.class.as_deref().map(Cow::Borrowed)),
         (VOLUME_DECLARED.0, bytes(volume.capacity)),
         (
             VOLUME_RECLAIM.0,
             volume.reclaim_policy.map(|policy| Cow::Borrowed(policy.as_str())),
         ),
-        (VOLUME_MODES.0, modes(&volume.access_modes)),
+        (ACCESS_MODES.0, modes(first)),
+        (VOLUME_FURTHER_MODES.0, modes(further)),
         (VOLUME_ATTACHED.0, attached(map, volume)),
         (
             VOLUME_NODES.0,
@@ -169,8 +175,8 @@ pub(super) fn volume_node<'a>(
     let own = [
         (NAME, Some(Cow::Borrowed(volume.name.as_str()))),
         (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume"))),
-        (super::volumes::DRIVER.0, volume.driver().map(Cow::Borrowed)),
-        (super::volumes::HANDLE.0, handle.map(Cow::Owned)),
+        (volumes::DRIVER.0, volume.driver().map(Cow::Borrowed)),
+        (volumes::HANDLE.0, handle.map(Cow::Owned)),
     ];
     Some(Node {
         id: ids::object(&volume.uid, ids::PERSISTENT_VOLUME)?,
@@ -210,15 +216,10 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
         (VOLUME_OF_CLAIM, claim.volume.as_deref().map(Cow::Borrowed)),
         (CLASS_OF_CLAIM, claim.class.as_deref().map(Cow::Borrowed)),
         (CLAIM_ATTENTION.0, attention(map.claim_attention.get(&claim.name))),
-        (
-            CLAIM_PHASE.0,
-            claim.phase.map(|phase| Cow::Borrowed(phase.as_str())),
-        ),
+        (STATUS.0, claim.phase.map(|phase| Cow::Borrowed(phase.as_str()))),
         (CLAIM_SIZE.0, bytes(claim.capacity)),
         (CLAIM_REQUESTED.0, bytes(claim.requested)),
         (CLAIM_USED_BY.0, sees_users.then(|| Cow::Owned(listed(&users)))),
-        (CLAIM_CLASS.0, claim.class.as_deref().map(Cow::Borrowed)),
-        (CLAIM_VOLUME.0, claim.volume.as_deref().map(Cow::Borrowed)),
         (CLAIM_MODES.0, modes(&claim.access_modes)),
         (CLAIM_MODE.0, Some(Cow::Borrowed(claim.mode.as_str()))),
         (CLAIM_MADE_FROM.0, source),
@@ -261,10 +262,7 @@ pub(super) fn class_node<'a>(class: &'a StorageClass, taken_at: &'a str) -> Opti
     let facts = [
         (NAME, Some(Cow::Borrowed(class.name.as_str()))),
         (NODE_TYPE, Some(Cow::Borrowed("Storage Class"))),
-        (
-            CLASS_PROVISIONER.0,
-            class.provisioner.as_deref().map(Cow::Borrowed),
-        ),
+        (PROVISIONER.0, class.provisioner.as_deref().map(Cow::Borrowed)),
         (CLASS_DEFAULT.0, word(class.is_default, "yes")),
         (
             CLASS_RECLAIM.0,

@@ -19,20 +19,15 @@ use crate::model::volume::VolumeMode;
 use crate::model::workload::PersistentVolume;
 use crate::state::State;
 
-const STATUS: Fact = ("storage_volume_status", "Status");
-const CAPACITY: Fact = ("storage_volume_size", "Capacity");
-const LIES_ON: Fact = ("storage_volume_disks", "Lies on");
-const FILESYSTEM: Fact = ("storage_volume_filesystem", "Filesystem");
+pub(super) const STATUS: Fact = ("storage_volume_status", "On its node");
+pub(super) const CAPACITY: Fact = ("storage_volume_size", "Capacity");
+pub(super) const LIES_ON: Fact = ("storage_volume_disks", "Lies on");
+pub(super) const FILESYSTEM: Fact = ("storage_volume_filesystem", "Filesystem");
 pub(super) const DRIVER: Fact = ("storage_volume_driver", "Driver");
 pub(super) const HANDLE: Fact = ("storage_volume_handle", "Handle");
-const SHARED: Fact = ("storage_volume_shared", "Shared");
-const PODS: Fact = ("storage_volume_pods", "Pods");
-const COUNTED_BY: Fact = ("storage_volume_io_source", "I/O counted by");
-
-/// In the order in which the details panel shows them, after those of disks.
-pub(super) const FACTS: [Fact; 9] = [
-    STATUS, CAPACITY, LIES_ON, FILESYSTEM, SHARED, DRIVER, HANDLE, PODS, COUNTED_BY,
-];
+pub(super) const SHARED: Fact = ("storage_volume_shared", "Shared");
+pub(super) const PODS: Fact = ("storage_volume_pods", "Pods");
+pub(super) const COUNTED_BY: Fact = ("storage_volume_io_source", "I/O counted by");
 
 /// The nodes of the PersistentVolumes that pods of this node use. Of disks only those in `shown` are named in edges. The kernel's
 /// facts are of the first of these moments, the API's of the second.
