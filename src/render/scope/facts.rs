@@ -44,6 +44,9 @@ pub(super) fn latest<'a>(
         .collect()
 }
 
+/// Scope's own facts on the same nodes have whole numbers: two of one number would change places from look to look.
+const BESIDE_SCOPES: f64 = 0.25;
+
 /// The templates of facts, in the order in which the details panel shows them: the first nine at once, the
 /// others when asked for more.
 pub(super) fn templates<'a>(
@@ -58,7 +61,7 @@ pub(super) fn templates<'a>(
                 MetadataTemplate {
                     id,
                     label,
-                    priority: f64::from(priority),
+                    priority: f64::from(priority) + BESIDE_SCOPES,
                     from: "latest",
                 },
             )
