@@ -293,6 +293,11 @@ impl Live {
     }
 
     fn cannot_read(&mut self, kind: ResourceKind, error: WatchError) {
+        // Of a kind that there may not be, silence says nothing; that it may not be read does.
+        let heard_of = !kind.is_optional() || self.watches.contains_key(&kind);
+        if !heard_of && error.problem != WatchProblem::Forbidden {
+            return;
+        }
         let Some(watch) = self.watch(kind) else {
             return;
         };

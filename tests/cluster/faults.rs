@@ -7,6 +7,7 @@ use scope_storage_probe::cluster::Settings;
 use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem};
 use serde_json::json;
 
+use super::always_there;
 use super::support::api_server::{ApiServer, shipped};
 use super::support::asker::Asker;
 use super::support::exposition::Page;
@@ -41,10 +42,7 @@ fn synced(page: &Page) -> Option<bool> {
         ) == Some(1.0)
     };
     let first = of_kind(ResourceKind::Pods);
-    ResourceKind::ALL
-        .into_iter()
-        .all(|kind| of_kind(kind) == first)
-        .then_some(first)
+    always_there().all(|kind| of_kind(kind) == first).then_some(first)
 }
 
 fn until(server: &Server, what: &str, holds: impl Fn(&Page) -> bool) {
@@ -124,7 +122,7 @@ async fn a_minute_without_the_server_and_its_history_costs_nothing() {
     until(&program, "it is noticed", |page| synced(page) == Some(false));
     while stopped.0.elapsed() < Duration::from_secs(60) {
         let page = program.page();
-        for kind in ResourceKind::ALL {
+        for kind in always_there() {
             let labels = [("resource", kind.resource()), ("reason", "unreachable")];
             let since = page
                 .value("storage_probe_kubernetes_stale_since_seconds", &labels)
