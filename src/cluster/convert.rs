@@ -117,10 +117,6 @@ impl Watched for Claim {
         wire.metadata.take().unwrap_or_default()
     }
 
-    fn key(meta: &Meta) -> Option<NamespacedName> {
-        Some(NamespacedName::new(meta.namespace.clone()?, meta.name.clone()?))
-    }
-
     fn convert(key: &NamespacedName, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
         let spec = wire.spec.unwrap_or_default();
         let status = wire.status.unwrap_or_default();
@@ -187,10 +183,6 @@ impl Watched for PersistentVolume {
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
-    }
-
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
     }
 
     fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
@@ -267,10 +259,6 @@ impl Watched for StorageClass {
         wire.metadata.take().unwrap_or_default()
     }
 
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
-    }
-
     fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
         let annotations = meta.annotations.unwrap_or_default();
         let defaults = [annotations.default_class, annotations.default_class_beta];
@@ -297,10 +285,6 @@ impl Watched for VolumeAttachment {
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
-    }
-
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
     }
 
     fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
@@ -337,10 +321,6 @@ impl Watched for Node {
         wire.metadata.take().unwrap_or_default()
     }
 
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
-    }
-
     fn convert(key: &String, meta: Meta, wire: Self::Wire, _: &mut Vec<String>) -> Self {
         let conditions = wire.status.and_then(|status| status.conditions);
         Self {
@@ -364,10 +344,6 @@ impl Watched for CsiDriver {
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
-    }
-
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
     }
 
     fn convert(key: &String, _: Meta, wire: Self::Wire, _: &mut Vec<String>) -> Self {
@@ -454,7 +430,7 @@ fn namespaced(namespace: Option<String>, name: Option<String>) -> NamespacedName
     NamespacedName::new(namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
-fn word<T>(word: Option<String>, known: impl Fn(&str) -> Option<T>) -> Option<T> {
+pub(super) fn word<T>(word: Option<String>, known: impl Fn(&str) -> Option<T>) -> Option<T> {
     known(&word?)
 }
 

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use super::wire::Meta;
 use crate::model::fault::Fault;
 use crate::model::inventory::{KUBERNETES, ResourceKind};
+use crate::model::workload::NamespacedName;
 
 /// A kind of object that is read from the API.
 pub trait Watched: Debug + Clone + PartialEq + Send + Sync + 'static {
@@ -26,7 +27,7 @@ pub trait Watched: Debug + Clone + PartialEq + Send + Sync + 'static {
     /// Its form in the API.
     type Wire: DeserializeOwned;
     /// What tells two objects of the kind apart.
-    type Key: Debug + Clone + Ord + Display + Send + Sync + 'static;
+    type Key: Key;
     /// Whether it lives in a namespace.
     type Scope;
 
@@ -34,10 +35,31 @@ pub trait Watched: Debug + Clone + PartialEq + Send + Sync + 'static {
     fn take_meta(wire: &mut Self::Wire) -> Meta;
 
     /// Its key; `None` where it has no name.
-    fn key(meta: &Meta) -> Option<Self::Key>;
+    fn key(meta: &Meta) -> Option<Self::Key> {
+        Self::Key::named(meta)
+    }
 
     /// The plain value. What of it cannot be understood is left out and said to `complain`.
     fn convert(key: &Self::Key, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self;
+}
+
+/// What tells two objects of a kind apart, as a rule their name.
+pub trait Key: Debug + Clone + Ord + Display + Send + Sync + 'static {
+    /// The name; `None` where there is none.
+    fn named(meta: &Meta) -> Option<Self>;
+}
+
+/// The name alone, for what lives in no namespace.
+impl Key for String {
+    fn named(meta: &Meta) -> Option<Self> {
+        meta.name.clone()
+    }
+}
+
+impl Key for NamespacedName {
+    fn named(meta: &Meta) -> Option<Self> {
+        Some(Self::new(meta.namespace.clone()?, meta.name.clone()?))
+    }
 }
 
 /// One object as it came.

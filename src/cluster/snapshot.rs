@@ -7,7 +7,7 @@ use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::convert::{size, time};
+use super::convert::{size, time, word};
 use super::object::Watched;
 use super::wire::{Meta, Quantity};
 use crate::model::inventory::ResourceKind;
@@ -72,10 +72,6 @@ impl Watched for Snapshot {
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
-    }
-
-    fn key(meta: &Meta) -> Option<NamespacedName> {
-        Some(NamespacedName::new(meta.namespace.clone()?, meta.name.clone()?))
     }
 
     fn convert(key: &NamespacedName, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
@@ -156,10 +152,6 @@ impl Watched for SnapshotContent {
         wire.metadata.take().unwrap_or_default()
     }
 
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
-    }
-
     fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
         const NANOSECONDS: i64 = 1_000_000_000;
         let spec = wire.spec.unwrap_or_default();
@@ -175,10 +167,7 @@ impl Watched for SnapshotContent {
             volume_handle: known(source.volume_handle),
             volume: None,
             class: known(spec.volume_snapshot_class_name),
-            deletion_policy: spec
-                .deletion_policy
-                .as_deref()
-                .and_then(DeletionPolicy::from_word),
+            deletion_policy: word(spec.deletion_policy, DeletionPolicy::from_word),
             snapshot: named(reference.namespace, reference.name),
             snapshot_uid: known(reference.uid),
             ready: status.ready_to_use,
@@ -217,19 +206,12 @@ impl Watched for SnapshotClass {
         wire.metadata.take().unwrap_or_default()
     }
 
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
-    }
-
     fn convert(key: &String, meta: Meta, wire: Self::Wire, _: &mut Vec<String>) -> Self {
         let annotations = meta.annotations.unwrap_or_default();
         Self {
             name: key.clone(),
             driver: known(wire.driver),
-            deletion_policy: wire
-                .deletion_policy
-                .as_deref()
-                .and_then(DeletionPolicy::from_word),
+            deletion_policy: word(wire.deletion_policy, DeletionPolicy::from_word),
             is_default: annotations.default_snapshot_class.as_deref() == Some("true"),
         }
     }
@@ -304,10 +286,6 @@ impl Watched for ExternalSnapshot {
         wire.metadata.take().unwrap_or_default()
     }
 
-    fn key(meta: &Meta) -> Option<NamespacedName> {
-        Some(NamespacedName::new(meta.namespace.clone()?, meta.name.clone()?))
-    }
-
     fn convert(key: &NamespacedName, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
         let spec = wire.spec.unwrap_or_default();
         let status = wire.status.unwrap_or_default();
@@ -349,10 +327,6 @@ impl Watched for ExternalSnapshotData {
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
-    }
-
-    fn key(meta: &Meta) -> Option<String> {
-        meta.name.clone()
     }
 
     fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {

@@ -13,9 +13,7 @@ use crate::model::workload::{NamespacedName, StorageSource};
 
 /// Adds what there is to say of snapshots.
 pub(super) fn join(map: &mut ClusterMap) {
-    if map.inventory.all_snapshots().next().is_none()
-        && map.inventory.all_snapshot_contents().next().is_none()
-    {
+    if !map.inventory.has_snapshots() {
         return;
     }
     map.snapshot_volumes = volumes(&map.inventory);

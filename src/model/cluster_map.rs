@@ -1,6 +1,7 @@
 //! The cluster's objects joined with each other: who uses what, and what needs somebody's attention.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use super::inventory::Inventory;
@@ -54,6 +55,13 @@ pub struct Attention {
     pub urgency: Urgency,
     /// A sentence for people.
     pub reason: String,
+}
+
+impl fmt::Display for Attention {
+    /// `pending: not taken yet`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.urgency.as_str(), self.reason)
+    }
 }
 
 /// The inventory with its joins.

@@ -303,6 +303,11 @@ impl Inventory {
             .chain(of_old)
     }
 
+    /// True where there is any snapshot, or content of one.
+    pub fn has_snapshots(&self) -> bool {
+        self.all_snapshots().next().is_some() || self.all_snapshot_contents().next().is_some()
+    }
+
     /// A snapshot by its key.
     pub fn snapshot(&self, (api, name): &SnapshotKey) -> Option<&Snapshot> {
         match api {

@@ -1,6 +1,6 @@
 //! Snapshots of volumes, their contents and their classes, as the Kubernetes API knows them.
 
-use super::workload::NamespacedName;
+use super::workload::{NamespacedName, words};
 
 /// Which API a snapshot is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,31 +30,13 @@ pub enum SnapshotSource {
     Content(String),
 }
 
-/// What becomes of the storage system's snapshot when the VolumeSnapshot goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeletionPolicy {
-    /// It goes as well.
-    Delete,
-    /// It stays.
-    Retain,
-}
-
-impl DeletionPolicy {
-    /// From the API's word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "Delete" => Some(Self::Delete),
-            "Retain" => Some(Self::Retain),
-            _ => None,
-        }
-    }
-
-    /// The API's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delete => "Delete",
-            Self::Retain => "Retain",
-        }
+words! {
+    /// What becomes of the storage system's snapshot when the VolumeSnapshot goes.
+    DeletionPolicy {
+        /// It goes as well.
+        Delete,
+        /// It stays.
+        Retain,
     }
 }
 

@@ -59,6 +59,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// Where a pod is in its life.

@@ -9,6 +9,7 @@ pub use self::json::json;
 
 use crate::model::bytes::Bytes;
 use crate::model::device::{BlockDevice, DeviceNumber};
+use crate::model::io::IoRates;
 use crate::model::loss::loss;
 use crate::model::mount::FilesystemUsage;
 use crate::state::State;
@@ -145,11 +146,7 @@ fn add_rows(
     let last = device.children.len().saturating_sub(1);
     for (at, child) in device.children.iter().enumerate() {
         if let Some(child) = state.topology.devices.get(*child) {
-            let (own, further) = if at == last {
-                ("└─", "  ")
-            } else {
-                ("├─", "│ ")
-            };
+            let (own, further) = branch(at == last);
             add_rows(
                 state,
                 child,
@@ -167,7 +164,7 @@ fn row(state: &State, device: &BlockDevice, indent: &str) -> Row {
     let usage = usage(state, device);
     let rates = state.rates.latest(device.number);
     let optional = |text: Option<String>| text.unwrap_or_default();
-    let per_second = |bytes: f64| Bytes(bytes as u64).to_string();
+    let [used, share, read, written, reads, writes] = figures(usage, rates);
     let disk = state
         .topology
         .disks
@@ -178,6 +175,33 @@ fn row(state: &State, device: &BlockDevice, indent: &str) -> Row {
         format!("{indent}{}", device.name),
         device.device_type.to_string(),
         optional(device.size.map(|size| Bytes(size).to_string())),
+        used,
+        share,
+        read,
+        written,
+        reads,
+        writes,
+        optional(rates.map(|rates| format!("{:.0}%", rates.utilization * 100.0))),
+        optional(identity.model.clone()),
+        optional(identity.serial.clone()),
+        state.topology.mount_points_of(device.number).join(", "),
+    ]
+}
+
+/// What stands before the last line of a branch and before the others, and before what is below them.
+fn branch(is_last: bool) -> (&'static str, &'static str) {
+    if is_last {
+        ("└─", "  ")
+    } else {
+        ("├─", "│ ")
+    }
+}
+
+/// Used, the share of it, bytes read and written, reads and writes: what devices and volumes have in common.
+fn figures(usage: Option<&FilesystemUsage>, rates: Option<&IoRates>) -> [String; 6] {
+    let optional = |text: Option<String>| text.unwrap_or_default();
+    let per_second = |bytes: f64| Bytes(bytes as u64).to_string();
+    [
         optional(usage.map(|usage| Bytes(usage.used()).to_string())),
         optional(
             usage
@@ -188,10 +212,6 @@ fn row(state: &State, device: &BlockDevice, indent: &str) -> Row {
         optional(rates.map(|rates| per_second(rates.written_bytes))),
         optional(rates.map(|rates| format!("{:.0}", rates.reads))),
         optional(rates.map(|rates| format!("{:.0}", rates.writes))),
-        optional(rates.map(|rates| format!("{:.0}%", rates.utilization * 100.0))),
-        optional(identity.model.clone()),
-        optional(identity.serial.clone()),
-        state.topology.mount_points_of(device.number).join(", "),
     ]
 }
 

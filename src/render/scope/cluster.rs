@@ -87,8 +87,7 @@ pub(super) fn snapshot_topologies<'a>(
     snapshots: Vec<Node<'a>>,
     contents: Vec<Node<'a>>,
 ) -> (Option<Topology<'a>>, Option<Topology<'a>>) {
-    let inventory = &map.inventory;
-    if inventory.all_snapshots().next().is_none() && inventory.all_snapshot_contents().next().is_none() {
+    if !map.inventory.has_snapshots() {
         return (None, None);
     }
     (

@@ -291,9 +291,9 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
             PROMISED.0,
             (!disk.promise.is_empty()).then(|| Cow::Owned(disk.promise.to_string())),
         ),
-        (CLAIMS.0, claims(state, &on_it).map(Cow::Owned)),
-        (VOLUMES.0, volumes(&on_it).map(Cow::Owned)),
-        (PODS.0, pods(state, &on_it).map(Cow::Owned)),
+        (CLAIMS.0, Some(Cow::Owned(claims(state, &on_it)))),
+        (VOLUMES.0, Some(Cow::Owned(volumes(&on_it)))),
+        (PODS.0, Some(Cow::Owned(pods(state, &on_it)))),
         (
             FULLEST_ON.0,
             disk.fullest
@@ -364,24 +364,27 @@ fn carries(state: &State, disk: &Disk) -> Option<String> {
     })
 }
 
+/// Most volumes, claims or pods that are named.
+const MOST_NAMES: usize = 20;
+
 /// The PersistentVolumes on it: what breaks if it dies.
-fn volumes(on_it: &[&Volume]) -> Option<String> {
+fn volumes(on_it: &[&Volume]) -> String {
     let persistent = on_it.iter().filter(|volume| volume.persistent);
-    listed(persistent.map(|volume| volume.name.as_str()))
+    facts::listed(persistent.map(|volume| volume.name.as_str()), MOST_NAMES)
 }
 
 /// The claims that have those.
-fn claims(state: &State, on_it: &[&Volume]) -> Option<String> {
+fn claims(state: &State, on_it: &[&Volume]) -> String {
     let claims: BTreeSet<String> = on_it
         .iter()
         .filter_map(|volume| state.topology.claim_of(volume))
         .map(|claim| claim.name.to_string())
         .collect();
-    listed(claims.iter().map(String::as_str))
+    facts::listed(claims.iter().map(String::as_str), MOST_NAMES)
 }
 
 /// The pods that have a volume on it, an emptyDir among them: by name where the API says it, else by UID.
-fn pods(state: &State, on_it: &[&Volume]) -> Option<String> {
+fn pods(state: &State, on_it: &[&Volume]) -> String {
     let cluster = state.topology.cluster.as_deref();
     let folders: BTreeSet<&str> = on_it
         .iter()
@@ -395,20 +398,7 @@ fn pods(state: &State, on_it: &[&Volume]) -> Option<String> {
             None => Cow::Borrowed(folder),
         })
         .collect();
-    listed(pods.iter().map(AsRef::as_ref))
-}
-
-/// `one, two and 3 more`: at most twenty of them.
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
-    const MOST: usize = 20;
-    let mut names: Vec<&str> = names.collect();
-    let more = names.len().saturating_sub(MOST);
-    names.truncate(MOST);
-    match (names.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(names.join(", ")),
-        (false, more) => Some(format!("{} and {more} more", names.join(", "))),
-    }
+    facts::listed(pods.iter().map(AsRef::as_ref), MOST_NAMES)
 }
 
 /// Of disks and volumes, which are one topology. Each has an order of its own, since no node is both; but no two facts the same

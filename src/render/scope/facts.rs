@@ -23,6 +23,19 @@ pub(super) const CLASS: Fact = (CLASS_OF_CLAIM, "Storage class");
 pub(super) const ACCESS_MODES: Fact = ("kubernetes_access_modes", "Access modes");
 pub(super) const PROVISIONER: Fact = ("kubernetes_provisioner", "Provisioner");
 
+/// `one, two and 3 more`: so many of them at most; empty where there are none.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> String {
+    let mut names: Vec<&str> = names.collect();
+    let more = names.len().saturating_sub(most);
+    names.truncate(most);
+    let listed = names.join(", ");
+    if more == 0 {
+        listed
+    } else {
+        format!("{listed} and {more} more")
+    }
+}
+
 /// The values that are known, all of one moment.
 pub(super) fn latest<'a>(
     taken_at: &'a str,

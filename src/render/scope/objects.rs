@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{
     ACCESS_MODES, CLAIMS_OF_POD, CLASS, CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, PROVISIONER,
-    STATUS, VOLUME, VOLUME_OF_CLAIM, latest, templates,
+    STATUS, VOLUME, VOLUME_OF_CLAIM, latest, listed, templates,
 };
 use super::report::{MetadataTemplate, Node, Topology};
 use super::snapshots::source_of;
@@ -194,17 +194,16 @@ pub(super) fn class_of(map: &ClusterMap, class: Option<&str>) -> Option<String> 
     ids::object(&class.uid, ids::STORAGE_CLASS)
 }
 
+/// Most pods that are named with a claim.
+const MOST_USERS: usize = 12;
+
 /// A claim. What the kernel says of its volume is added by who knows it. `None` where the API gave it no usable UID.
 pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'a str) -> Option<Node<'a>> {
     // Pods of another node may use it as well where many nodes can have it: who sees one node cannot tell.
     let one_node = [AccessMode::ReadWriteOnce, AccessMode::ReadWriteOncePod];
     let sees_users =
         map.inventory.role.sees_cluster() || claim.access_modes.iter().all(|mode| one_node.contains(mode));
-    let users: Vec<&str> = map
-        .users(&claim.name)
-        .iter()
-        .map(|pod| pod.name.name.as_str())
-        .collect();
+    let users = map.users(&claim.name).iter().map(|pod| pod.name.name.as_str());
     let source = claim
         .data_source
         .as_ref()
@@ -219,7 +218,10 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
         (STATUS.0, claim.phase.map(|phase| Cow::Borrowed(phase.as_str()))),
         (CLAIM_SIZE.0, bytes(claim.capacity)),
         (CLAIM_REQUESTED.0, bytes(claim.requested)),
-        (CLAIM_USED_BY.0, sees_users.then(|| Cow::Owned(listed(&users)))),
+        (
+            CLAIM_USED_BY.0,
+            sees_users.then(|| Cow::Owned(listed(users, MOST_USERS))),
+        ),
         (CLAIM_MODES.0, modes(&claim.access_modes)),
         (CLAIM_MODE.0, Some(Cow::Borrowed(claim.mode.as_str()))),
         (CLAIM_MADE_FROM.0, source),
@@ -342,19 +344,7 @@ fn described(volume: &DeclaredVolume) -> Option<String> {
 }
 
 pub(super) fn attention(attention: Option<&Attention>) -> Option<Cow<'_, str>> {
-    attention.map(|attention| Cow::Owned(format!("{}: {}", attention.urgency.as_str(), attention.reason)))
-}
-
-/// At most a dozen names.
-fn listed(names: &[&str]) -> String {
-    const MOST: usize = 12;
-    let more = names.len().saturating_sub(MOST);
-    let listed = names[..names.len() - more].join(", ");
-    if more == 0 {
-        listed
-    } else {
-        format!("{listed} and {more} more")
-    }
+    attention.map(|attention| Cow::Owned(attention.to_string()))
 }
 
 pub(super) fn bytes(bytes: Option<u64>) -> Option<Cow<'static, str>> {

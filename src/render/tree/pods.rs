@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{COLUMNS, Row, row};
+use super::{COLUMNS, Row, branch, figures, row};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::device::{DeviceNumber, DeviceType};
-use crate::model::mount::{FilesystemUsage, UsageError};
+use crate::model::mount::UsageError;
 use crate::model::placement::{Medium, Volume};
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource, StorageSource};
@@ -142,14 +142,6 @@ fn undiscovered<'a>(
         })
 }
 
-fn branch(is_last: bool) -> (&'static str, &'static str) {
-    if is_last {
-        ("└─", "  ")
-    } else {
-        ("├─", "│ ")
-    }
-}
-
 fn add_claim(
     state: &State,
     name: &NamespacedName,
@@ -193,7 +185,7 @@ fn snapshot_row(cluster: &ClusterMap, snapshot: &Snapshot, indent: &str) -> Row 
         .and_then(|content| content.handle.clone())
         .unwrap_or_default();
     row[NOTE] = match cluster.snapshot_attention.get(&snapshot.key()) {
-        Some(attention) => format!("{}: {}", attention.urgency.as_str(), attention.reason),
+        Some(attention) => attention.to_string(),
         None => "ready".to_owned(),
     };
     row
@@ -211,7 +203,7 @@ fn claim_row(cluster: &ClusterMap, name: &NamespacedName, claim: Option<&Claim>,
     row[SIZE] = size.map(|size| Bytes(size).to_string()).unwrap_or_default();
     row[MODEL] = claim.class.clone().unwrap_or_default();
     row[NOTE] = match cluster.claim_attention.get(name) {
-        Some(attention) => format!("{}: {}", attention.urgency.as_str(), attention.reason),
+        Some(attention) => attention.to_string(),
         None => claim
             .phase
             .map(|phase| phase.as_str().to_lowercase())
@@ -236,7 +228,7 @@ fn object_row(cluster: &ClusterMap, volume: &PersistentVolume, indent: &str) -> 
         .and_then(StorageSource::handle)
         .unwrap_or_default();
     row[NOTE] = match cluster.volume_attention.get(&volume.name) {
-        Some(attention) => format!("{}: {}", attention.urgency.as_str(), attention.reason),
+        Some(attention) => attention.to_string(),
         None => volume
             .phase
             .map(|phase| phase.as_str().to_lowercase())
@@ -287,12 +279,7 @@ pub(super) fn attention(state: &State) -> String {
         if text.is_empty() {
             text.push_str("Needs attention:\n");
         }
-        let _ = writeln!(
-            text,
-            "  {kind} {name}: {}: {}",
-            attention.urgency.as_str(),
-            attention.reason
-        );
+        let _ = writeln!(text, "  {kind} {name}: {attention}");
     }
     text
 }
@@ -312,11 +299,7 @@ fn add_below(
         if path.contains(number) {
             continue;
         }
-        let (own, further) = if at == last {
-            ("└─", "  ")
-        } else {
-            ("├─", "│ ")
-        };
+        let (own, further) = branch(at == last);
         let mut row = row(state, device, &format!("{indent}{own}"));
         // Where the device is mounted stands in the tree above; here it would be a list of the pods' own folders.
         row[COLUMNS.len() - 1] = String::new();
@@ -333,22 +316,17 @@ fn kernel_volume(state: &State, volume: &Volume, indent: &str) -> Row {
     let usage = volume.usage.as_ref().and_then(|usage| usage.as_ref().ok());
     let rates = volume.io.and_then(|_| state.volume_rates.latest(&volume.name));
     let size = usage.map(|usage| usage.size).or(volume.device_size);
-    let optional = |text: Option<String>| text.unwrap_or_default();
-    let per_second = |bytes: f64| Bytes(bytes as u64).to_string();
+    let [used, share, read, written, reads, writes] = figures(usage, rates);
     [
         format!("{indent}{}", volume.name),
         "volume".to_owned(),
-        optional(size.map(|size| Bytes(size).to_string())),
-        optional(usage.map(|usage| Bytes(usage.used()).to_string())),
-        optional(
-            usage
-                .and_then(FilesystemUsage::fullness)
-                .map(|share| format!("{:.0}%", (share * 100.0).ceil())),
-        ),
-        optional(rates.map(|rates| per_second(rates.read_bytes))),
-        optional(rates.map(|rates| per_second(rates.written_bytes))),
-        optional(rates.map(|rates| format!("{:.0}", rates.reads))),
-        optional(rates.map(|rates| format!("{:.0}", rates.writes))),
+        size.map(|size| Bytes(size).to_string()).unwrap_or_default(),
+        used,
+        share,
+        read,
+        written,
+        reads,
+        writes,
         String::new(),
         volume.driver.clone(),
         volume.handle.clone().unwrap_or_default(),
