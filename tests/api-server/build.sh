@@ -89,6 +89,8 @@ END
 say "building kube-apiserver $version; the log is $cache/build.log"
 (
     cd "$tree"
+    # Cargo sets OUT_DIR for the tests of a package that has a build script; Kubernetes' Makefile would take it for its own.
+    unset OUT_DIR MAKEFLAGS
     export PATH=/usr/lib/go-1.19/bin:$PATH GOPATH=$work/gopath GOCACHE=$work/go-cache GO111MODULE=off GOFLAGS= GOPROXY=off \
         CGO_ENABLED=0 KUBE_GIT_VERSION_FILE=$work/version
     make WHAT=cmd/kube-apiserver
