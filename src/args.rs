@@ -162,6 +162,13 @@ pub struct BackendArguments {
     pub compat: Vec<Compatibility>,
 }
 
+impl BackendArguments {
+    /// True where there is something to ask.
+    pub fn any(&self) -> bool {
+        self.powerflex.is_some()
+    }
+}
+
 /// An older exporter whose names are written as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Compatibility {

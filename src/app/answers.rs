@@ -9,10 +9,12 @@ use bytes::Bytes;
 use super::cluster_observer::{ClusterObservation, ClusterObserver};
 use super::observer::{Observation, Observer};
 use crate::model::backend::BackendReadings;
+use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::render::prometheus::exposition::Format;
 use crate::render::prometheus::itself::SelfFigures;
 use crate::render::prometheus::{write_cluster_page, write_node_page};
+use crate::render::scope;
 use crate::state::State;
 
 /// Who is asked.
@@ -45,10 +47,19 @@ pub enum Answers {
 
 impl Answers {
     /// The Scope report.
-    pub fn report(&self) -> Bytes {
+    pub fn report(&self, backends: &BackendReadings) -> Bytes {
         match self {
-            Self::Node(observation) => observation.report(),
-            Self::Cluster(observation) => observation.report(),
+            Self::Node(observation) if backends.figures.is_empty() => observation.report(),
+            Self::Node(observation) => scope::report_with(&observation.state, backends).into(),
+            Self::Cluster(observation) => observation.report(backends),
+        }
+    }
+
+    /// The cluster's objects, joined; `None` where no cluster is read.
+    pub fn map(&self) -> Option<&Arc<ClusterMap>> {
+        match self {
+            Self::Node(observation) => observation.state.topology.cluster.as_ref(),
+            Self::Cluster(observation) => Some(&observation.map),
         }
     }
 

@@ -2,13 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use anyhow::bail;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::locked;
+use crate::args::{Compatibility, SourceArguments};
+use crate::backends::powerflex::PowerFlex;
+use crate::backends::powerflex::configuration;
+use crate::backends::powerflex::credentials::{SecretEntries, SecretReader};
 use crate::backends::{Backend, Question};
+use crate::cluster::connect::Whereabouts;
+use crate::cluster::secret;
+use crate::link::powerflex;
 use crate::model::backend::{BackendOutcome, BackendReadings, Figures};
+use crate::model::cluster_map::ClusterMap;
+use crate::model::inventory::Role;
 
 /// Which backends a page has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,18 +68,50 @@ impl Selection {
     }
 }
 
+/// How long Scope's question may wait for backends.
+const SCOPE_PATIENCE: Duration = Duration::from_millis(100);
+/// How old a reading that is shown to Scope may be: it asks every second, and an array's own window is as long as this.
+const SHOWN_FOR: Duration = Duration::from_secs(5);
+
+/// How long an answer took, and the answer.
+type Asked = (Duration, Option<Result<Figures, String>>);
+
 /// The backends that are configured.
 #[derive(Debug, Default)]
 pub(super) struct Backends {
     all: Vec<Arc<dyn Backend>>,
     /// How each fared when it was last asked, by its place in `all`.
     latest: Mutex<BTreeMap<usize, BackendOutcome>>,
+    scaleio_names: bool,
 }
 
 impl Backends {
     /// Those that the command line names.
-    pub(super) fn configured() -> Self {
-        Self::new(Vec::new())
+    pub(super) fn configured(sources: &SourceArguments) -> anyhow::Result<Self> {
+        let mut all: Vec<Arc<dyn Backend>> = Vec::new();
+        if let Some(file) = &sources.backends.powerflex {
+            let secrets: Arc<dyn SecretReader> = Arc::new(KubernetesSecrets {
+                whereabouts: sources.cluster.whereabouts(),
+            });
+            for settings in configuration::read(file)? {
+                if settings.insecure {
+                    tracing::warn!(
+                        "powerflex {}: its certificate is not checked, as its settings want it: whoever is in between has the password",
+                        settings.name
+                    );
+                }
+                all.push(Arc::new(PowerFlex::new(settings, Arc::clone(&secrets))));
+            }
+        }
+        if !all.is_empty() && sources.cluster.role.unwrap_or_default() == Role::Node {
+            bail!(
+                "backends are read by one process and not by every node: give --role cluster, or --role all, beside --powerflex"
+            );
+        }
+        Ok(Self {
+            scaleio_names: sources.backends.compat.contains(&Compatibility::Scaleio),
+            ..Self::new(all)
+        })
     }
 
     /// These.
@@ -76,6 +119,7 @@ impl Backends {
         Self {
             all,
             latest: Mutex::default(),
+            scaleio_names: false,
         }
     }
 
@@ -106,43 +150,66 @@ impl Backends {
 
     /// Asks all that are wanted, at the same time, and waits for none beyond the question's deadline.
     pub(super) async fn collect(&self, wanted: &Selection, question: Question) -> BackendReadings {
+        let mut readings = BackendReadings {
+            scaleio_names: self.scaleio_names,
+            ..BackendReadings::default()
+        };
+        for (at, (duration, answer)) in self.asked(wanted, question).await {
+            let read = answer.unwrap_or_else(|| {
+                let seconds = duration.as_secs_f64();
+                Err(format!(
+                    "no answer within the {seconds:.1} s that the scrape leaves"
+                ))
+            });
+            let outcome = self.outcome(at, duration, read.as_ref().err());
+            self.note(at, &outcome);
+            readings.outcomes.push(outcome);
+            readings.figures.extend(read);
+        }
+        readings
+    }
+
+    /// What there is to show to Scope, which waits for a fraction of a second: a reading of some seconds ago will do, and one that is not
+    /// there yet comes with the next report. So that nobody's slowness is taken for a failure here.
+    pub(super) async fn for_scope(&self) -> BackendReadings {
+        let question = Question {
+            deadline: Instant::now() + SCOPE_PATIENCE,
+            oldest: SHOWN_FOR,
+        };
+        let mut readings = BackendReadings::default();
+        for (at, (duration, answer)) in self.asked(&Selection::All, question).await {
+            if let Some(read) = answer {
+                self.note(at, &self.outcome(at, duration, read.as_ref().err()));
+                readings.figures.extend(read);
+            }
+        }
+        readings
+    }
+
+    fn outcome(&self, at: usize, duration: Duration, error: Option<&String>) -> BackendOutcome {
+        BackendOutcome {
+            backend: self.all[at].name(),
+            instance: self.all[at].instance().to_owned(),
+            error: error.cloned(),
+            duration,
+        }
+    }
+
+    /// The answers by their place in `all`, in the order of the configuration, whoever was quickest; `None` for who did not
+    /// answer in time.
+    async fn asked(&self, wanted: &Selection, question: Question) -> BTreeMap<usize, Asked> {
         let mut asked = JoinSet::new();
         for (at, backend) in self.all.iter().enumerate() {
             if wanted.has(backend.name()) {
                 let reading = backend.read(question);
-                let (backend, instance) = (backend.name(), backend.instance().to_owned());
                 asked.spawn(async move {
                     let started = Instant::now();
-                    let read = timeout_at(question.deadline, reading).await.unwrap_or_else(|_| {
-                        let seconds = started.elapsed().as_secs_f64();
-                        Err(format!(
-                            "no answer within the {seconds:.1} s that the scrape leaves"
-                        ))
-                    });
-                    let outcome = BackendOutcome {
-                        backend,
-                        instance,
-                        error: read.as_ref().err().cloned(),
-                        duration: started.elapsed(),
-                    };
-                    (at, outcome, read.ok())
+                    let read = timeout_at(question.deadline, reading).await.ok();
+                    (at, (started.elapsed(), read))
                 });
             }
         }
-        // In the order of the configuration, whoever was quickest.
-        let mut answered: BTreeMap<usize, (BackendOutcome, Option<Figures>)> = BTreeMap::new();
-        while let Some(joined) = asked.join_next().await {
-            if let Ok((at, outcome, figures)) = joined {
-                answered.insert(at, (outcome, figures));
-            }
-        }
-        let mut readings = BackendReadings::default();
-        for (at, (outcome, figures)) in answered {
-            self.note(at, &outcome);
-            readings.outcomes.push(outcome);
-            readings.figures.extend(figures);
-        }
-        readings
+        asked.join_all().await.into_iter().collect()
     }
 
     /// Each change is logged once: that a backend fails, that it fails for another reason, and that it answers again.
@@ -161,6 +228,29 @@ impl Backends {
     }
 }
 
+/// Readings with what joins them to the cluster's objects.
+pub(super) fn joined(mut readings: BackendReadings, map: Option<&ClusterMap>) -> BackendReadings {
+    if let Some(map) = map {
+        let systems: Vec<_> = readings.powerflex().map(|system| &**system).collect();
+        readings.powerflex_volumes = powerflex::places(map, &systems);
+    }
+    readings
+}
+
+/// Secrets of the cluster, read through its API.
+#[derive(Debug)]
+struct KubernetesSecrets {
+    whereabouts: Whereabouts,
+}
+
+impl SecretReader for KubernetesSecrets {
+    fn read(&self, namespace: Option<&str>, name: &str) -> SecretEntries {
+        let whereabouts = self.whereabouts.clone();
+        let (namespace, name) = (namespace.map(ToOwned::to_owned), name.to_owned());
+        Box::pin(async move { secret::read(&whereabouts, namespace.as_deref(), &name).await })
+    }
+}
+
 /// A reason without its figures: times differ from scrape to scrape, and are no other reason.
 fn without_figures(reason: &str) -> String {
     reason.chars().filter(|letter| !letter.is_ascii_digit()).collect()
@@ -172,7 +262,6 @@ mod tests {
     use crate::backends::Reading;
     use crate::model::backend::POWERFLEX;
     use crate::model::powerflex::System;
-    use std::time::Duration;
 
     #[derive(Debug)]
     struct Scripted {
@@ -196,7 +285,7 @@ mod tests {
                 tokio::time::sleep(after).await;
                 match error {
                     Some(error) => Err(error.to_owned()),
-                    None => Ok(Figures::PowerFlex(Arc::new(System { name }))),
+                    None => Ok(Figures::PowerFlex(Arc::new(System::new(name)))),
                 }
             })
         }

@@ -1,21 +1,32 @@
 //! Answers about the whole cluster: made once for each change, and not for each question.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::locked;
 use super::observer::log_changes;
 use crate::cluster::Cluster;
 use crate::link::cluster;
+use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
-use crate::render::scope::cluster_report;
+use crate::model::powerflex::System;
+use crate::render::scope::cluster_report_with;
 
-/// A report with what it left out, made when it is first asked for.
-type Report = OnceLock<(Bytes, usize)>;
+/// A report with what it left out, made when it is first asked for, and again when a backend said something else.
+type Report = Mutex<Option<Made>>;
+
+#[derive(Debug)]
+struct Made {
+    bytes: Bytes,
+    left_out: usize,
+    /// What else it is made of.
+    systems: Vec<Arc<System>>,
+}
 
 /// What was known of the cluster at one moment, with the report made of it at most once.
 #[derive(Debug)]
@@ -29,20 +40,32 @@ pub struct ClusterObservation {
 
 impl ClusterObservation {
     /// The Scope report.
-    pub fn report(&self) -> Bytes {
-        self.made().0.clone()
+    pub fn report(&self, backends: &BackendReadings) -> Bytes {
+        let mut kept = locked(&self.report);
+        if let Some(made) = &*kept {
+            let same = made.systems.len() == backends.powerflex().count()
+                && made
+                    .systems
+                    .iter()
+                    .zip(backends.powerflex())
+                    .all(|(one, other)| Arc::ptr_eq(one, other));
+            if same {
+                return made.bytes.clone();
+            }
+        }
+        let report = cluster_report_with(&self.map, backends, SystemTime::now());
+        let bytes = Bytes::from(report.bytes);
+        *kept = Some(Made {
+            bytes: bytes.clone(),
+            left_out: report.left_out,
+            systems: backends.powerflex().cloned().collect(),
+        });
+        bytes
     }
 
     /// Claims and volumes for which the report has no room; `None` before anybody asked for one.
     pub fn left_out(&self) -> Option<usize> {
-        self.report.get().map(|(_, left_out)| *left_out)
-    }
-
-    fn made(&self) -> &(Bytes, usize) {
-        self.report.get_or_init(|| {
-            let report = cluster_report(&self.map, SystemTime::now());
-            (report.bytes.into(), report.left_out)
-        })
+        locked(&self.report).as_ref().map(|made| made.left_out)
     }
 }
 

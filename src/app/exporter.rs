@@ -17,7 +17,7 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 
 use super::answers::Answers;
-use super::backends::{Backends, Selection};
+use super::backends::{Backends, Selection, joined};
 use super::{Shared, process};
 use crate::backends::Question;
 use crate::model::backend::BackendReadings;
@@ -44,7 +44,7 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
             Err(line) => return Box::pin(ready(Answer::error(StatusCode::BAD_REQUEST, line))),
         };
         let Some(wanted) = wanted else {
-            return Box::pin(ready(answer(&shared, &request, &BackendReadings::default())));
+            return Box::pin(ready(answer(&shared, &request, BackendReadings::default())));
         };
         let shared = Arc::clone(&shared);
         Box::pin(async move {
@@ -55,7 +55,7 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
                 oldest: SHARED_FOR,
             };
             let readings = shared.backends.collect(&wanted, question).await;
-            answer(&shared, &request, &readings)
+            answer(&shared, &request, readings)
         })
     })
 }
@@ -84,7 +84,7 @@ fn backend_path(backends: &Backends, path: &str) -> Option<&'static str> {
     backends.names().into_iter().find(|known| *known == name)
 }
 
-fn answer(shared: &Shared, request: &Request, backends: &BackendReadings) -> Answer {
+fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answer {
     let of_backend = backend_path(&shared.backends, &request.path).is_some();
     let known = of_backend || matches!(request.path.as_str(), "/" | "/metrics" | "/healthz" | "/readyz");
     if !known {
@@ -94,8 +94,10 @@ fn answer(shared: &Shared, request: &Request, backends: &BackendReadings) -> Ans
         return Answer::method_not_allowed("GET, HEAD");
     }
     if of_backend {
+        let answers = shared.observe(Instant::now() + PATIENCE);
+        let backends = joined(backends, answers.map().map(|map| &**map));
         return page(shared, request, &|format, take| {
-            write_backends_page(backends, format, take);
+            write_backends_page(&backends, format, take);
         });
     }
     match request.path.as_str() {
@@ -109,15 +111,16 @@ fn answer(shared: &Shared, request: &Request, backends: &BackendReadings) -> Ans
     }
 }
 
-fn metrics(shared: &Shared, request: &Request, backends: &BackendReadings) -> Answer {
+fn metrics(shared: &Shared, request: &Request, backends: BackendReadings) -> Answer {
     let timeout = request.header("x-prometheus-scrape-timeout-seconds");
     let answers = shared.observe(Instant::now() + patience(timeout, PATIENCE, PATIENCE));
+    let backends = joined(backends, answers.map().map(|map| &**map));
     let itself = SelfFigures {
         reports: shared.reports().clone(),
         process: process::figures(),
     };
     page(shared, request, &|format, take| {
-        answers.write_page(backends, &itself, format, take);
+        answers.write_page(&backends, &itself, format, take);
     })
 }
 

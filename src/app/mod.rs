@@ -21,15 +21,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::answers::{Answers, Source};
-use self::backends::Backends;
+use self::backends::{Backends, Selection, joined};
 use self::cluster_observer::ClusterObserver;
 use self::observer::Observer;
 use crate::args::{ServeArguments, SourceArguments};
+use crate::backends::Question;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::roots::Roots;
+use crate::model::backend::BackendReadings;
 use crate::model::host::{FILESYSTEMS, HostSample};
-use crate::model::inventory::Role;
+use crate::model::inventory::{Inventory, Role};
 use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
@@ -82,6 +84,16 @@ fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result
     if sees_this_machine(sources) {
         return Ok(Source::Node(Box::new(observer(sources, cluster))));
     }
+    // Backends can be read from anywhere, and without a cluster.
+    let without = sources.cluster.no_cluster && sources.backends.any();
+    let cluster = cluster.or_else(|| {
+        without.then(|| {
+            Cluster::fixed(Inventory {
+                role: Role::Cluster,
+                ..Inventory::default()
+            })
+        })
+    });
     let cluster = cluster.context(
         "there is no cluster to tell of (--kubeconfig names a way to one, --from-dump a file in its place)",
     )?;
@@ -98,6 +110,18 @@ pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::R
         answers = source.observe(Instant::now() + PATIENCE);
     }
     Ok(answers)
+}
+
+/// What the backends say once, joined with those answers.
+pub async fn backends_once(sources: &SourceArguments, answers: &Answers) -> anyhow::Result<BackendReadings> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let question = Question {
+        deadline: tokio::time::Instant::now() + PATIENCE,
+        oldest: Duration::ZERO,
+    };
+    let backends = Backends::configured(sources)?;
+    let readings = backends.collect(&Selection::All, question).await;
+    Ok(joined(readings, answers.map().map(|map| &**map)))
 }
 
 /// The figures of this process, for a page that is printed once.
@@ -140,7 +164,7 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
         source: Mutex::new(source(sources, cluster)?),
-        backends: Backends::configured(),
+        backends: Backends::configured(sources)?,
         reports: Mutex::default(),
         compressor: OnceLock::new(),
     });

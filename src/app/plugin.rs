@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use hyper::{Method, StatusCode};
 
 use super::Shared;
+use super::backends::joined;
+use crate::model::backend::BackendReadings;
 use crate::render::scope::API_VERSION;
 use crate::serve::{Answer, Handler, Request};
 
@@ -16,19 +18,31 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) fn handler(shared: Arc<Shared>) -> Handler {
     Arc::new(move |request| {
         let started = Instant::now();
-        let answer = answer(&shared, &request, started);
-        if answer.status() == StatusCode::OK {
-            shared
-                .reports()
-                .count(started.elapsed().as_secs_f64(), answer.len());
-        } else {
-            shared.reports().refused += 1;
+        if shared.backends.is_empty() {
+            let backends = BackendReadings::default();
+            return Box::pin(ready(counted(&shared, &request, backends, started)));
         }
-        Box::pin(ready(answer))
+        let shared = Arc::clone(&shared);
+        Box::pin(async move {
+            let backends = shared.backends.for_scope().await;
+            counted(&shared, &request, backends, started)
+        })
     })
 }
 
-fn answer(shared: &Shared, request: &Request, now: Instant) -> Answer {
+fn counted(shared: &Shared, request: &Request, backends: BackendReadings, started: Instant) -> Answer {
+    let answer = answer(shared, request, backends);
+    if answer.status() == StatusCode::OK {
+        shared
+            .reports()
+            .count(started.elapsed().as_secs_f64(), answer.len());
+    } else {
+        shared.reports().refused += 1;
+    }
+    answer
+}
+
+fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answer {
     if request.path != "/report" {
         return Answer::error(
             StatusCode::NOT_FOUND,
@@ -45,5 +59,7 @@ fn answer(shared: &Shared, request: &Request, now: Instant) -> Answer {
         let line = format!("api_version {version} is not spoken here, only {API_VERSION}");
         return Answer::error(StatusCode::BAD_REQUEST, line);
     }
-    Answer::ok("application/json", shared.observe(now + PATIENCE).report())
+    let answers = shared.observe(Instant::now() + PATIENCE);
+    let backends = joined(backends, answers.map().map(|map| &**map));
+    Answer::ok("application/json", answers.report(&backends))
 }

@@ -6,6 +6,8 @@ use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use thiserror::Error;
 
+use crate::model::fault::with_causes;
+
 /// Where the kubelet puts the credentials of a pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -101,23 +103,6 @@ async fn from_kubeconfig(
         path,
         reason: with_causes(&error),
     })
-}
-
-/// An error and what is behind it, in one line. Of each only the first line is told: parsers show the place of an error on further
-/// ones, and in a kubeconfig a token may stand there.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let first_line = |text: String| text.lines().next().unwrap_or_default().trim().to_owned();
-    let mut text = first_line(error.to_string());
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let said = first_line(deeper.to_string());
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = deeper.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::connect::with_causes;
 use super::live::{Indexed, Shared};
 use super::object::{Object, Watched};
+use crate::model::fault::with_causes;
 use crate::model::inventory::{Inventory, ResourceKind, Role, WatchState};
 use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass, SnapshotContent,

@@ -13,6 +13,7 @@ mod lookup;
 pub mod object;
 mod problem;
 pub mod quantity;
+pub mod secret;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -29,9 +30,10 @@ use kube::client::ClientBuilder;
 use kube::runtime::watcher;
 use kube::{Client, Config};
 
-use self::connect::{ConnectError, with_causes};
+use self::connect::ConnectError;
 use self::live::Shared;
 use self::transport::Listening;
+use crate::model::fault::with_causes;
 use crate::model::inventory::{Inventory, ResourceKind, Role};
 use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,

@@ -6,6 +6,7 @@ mod attention;
 pub mod cluster;
 mod disks;
 pub mod mount_table;
+pub mod powerflex;
 mod promises;
 mod snapshots;
 pub mod volume_io;

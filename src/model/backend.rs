@@ -42,4 +42,17 @@ pub struct BackendReadings {
     pub outcomes: Vec<BackendOutcome>,
     /// One for each of those that gave a reading.
     pub figures: Vec<Figures>,
+    /// The storage pools of PowerFlex that PersistentVolumes lie in, in order of their names.
+    pub powerflex_volumes: Vec<powerflex::VolumePlace>,
+    /// Whether the names of kubernetes-scaleio-prom are written as well.
+    pub scaleio_names: bool,
+}
+
+impl BackendReadings {
+    /// The PowerFlex systems that gave a reading.
+    pub fn powerflex(&self) -> impl Iterator<Item = &Arc<powerflex::System>> {
+        self.figures.iter().map(|figures| match figures {
+            Figures::PowerFlex(system) => system,
+        })
+    }
 }

@@ -23,6 +23,7 @@ pub mod kubernetes_tools;
 pub mod large_cluster;
 pub mod loop_device;
 pub mod node_with_pods;
+pub mod powerflex_gateway;
 pub mod prometheus;
 pub mod reading;
 pub mod relay;

@@ -8,6 +8,8 @@ pub mod exposition;
 pub mod filesystems;
 pub mod itself;
 pub mod negotiation;
+pub mod powerflex;
+pub mod scaleio;
 pub mod snapshots;
 pub mod volumes;
 
@@ -73,6 +75,7 @@ pub fn write_backends_page(backends: &BackendReadings, format: Format, take: &mu
 
 fn write_backends(page: &mut Page<'_>, readings: &BackendReadings) {
     backends::write(page, readings);
+    powerflex::write(page, readings);
 }
 
 /// The page of the node role in one.

@@ -10,7 +10,8 @@ use std::io;
 use std::time::SystemTime;
 
 use super::report::{Node, Plugin, Report, Topology};
-use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, ids, objects, snapshots, timestamp};
+use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, ids, objects, powerflex, snapshots, timestamp};
+use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::{Snapshot, SnapshotApi, SnapshotContent};
@@ -21,6 +22,9 @@ const LABEL: &str = "Storage of the cluster";
 const ABOUT: &str = "Claims and volumes: what failed, what waits, what is left over";
 /// Most bytes of nodes, so that with everything else it stays well below the 2 MB that Scope's probe can read in time.
 const MOST_BYTES: usize = 1_800_000;
+
+/// Of them so many are kept for storage pools where there are any.
+const BYTES_OF_POOLS: usize = 500_000;
 
 /// A report of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +37,23 @@ pub struct ClusterReport {
 
 /// The report of what was known at `taken_at`.
 pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
+    cluster_report_with(map, &BackendReadings::default(), taken_at)
+}
+
+/// The same, with what the backends say.
+pub fn cluster_report_with(
+    map: &ClusterMap,
+    backends: &BackendReadings,
+    taken_at: SystemTime,
+) -> ClusterReport {
     let taken_at = timestamp(taken_at);
-    let selected = select(map, &BTreeSet::new(), MOST_BYTES, &taken_at);
+    let moments = powerflex::moments(backends);
+    let room = if backends.figures.is_empty() {
+        MOST_BYTES
+    } else {
+        MOST_BYTES - BYTES_OF_POOLS
+    };
+    let selected = select(map, &BTreeSet::new(), room, &taken_at);
     let classes = map
         .inventory
         .classes
@@ -54,6 +73,14 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
         );
     }
     description.push_str(&staleness(&map.inventory));
+    let mut persistent_volume = Topology {
+        metric_templates: disks::metric_templates(),
+        ..objects::topology(selected.volumes, disks::metadata_templates())
+    };
+    let pools_left_out = powerflex::add(&mut persistent_volume, Some(map), backends, &moments);
+    if pools_left_out > 0 {
+        let _ = write!(description, "; {pools_left_out} storage pools found no room");
+    }
     let (snapshot, snapshot_content) = snapshot_topologies(map, selected.snapshots, selected.contents);
     let report = Report {
         host: None,
@@ -62,10 +89,7 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
         storage_class: Some(objects::topology(classes, objects::class_templates())),
         snapshot,
         snapshot_content,
-        persistent_volume: Topology {
-            metric_templates: disks::metric_templates(),
-            ..objects::topology(selected.volumes, disks::metadata_templates())
-        },
+        persistent_volume,
         plugins: [Plugin {
             id: CLUSTER_PLUGIN_ID,
             label: LABEL,

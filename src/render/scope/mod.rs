@@ -10,6 +10,7 @@ mod facts;
 mod hosts;
 pub mod ids;
 mod objects;
+mod powerflex;
 pub mod report;
 mod series;
 mod snapshots;
@@ -19,7 +20,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-pub use self::cluster::{ClusterReport, cluster_report};
+pub use self::cluster::{ClusterReport, cluster_report, cluster_report_with};
+use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 
 use self::report::{Node, Plugin, Report, Topology};
@@ -45,6 +47,11 @@ const MOST_OBJECT_BYTES: usize = 1_000_000;
 
 /// The report as it is sent.
 pub fn report(state: &State) -> Vec<u8> {
+    report_with(state, &BackendReadings::default())
+}
+
+/// The same, with what the backends say: of a process that is of a node and of the cluster.
+pub fn report_with(state: &State, backends: &BackendReadings) -> Vec<u8> {
     let wall = state.sample.taken_at.wall;
     let taken_at = timestamp(wall);
     let shown = disks::shown(state);
@@ -76,6 +83,9 @@ pub fn report(state: &State) -> Vec<u8> {
             description = Cow::Owned(format!("{description}{unheard}"));
         }
     }
+    let moments = powerflex::moments(backends);
+    let map = state.topology.cluster.as_deref();
+    powerflex::add(&mut persistent_volume, map, backends, &moments);
     let report = Report {
         host: Some(hosts::topology(state, &shown, &window, &taken_at)),
         pod,

@@ -1,0 +1,234 @@
+//! The file that names the systems: YAML, read once at the start. It bears no secret, but says where the secrets are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hyper::Uri;
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Why the file is of no use.
+#[derive(Debug, Error)]
+pub enum ConfigurationError {
+    /// It cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {reason} (docs/powerflex.md has an example)", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// How to sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Login {
+    /// As a gateway of any version is signed in to, or else as PowerFlex Manager is.
+    #[default]
+    Auto,
+    /// `GET /api/login` alone.
+    Gateway,
+    /// `POST /rest/auth/login` alone: PowerFlex 4.0 and later.
+    Native,
+}
+
+/// Where the user's name and password are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialsSource {
+    /// In a Secret, under `username` and `password`; `ca.crt` may be there as well.
+    Secret {
+        /// Its name.
+        name: String,
+        /// Its namespace; `None` for the program's own.
+        namespace: Option<String>,
+    },
+    /// In files.
+    Files {
+        /// With the user's name.
+        username: PathBuf,
+        /// With the password.
+        password: PathBuf,
+    },
+}
+
+/// One system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemSettings {
+    /// What it is called here.
+    pub name: String,
+    /// Its gateway.
+    pub url: Uri,
+    /// Who signs in.
+    pub credentials: CredentialsSource,
+    /// Certificates of the authorities that the gateway's is checked against, in PEM; `None` for the machine's own.
+    pub ca_file: Option<PathBuf>,
+    /// True where the gateway's certificate is not checked.
+    pub insecure: bool,
+    /// How to sign in.
+    pub login: Login,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    systems: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    url: String,
+    name: Option<String>,
+    secret: Option<String>,
+    secret_namespace: Option<String>,
+    username_file: Option<PathBuf>,
+    password_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    #[serde(default)]
+    insecure: bool,
+    #[serde(default)]
+    login: Login,
+}
+
+/// The systems that a file names.
+pub fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError> {
+    let text = fs::read_to_string(path).map_err(|error| ConfigurationError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
+    parse(&text).map_err(|reason| ConfigurationError::Wrong {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+fn parse(text: &str) -> Result<Vec<SystemSettings>, String> {
+    // The parser shows the lines around an error; somebody may have written a password there.
+    let file: File = serde_saphyr::from_str(text)
+        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
+    if file.systems.is_empty() {
+        return Err("it names no system".to_owned());
+    }
+    let systems: Vec<SystemSettings> = file.systems.into_iter().map(settings).collect::<Result<_, _>>()?;
+    let mut names = BTreeSet::new();
+    for system in &systems {
+        if !names.insert(&system.name) {
+            return Err(format!(
+                "two systems are called {}: give each a name of its own",
+                system.name
+            ));
+        }
+    }
+    Ok(systems)
+}
+
+fn settings(entry: Entry) -> Result<SystemSettings, String> {
+    let given = &entry.url;
+    let url: Uri = given.parse().map_err(|error| format!("url {given:?}: {error}"))?;
+    let host = url.host().map(ToOwned::to_owned);
+    let host = host.ok_or_else(|| format!("url {given:?} names no host: https://gateway.example"))?;
+    if url
+        .authority()
+        .is_some_and(|authority| authority.as_str().contains('@'))
+    {
+        return Err(format!(
+            "the url of {host} has a user in it: those belong into a Secret or into files"
+        ));
+    }
+    match url.scheme_str() {
+        Some("https") => {}
+        Some("http") if entry.insecure => {}
+        Some("http") => {
+            return Err(format!(
+                "url {given:?} is not encrypted: whoever listens would have the password; `insecure: true` allows it"
+            ));
+        }
+        _ => return Err(format!("url {given:?} begins with neither https:// nor http://")),
+    }
+    let credentials = match (entry.secret, entry.username_file, entry.password_file) {
+        (Some(name), None, None) => CredentialsSource::Secret {
+            name,
+            namespace: entry.secret_namespace,
+        },
+        (None, Some(username), Some(password)) => CredentialsSource::Files { username, password },
+        _ => {
+            return Err(format!(
+                "{given} needs either `secret` or both `username_file` and `password_file`"
+            ));
+        }
+    };
+    Ok(SystemSettings {
+        name: entry.name.filter(|name| !name.is_empty()).unwrap_or(host),
+        url,
+        credentials,
+        ca_file: entry.ca_file,
+        insecure: entry.insecure,
+        login: entry.login,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_systems() {
+        let systems = parse(
+            "systems:\n\
+             - url: https://one.example:8443\n  secret: powerflex-one\n\
+             - {name: two, url: https://10.0.0.2, username_file: /u, password_file: /p, ca_file: /ca.crt, login: native}\n",
+        )
+        .unwrap();
+        assert_eq!(systems[0].name, "one.example");
+        assert_eq!(
+            systems[0].credentials,
+            CredentialsSource::Secret {
+                name: "powerflex-one".to_owned(),
+                namespace: None
+            }
+        );
+        assert_eq!(
+            (systems[1].name.as_str(), systems[1].login),
+            ("two", Login::Native)
+        );
+        assert!(!systems[1].insecure);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_no_secret_with_it() {
+        for (text, told) in [
+            ("systems: []", "no system"),
+            ("systems: [{url: 'https://a'}]", "secret"),
+            (
+                "systems: [{url: 'https://a', secret: s, username_file: u}]",
+                "secret",
+            ),
+            ("systems: [{url: 'http://a', secret: s}]", "not encrypted"),
+            ("systems: [{url: 'ftp://a', secret: s}]", "neither"),
+            ("systems: [{url: '/a', secret: s}]", "no host"),
+            (
+                "systems: [{url: 'https://u:hush@a', secret: s}]",
+                "has a user in it",
+            ),
+            (
+                "systems: [{url: 'https://a', secret: s}, {url: 'https://a:1', secret: s}]",
+                "two systems",
+            ),
+            ("systems:\n- url: https://a\n  password: hush\n", "password"),
+        ] {
+            let said = parse(text).unwrap_err();
+            assert!(said.contains(told), "{text}: {said}");
+            assert!(!said.contains("hush"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! One Secret, read when its content is needed, and not kept.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use kube::{Client, Config};
+use serde::Deserialize;
+
+use super::connect::{Whereabouts, configuration};
+use crate::model::fault::with_causes;
+
+/// Of a Secret what is used.
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default)]
+    data: BTreeMap<String, ByteString>,
+}
+
+/// The entries of a Secret; of the namespace that the configuration names where none is given. An error says which right is missing.
+pub async fn read(
+    whereabouts: &Whereabouts,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let told = |reason: String| format!("cannot read the Secret {name}: {reason}");
+    let config: Config = configuration(whereabouts)
+        .await
+        .map_err(|error| told(error.to_string()))?;
+    let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
+    let client = Client::try_from(config).map_err(|error| told(with_causes(&error)))?;
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+    let request = hyper::Request::get(path)
+        .body(Vec::new())
+        .map_err(|error| told(error.to_string()))?;
+    match client.request::<Wire>(request).await {
+        Ok(secret) => Ok(secret
+            .data
+            .into_iter()
+            .map(|(key, value)| (key, value.0))
+            .collect()),
+        Err(kube::Error::Api(status)) if status.code == 403 => Err(told(format!(
+            "not allowed (get on secrets, for the name {name}, in namespace {namespace})"
+        ))),
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(told(format!(
+            "there is none of that name in namespace {namespace}"
+        ))),
+        // What the client could not understand may be the Secret's content.
+        Err(kube::Error::SerdeError(_)) => Err(told("the API server's answer is none".to_owned())),
+        Err(error) => Err(told(with_causes(&error))),
+    }
+}

@@ -1,0 +1,323 @@
+//! Storage pools of PowerFlex as nodes of Scope's persistent volumes, with edges from the PersistentVolumes that lie in them.
+//!
+//! As with disks: an unpatched Scope has no sort of node for pools. A pool's name has a space in it (`ssd on prod`), which no
+//! Kubernetes name has. The figures bear the time at which the system was read.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::disks::{RATE_METRICS, USED};
+use super::facts::{self, Fact, NAME, NODE_TYPE};
+use super::report::{Latest, Metric, MetricTemplate, Node, Topology};
+use super::series::single;
+use super::{ids, timestamp, volumes};
+use crate::model::backend::BackendReadings;
+use crate::model::bytes::Bytes;
+use crate::model::cluster_map::ClusterMap;
+use crate::model::powerflex::{Figure, Generation, Pool, System, Window};
+
+/// Most pools that one report tells of, so that there is room for claims and volumes; those that need attention and the fullest come first.
+const MOST_POOLS: usize = 200;
+
+const ATTENTION: Fact = ("storage_pool_attention", "Needs attention");
+const SYSTEM: Fact = ("storage_pool_system", "PowerFlex system");
+const DOMAIN: Fact = ("storage_pool_domain", "Protection domain");
+const IN_USE: Fact = ("storage_pool_in_use", "In use");
+const AVAILABLE: Fact = ("storage_pool_available", "Left for new volumes");
+const RAW: Fact = ("storage_pool_raw", "Raw capacity");
+const MOVING: Fact = ("storage_pool_moving", "Rebuild and rebalance");
+const VOLUMES: Fact = ("storage_pool_volumes", "Volumes");
+const STATE: Fact = ("storage_pool_capacity_state", "Capacity state");
+const MEDIA: Fact = ("storage_pool_media", "Media");
+const LAYOUT: Fact = ("storage_pool_layout", "Data layout");
+const DEVICES: Fact = ("storage_pool_devices", "Devices");
+const CLUSTER: Fact = ("storage_pool_cluster", "Metadata managers");
+const VERSION: Fact = ("storage_pool_version", "Version");
+
+const FACTS: [Fact; 14] = [
+    ATTENTION, IN_USE, AVAILABLE, SYSTEM, DOMAIN, RAW, MOVING, VOLUMES, STATE, MEDIA, LAYOUT, DEVICES,
+    CLUSTER, VERSION,
+];
+/// The facts of disks are at a quarter, those of volumes at three: no two may have the same place.
+const BETWEEN_DISKS_AND_VOLUMES: f64 = 0.25;
+
+const POOL_USED: &str = "storage_pool_used";
+
+/// When each system was read, as text.
+pub(super) fn moments(readings: &BackendReadings) -> Vec<String> {
+    readings
+        .powerflex()
+        .map(|system| timestamp(system.taken_at))
+        .collect()
+}
+
+/// Adds the pools of all systems, and the edges of PersistentVolumes that are in `topology` to them. `moments` are those of
+/// [`moments`]. Gives how many pools there was no room for.
+pub(super) fn add<'a>(
+    topology: &mut Topology<'a>,
+    map: Option<&'a ClusterMap>,
+    readings: &'a BackendReadings,
+    moments: &'a [String],
+) -> usize {
+    let mut pools: Vec<(&System, &Pool, &str)> = readings
+        .powerflex()
+        .zip(moments)
+        .flat_map(|(system, moment)| {
+            system
+                .pools
+                .iter()
+                .map(move |pool| (&**system, pool, moment.as_str()))
+        })
+        .collect();
+    if pools.is_empty() {
+        return 0;
+    }
+    pools.sort_by_key(|(_, pool, _)| {
+        let fullness = pool.used().map(|used| (used * 1e6) as u64);
+        (attention(pool).is_none(), Reverse(fullness))
+    });
+    let left_out = pools.len().saturating_sub(MOST_POOLS);
+    pools.truncate(MOST_POOLS);
+    let ceilings = Ceilings::of(&pools);
+    let mut shown: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    for (system, pool, moment) in &pools {
+        let Some(id) = ids::powerflex_pool(&system.name, &pool.id) else {
+            continue;
+        };
+        shown.insert((&system.name, &pool.id), id.clone());
+        let node = Node {
+            id: id.clone(),
+            topology: ids::PERSISTENT_VOLUME,
+            latest: latest(system, pool, moment),
+            metrics: metrics(pool, &ceilings, moment),
+            adjacency: Vec::new(),
+            parents: BTreeMap::new(),
+        };
+        topology.nodes.insert(id, node);
+    }
+    for place in &readings.powerflex_volumes {
+        let volume = map.and_then(|map| map.volume(&place.persistent_volume));
+        let id = volume.and_then(|volume| ids::object(&volume.uid, ids::PERSISTENT_VOLUME));
+        let node = id.and_then(|id| topology.nodes.get_mut(&id));
+        let pool = shown.get(&(place.system.as_str(), place.pool_id.as_str()));
+        let (Some(node), Some(pool)) = (node, pool) else {
+            continue;
+        };
+        node.adjacency.push(pool.clone());
+        if let Some(timestamp) = moments.first() {
+            let lies_on = Cow::Owned(format!("{} of {} on {}", place.pool, place.domain, place.system));
+            node.latest
+                .entry(Cow::Borrowed(volumes::LIES_ON.0))
+                .or_insert(Latest {
+                    timestamp,
+                    value: lies_on,
+                });
+        }
+    }
+    add_templates(topology);
+    left_out
+}
+
+fn add_templates(topology: &mut Topology<'_>) {
+    let mut templates = facts::templates(&FACTS);
+    for template in templates.values_mut() {
+        template.priority += BETWEEN_DISKS_AND_VOLUMES;
+    }
+    topology.metadata_templates.extend(templates);
+    let last = topology
+        .metric_templates
+        .values()
+        .map(|template| template.priority)
+        .fold(0.0, f64::max);
+    topology.metric_templates.insert(
+        POOL_USED,
+        MetricTemplate {
+            id: POOL_USED,
+            label: "Pool in use",
+            format: "percent",
+            priority: last + 1.0,
+        },
+    );
+}
+
+/// What is wrong with a pool, the worst first.
+fn attention(pool: &Pool) -> Option<Cow<'static, str>> {
+    let bytes = |figure: Figure| pool.statistics.bytes(figure).unwrap_or_default();
+    let failed = bytes(Figure::FailedCapacityInKb);
+    if failed > 0.0 {
+        return Some(Cow::Owned(format!(
+            "failed: {} cannot be read",
+            Bytes(failed as u64)
+        )));
+    }
+    let degraded = bytes(Figure::DegradedFailedCapacityInKb) + bytes(Figure::DegradedHealthyCapacityInKb);
+    if degraded > 0.0 {
+        return Some(Cow::Owned(format!(
+            "degraded: {} with one copy left",
+            Bytes(degraded as u64)
+        )));
+    }
+    let used = pool.used()?;
+    let reached =
+        |threshold: Option<f64>| threshold.is_some_and(|threshold| threshold > 0.0 && used >= threshold);
+    let word = if reached(pool.critical_threshold) {
+        "nearly full"
+    } else if reached(pool.high_threshold) {
+        "filling up"
+    } else {
+        return None;
+    };
+    Some(Cow::Owned(format!("{word}: {:.0} % in use", used * 100.0)))
+}
+
+fn latest<'a>(
+    system: &'a System,
+    pool: &'a Pool,
+    moment: &'a str,
+) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+    let bytes = |figure: Figure| pool.statistics.bytes(figure);
+    let count = |figure: Figure| {
+        pool.statistics
+            .figure(figure)
+            .map(|count| Cow::Owned(count.to_string()))
+    };
+    let sized = |bytes: Option<f64>| bytes.map(|bytes| Cow::Owned(Bytes(bytes as u64).to_string()));
+    let raw = match pool.generation {
+        Generation::Mirrored => bytes(Figure::MaxCapacityInKb),
+        Generation::ErasureCoded => None,
+    };
+    let available = bytes(Figure::CapacityAvailableForVolumeAllocationInKb)
+        .or_else(|| pool.statistics.figure(Figure::PhysicalFree));
+    let facts = [
+        (
+            NAME,
+            Some(Cow::Owned(format!("{} on {}", pool.name, system.name))),
+        ),
+        (NODE_TYPE, Some(Cow::Borrowed("PowerFlex storage pool"))),
+        (ATTENTION.0, attention(pool)),
+        (SYSTEM.0, Some(Cow::Borrowed(system.name.as_str()))),
+        (DOMAIN.0, Some(Cow::Borrowed(pool.domain.as_str()))),
+        (IN_USE.0, in_use(pool).map(Cow::Owned)),
+        (AVAILABLE.0, sized(available)),
+        (RAW.0, sized(raw)),
+        (MOVING.0, moving(pool).map(Cow::Owned)),
+        (VOLUMES.0, count(Figure::NumOfVolumes)),
+        (STATE.0, pool.capacity_state.as_deref().map(Cow::Borrowed)),
+        (MEDIA.0, pool.media_type.as_deref().map(Cow::Borrowed)),
+        (LAYOUT.0, pool.data_layout.as_deref().map(Cow::Borrowed)),
+        (DEVICES.0, count(Figure::NumOfDevices)),
+        (CLUSTER.0, system.cluster_state.as_deref().map(Cow::Borrowed)),
+        (VERSION.0, system.version.as_deref().map(Cow::Borrowed)),
+    ];
+    facts::latest(moment, facts)
+}
+
+/// What lies in it and the most that may, in bytes: raw where all is kept twice.
+fn filled(pool: &Pool) -> Option<(f64, f64)> {
+    match pool.generation {
+        Generation::ErasureCoded => {
+            let used = pool.statistics.figure(Figure::PhysicalUsed)?;
+            Some((used, pool.statistics.figure(Figure::PhysicalTotal)?))
+        }
+        Generation::Mirrored => {
+            let used = pool.statistics.bytes(Figure::CapacityInUseInKb)?;
+            let share = pool.used().filter(|share| *share > 0.0);
+            let most = share.map(|share| used / share);
+            Some((
+                used,
+                most.or_else(|| pool.statistics.bytes(Figure::MaxCapacityInKb))?,
+            ))
+        }
+    }
+}
+
+fn in_use(pool: &Pool) -> Option<String> {
+    let (used, most) = filled(pool)?;
+    let raw = match pool.generation {
+        Generation::Mirrored => " (raw)",
+        Generation::ErasureCoded => "",
+    };
+    Some(format!("{} of {}{raw}", Bytes(used as u64), Bytes(most as u64)))
+}
+
+/// `rebuilding 1.2T, rebalancing 3G`; `None` where nothing moves.
+fn moving(pool: &Pool) -> Option<String> {
+    let sum = |figures: &[Figure]| -> f64 {
+        let known = figures.iter().filter_map(|figure| pool.statistics.bytes(*figure));
+        known.sum()
+    };
+    let rebuilding = sum(&[
+        Figure::FwdRebuildCapacityInKb,
+        Figure::BckRebuildCapacityInKb,
+        Figure::NormRebuildCapacityInKb,
+    ]);
+    let rebalancing = sum(&[Figure::RebalanceCapacityInKb]);
+    let parts: Vec<String> = [("rebuilding", rebuilding), ("rebalancing", rebalancing)]
+        .into_iter()
+        .filter(|(_, bytes)| *bytes > 0.0)
+        .map(|(word, bytes)| format!("{word} {}", Bytes(bytes as u64)))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The figure of a pool that is a metric of disks as well, in the metric's unit; reads and writes of what clients do.
+fn rate(pool: &Pool, metric: &str) -> Option<f64> {
+    let window = |window: Window| pool.statistics.window(window);
+    let figure = |figure: Figure| pool.statistics.figure(figure);
+    match metric {
+        "storage_read_iops" => window(Window::UserDataReadBwc)
+            .and_then(|window| window.per_second())
+            .or_else(|| figure(Figure::HostReadIops)),
+        "storage_write_iops" => window(Window::UserDataWriteBwc)
+            .and_then(|window| window.per_second())
+            .or_else(|| figure(Figure::HostWriteIops)),
+        "storage_read_throughput" => window(Window::UserDataReadBwc)
+            .and_then(|window| window.bytes_per_second())
+            .or_else(|| figure(Figure::HostReadBandwidth)),
+        "storage_write_throughput" => window(Window::UserDataWriteBwc)
+            .and_then(|window| window.bytes_per_second())
+            .or_else(|| figure(Figure::HostWriteBandwidth)),
+        "storage_read_latency" => window(Window::UserDataSdcReadLatency)
+            .and_then(|window| window.mean_seconds())
+            .map(|seconds| seconds * 1e3)
+            .or_else(|| Some(figure(Figure::AvgHostReadLatency)? / 1e3)),
+        "storage_write_latency" => window(Window::UserDataSdcWriteLatency)
+            .and_then(|window| window.mean_seconds())
+            .map(|seconds| seconds * 1e3)
+            .or_else(|| Some(figure(Figure::AvgHostWriteLatency)? / 1e3)),
+        _ => None,
+    }
+}
+
+/// The largest figure of any pool, for each metric: what a full node means.
+struct Ceilings(BTreeMap<&'static str, f64>);
+
+impl Ceilings {
+    fn of(pools: &[(&System, &Pool, &str)]) -> Self {
+        let ceilings = RATE_METRICS.iter().map(|metric| {
+            let values = pools.iter().filter_map(|(_, pool, _)| rate(pool, metric.id));
+            (metric.id, values.fold(1.0, f64::max))
+        });
+        Self(ceilings.collect())
+    }
+}
+
+fn metrics<'a>(pool: &Pool, ceilings: &Ceilings, moment: &'a str) -> BTreeMap<&'static str, Metric<'a>> {
+    let mut metrics = BTreeMap::new();
+    if let Some((used, most)) = filled(pool) {
+        metrics.insert(USED, single(moment, used, most.max(used)));
+    }
+    if let Some(used) = pool.used() {
+        metrics.insert(
+            POOL_USED,
+            single(moment, used * 100.0, 100.0_f64.max(used * 100.0)),
+        );
+    }
+    for (id, ceiling) in &ceilings.0 {
+        if let Some(value) = rate(pool, id) {
+            metrics.insert(id, single(moment, value, *ceiling));
+        }
+    }
+    metrics
+}
