@@ -456,6 +456,7 @@ fn two_systems_of_which_one_is_dead_and_one_that_is_slow() {
     };
     assert_eq!(gets(&slow), 1);
     // Each reason is logged once.
+    slow.change(|mood| mood.delay = Duration::ZERO);
     for _ in 0..2 {
         exporter.later();
     }
@@ -745,7 +746,7 @@ fn scope_shows_pools_and_which_volumes_lie_in_them() {
             },
         );
         let nodes = report.at("/PersistentVolume/nodes").unwrap();
-        let ssd = "powerflex prod e65f9c2700000001;<persistent_volume>";
+        let ssd = "powerflex-14dbbf5617523654-e65f9c2700000001;<persistent_volume>";
         let node = &nodes[ssd];
         assert_eq!(node["latest"]["kubernetes_name"]["value"], "ssd on prod");
         let fact = |key: &str| {
@@ -782,6 +783,19 @@ fn check_and_metrics_print_what_is_read_once() {
     let output = support::server::run(&[&["metrics"], &common[..]].concat());
     let page = Page::parse(&String::from_utf8(output.stdout).unwrap());
     assert_is(of_pool(&page, "volumes", "ssd"), 2.0);
+    let check = || {
+        let output = support::server::run(&[&["check", "--plugin-dir", ""], &common[..]].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(
+        check().contains("ok       powerflex prod: answers in"),
+        "{}",
+        check()
+    );
+    gateway.change(|mood| mood.page_at = Some("/api/types"));
+    assert!(
+        check().contains("missing  powerflex prod: /api/types/StoragePool/instances is answered with 503")
+    );
 }
 
 /// CPU and bytes of a scrape of 500 pools. `cargo test --release --test powerflex -- --ignored --nocapture five_hundred`.

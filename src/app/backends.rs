@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::locked;
+use super::observer::log_changes;
 use crate::args::{Compatibility, SourceArguments};
 use crate::backends::powerflex::PowerFlex;
 use crate::backends::powerflex::configuration;
@@ -19,6 +20,7 @@ use crate::cluster::secret;
 use crate::link::powerflex;
 use crate::model::backend::{BackendOutcome, BackendReadings, Figures};
 use crate::model::cluster_map::ClusterMap;
+use crate::model::fault::Fault;
 use crate::model::inventory::Role;
 
 /// Which backends a page has.
@@ -82,6 +84,8 @@ pub(super) struct Backends {
     all: Vec<Arc<dyn Backend>>,
     /// How each fared when it was last asked, by its place in `all`.
     latest: Mutex<BTreeMap<usize, BackendOutcome>>,
+    /// What of each one's answers could not be understood.
+    faults: Mutex<BTreeMap<usize, BTreeSet<Fault>>>,
     scaleio_names: bool,
 }
 
@@ -119,6 +123,7 @@ impl Backends {
         Self {
             all,
             latest: Mutex::default(),
+            faults: Mutex::default(),
             scaleio_names: false,
         }
     }
@@ -163,6 +168,7 @@ impl Backends {
             });
             let outcome = self.outcome(at, duration, read.as_ref().err());
             self.note(at, &outcome);
+            self.note_faults(at, read.as_ref().ok());
             readings.outcomes.push(outcome);
             readings.figures.extend(read);
         }
@@ -180,6 +186,7 @@ impl Backends {
         for (at, (duration, answer)) in self.asked(&Selection::All, question).await {
             if let Some(read) = answer {
                 self.note(at, &self.outcome(at, duration, read.as_ref().err()));
+                self.note_faults(at, read.as_ref().ok());
                 readings.figures.extend(read);
             }
         }
@@ -210,6 +217,14 @@ impl Backends {
             }
         }
         asked.join_all().await.into_iter().collect()
+    }
+
+    /// What could not be understood is logged when it comes and when it goes. Who gave no reading has none to compare.
+    fn note_faults(&self, at: usize, figures: Option<&Figures>) {
+        if let Some(Figures::PowerFlex(system)) = figures {
+            let mut known = locked(&self.faults);
+            log_changes(known.entry(at).or_default(), &system.faults);
+        }
     }
 
     /// Each change is logged once: that a backend fails, that it fails for another reason, and that it answers again.

@@ -9,7 +9,9 @@ use hyper::StatusCode;
 use hyper_util::client::legacy::Client;
 use hyperlocal::UnixConnector;
 
+use super::backends::{Backends, Selection};
 use crate::args::SourceArguments;
+use crate::backends::Question;
 use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
@@ -119,6 +121,7 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
     };
     let (of_cluster, objects) = cluster(sources_given, sees_machine).await;
     text.push_str(&of_cluster);
+    text.push_str(&backends(sources_given).await);
     if !plugin_dir.as_os_str().is_empty() {
         let (own, other) = if sees_machine {
             (PLUGIN_ID, CLUSTER_PLUGIN_ID)
@@ -144,6 +147,38 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
         let _ = writeln!(text, "nothing works: {nothing}");
     }
     Findings { text, works }
+}
+
+/// Asks every backend once.
+async fn backends(sources_given: &SourceArguments) -> String {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const COST: &str = "nothing of what it tells";
+    let mut text = String::new();
+    let backends = match Backends::configured(sources_given) {
+        Ok(backends) => backends,
+        Err(error) => return format!("missing  backends: {error:#}\n         without it: {COST}\n"),
+    };
+    let question = Question {
+        deadline: tokio::time::Instant::now() + PATIENCE,
+        oldest: Duration::ZERO,
+    };
+    for outcome in backends.collect(&Selection::All, question).await.outcomes {
+        let (backend, instance) = (outcome.backend, outcome.instance);
+        let _ = match outcome.error {
+            None => {
+                let milliseconds = outcome.duration.as_secs_f64() * 1e3;
+                writeln!(
+                    text,
+                    "ok       {backend} {instance}: answers in {milliseconds:.0} ms"
+                )
+            }
+            Some(error) => writeln!(
+                text,
+                "missing  {backend} {instance}: {error}\n         without it: {COST}"
+            ),
+        };
+    }
+    text
 }
 
 /// What this machine's kernel says, and whether there is a block device.

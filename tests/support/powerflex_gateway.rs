@@ -421,8 +421,9 @@ fn answered(mood: &Mood, method: &Method, path: &str, body: &[u8]) -> Said {
                     Some(pool) if !pool.erasure_coded => (200, Some(statistics(pool))),
                     _ => not_there(),
                 },
-                Some(("System", _)) => (200, Some(captured("get_system_statistics.json"))),
-                Some(("ProtectionDomain", _)) => (200, Some(captured("get_system_statistics.json"))),
+                Some(("System" | "ProtectionDomain", _)) => {
+                    (200, Some(captured("get_system_statistics.json")))
+                }
                 _ => not_there(),
             }
         }

@@ -549,7 +549,8 @@ fn check_host(report: &Value, expectations: &Expectations<'_>, found: &mut Vec<S
             found.push(located.fault("a plugin of the whole cluster speaks for no host"));
         }
         for located in nodes_of(report, "PersistentVolume") {
-            if located.latest("kubernetes_node_type") != "Persistent Volume" {
+            let known = ["Persistent Volume", "PowerFlex storage pool"];
+            if !known.contains(&located.latest("kubernetes_node_type")) {
                 found.push(located.fault("a plugin of the whole cluster knows no disks"));
             }
         }
@@ -569,7 +570,7 @@ fn check_host(report: &Value, expectations: &Expectations<'_>, found: &mut Vec<S
         if sort.is_empty() {
             found.push(located.fault("no `kubernetes_node_type`: nothing tells a disk from a volume"));
         }
-        if matches!(sort, "" | "Persistent Volume") {
+        if matches!(sort, "" | "Persistent Volume" | "PowerFlex storage pool") {
             continue;
         }
         let device = located

@@ -6,7 +6,7 @@
 //!
 //! The HTTPS client is the one that is compiled in for the Kubernetes API.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -495,7 +495,7 @@ fn message(refusal: &Refusal) -> String {
         text.insert_str(0, ": ");
     }
     if let Some(code) = refusal.error_code.filter(|code| *code != 0) {
-        text.push_str(&format!(" (error {code})"));
+        let _ = write!(text, " (error {code})");
     }
     text
 }

@@ -168,7 +168,7 @@ fn describe(system: &mut System, systems: Vec<wire::System>, mut statistics: BTr
     system.statistics = figures.unwrap_or_default().statistics;
     system.id = own.id;
     system.own_name = own.name.filter(|name| !name.is_empty());
-    system.release = own.system_version_name;
+    system.release = own.release;
     system.high_threshold = share(own.capacity_alert_high_threshold_percent);
     system.critical_threshold = share(own.capacity_alert_critical_threshold_percent);
     system.cluster_state = own.mdm_cluster.and_then(|cluster| cluster.cluster_state);

@@ -147,7 +147,8 @@ pub(super) struct Volume {
 pub(super) struct System {
     pub(super) id: String,
     pub(super) name: Option<String>,
-    pub(super) system_version_name: Option<String>,
+    #[serde(rename = "systemVersionName")]
+    pub(super) release: Option<String>,
     pub(super) capacity_alert_high_threshold_percent: Option<f64>,
     pub(super) capacity_alert_critical_threshold_percent: Option<f64>,
     pub(super) mdm_cluster: Option<MdmCluster>,

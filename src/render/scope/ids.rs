@@ -28,12 +28,10 @@ pub fn volume(host_id: &str, persistent_volume: &str) -> String {
     format!("{host_id}-volume-{persistent_volume};<persistent_volume>")
 }
 
-/// A storage pool of a PowerFlex system, by the name that the configuration gives the system and the pool's own id. `None` where an id
-/// cannot be made of them.
-pub fn powerflex_pool(system: &str, pool_id: &str) -> Option<String> {
-    // No host has a name that begins so and ends in a pool's id; and none with a space in it.
-    (is_usable(pool_id) && !system.contains([';', '<', '>']) && !system.chars().any(char::is_control))
-        .then(|| format!("powerflex {system} {pool_id};<persistent_volume>"))
+/// A storage pool of a PowerFlex system, by the ids that the array gives both. `None` where an id cannot be made of them.
+pub fn powerflex_pool(system_id: &str, pool_id: &str) -> Option<String> {
+    (is_usable(system_id) && is_usable(pool_id))
+        .then(|| format!("powerflex-{system_id}-{pool_id};<persistent_volume>"))
 }
 
 /// An object of the Kubernetes API, as Scope's own probe calls it. `None` for a UID that is none: Scope takes ids apart at

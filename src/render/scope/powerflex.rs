@@ -15,7 +15,7 @@ use super::{ids, timestamp, volumes};
 use crate::model::backend::BackendReadings;
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
-use crate::model::powerflex::{Figure, Generation, Pool, System, Window};
+use crate::model::powerflex::{Counted, Figure, Generation, Pool, System, Window};
 
 /// Most pools that one report tells of, so that there is room for claims and volumes; those that need attention and the fullest come first.
 const MOST_POOLS: usize = 200;
@@ -82,7 +82,7 @@ pub(super) fn add<'a>(
     let ceilings = Ceilings::of(&pools);
     let mut shown: BTreeMap<(&str, &str), String> = BTreeMap::new();
     for (system, pool, moment) in &pools {
-        let Some(id) = ids::powerflex_pool(&system.name, &pool.id) else {
+        let Some(id) = ids::powerflex_pool(&system.id, &pool.id) else {
             continue;
         };
         shown.insert((&system.name, &pool.id), id.clone());
@@ -263,31 +263,47 @@ fn moving(pool: &Pool) -> Option<String> {
 
 /// The figure of a pool that is a metric of disks as well, in the metric's unit; reads and writes of what clients do.
 fn rate(pool: &Pool, metric: &str) -> Option<f64> {
-    let window = |window: Window| pool.statistics.window(window);
-    let figure = |figure: Figure| pool.statistics.figure(figure);
-    match metric {
-        "storage_read_iops" => window(Window::UserDataReadBwc)
-            .and_then(|window| window.per_second())
-            .or_else(|| figure(Figure::HostReadIops)),
-        "storage_write_iops" => window(Window::UserDataWriteBwc)
-            .and_then(|window| window.per_second())
-            .or_else(|| figure(Figure::HostWriteIops)),
-        "storage_read_throughput" => window(Window::UserDataReadBwc)
-            .and_then(|window| window.bytes_per_second())
-            .or_else(|| figure(Figure::HostReadBandwidth)),
-        "storage_write_throughput" => window(Window::UserDataWriteBwc)
-            .and_then(|window| window.bytes_per_second())
-            .or_else(|| figure(Figure::HostWriteBandwidth)),
-        "storage_read_latency" => window(Window::UserDataSdcReadLatency)
-            .and_then(|window| window.mean_seconds())
-            .map(|seconds| seconds * 1e3)
-            .or_else(|| Some(figure(Figure::AvgHostReadLatency)? / 1e3)),
-        "storage_write_latency" => window(Window::UserDataSdcWriteLatency)
-            .and_then(|window| window.mean_seconds())
-            .map(|seconds| seconds * 1e3)
-            .or_else(|| Some(figure(Figure::AvgHostWriteLatency)? / 1e3)),
-        _ => None,
-    }
+    type Of = fn(Counted) -> Option<f64>;
+    // The window of a mirrored pool, what is made of it, and the figure of a pool with erasure coding.
+    let (window, of, figure): (Window, Of, Figure) = match metric {
+        "storage_read_iops" => (Window::UserDataReadBwc, Counted::per_second, Figure::HostReadIops),
+        "storage_write_iops" => (
+            Window::UserDataWriteBwc,
+            Counted::per_second,
+            Figure::HostWriteIops,
+        ),
+        "storage_read_throughput" => (
+            Window::UserDataReadBwc,
+            Counted::bytes_per_second,
+            Figure::HostReadBandwidth,
+        ),
+        "storage_write_throughput" => (
+            Window::UserDataWriteBwc,
+            Counted::bytes_per_second,
+            Figure::HostWriteBandwidth,
+        ),
+        "storage_read_latency" => (
+            Window::UserDataSdcReadLatency,
+            mean_milliseconds,
+            Figure::AvgHostReadLatency,
+        ),
+        "storage_write_latency" => (
+            Window::UserDataSdcWriteLatency,
+            mean_milliseconds,
+            Figure::AvgHostWriteLatency,
+        ),
+        _ => return None,
+    };
+    let microseconds = matches!(figure, Figure::AvgHostReadLatency | Figure::AvgHostWriteLatency);
+    let told = || {
+        let value = pool.statistics.figure(figure)?;
+        Some(if microseconds { value / 1e3 } else { value })
+    };
+    pool.statistics.window(window).and_then(of).or_else(told)
+}
+
+fn mean_milliseconds(counted: Counted) -> Option<f64> {
+    counted.mean_seconds().map(|seconds| seconds * 1e3)
 }
 
 /// The largest figure of any pool, for each metric: what a full node means.
