@@ -19,6 +19,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::kubelet_folder::{KubeletFolder, POD, shell};
 use support::loop_device::{LoopDevice, backing_file, require_loop_devices};
+use support::powerflex_gateway::{self, Gateway, Mood};
 use support::prometheus::Prometheus;
 use support::server::{PROGRAM, Server, program};
 use support::{expect_that, within};
@@ -51,6 +52,7 @@ fn chosen(query: &str) -> String {
     let made = query
         .replace("$__rate_interval", "1m")
         .replace("$instance", ".*")
+        .replace("$system", ".*")
         .replace("$namespace", "shop")
         .replace("$claim", "db");
     // `$1` is label_replace's own.
@@ -101,6 +103,10 @@ fn cluster() -> Value {
         claim("db", "pv-one"), volume("pv-one", "db", "Bound"),
         claim("idle", "pv-idle"), volume("pv-idle", "idle", "Bound"),
         volume("pv-left", "gone", "Released"),
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv-flex", "uid": "pv-flex"},
+         "spec": {"capacity": {"storage": "8Gi"}, "accessModes": ["ReadWriteOnce"],
+                  "csi": {"driver": "csi-vxflexos.dellemc.com", "volumeHandle": "14dbbf5617523654-72ce476b00000002"}},
+         "status": {"phase": "Available"}},
         {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "csi-1"},
          "spec": {"attacher": "disks.example", "nodeName": "w1", "source": {"persistentVolumeName": "pv-one"}},
          "status": {"attached": true}},
@@ -122,8 +128,19 @@ fn every_panel_of_every_dashboard_has_data() {
     let dump = folder.path().join("cluster.json");
     std::fs::write(&dump, cluster().to_string()).unwrap();
 
+    let mut pool = powerflex_gateway::pool("1", "ssd");
+    let window = json!({"numSeconds": 5, "totalWeightInKb": 2000, "numOccured": 500});
+    pool.statistics = json!({"userDataReadBwc": window, "userDataSdcReadLatency": window});
+    pool.volumes = vec!["72ce476b00000002".to_owned()];
+    let gateway = Gateway::start(Mood {
+        pools: vec![pool],
+        ..Mood::default()
+    });
+    let systems = powerflex_gateway::settings(folder.path(), &[("prod", &gateway.url())]);
+
     let mut command = program(PROGRAM);
     command
+        .env("STORAGE_PROBE_POWERFLEX", systems)
         .env("STORAGE_PROBE_ROLE", "all")
         .env("STORAGE_PROBE_NODE_NAME", "w1")
         .env("STORAGE_PROBE_KUBELET_ROOT", &kubelet.root)

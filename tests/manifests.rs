@@ -21,6 +21,7 @@ use scope_storage_probe::args::Arguments;
 use serde_json::{Value, json};
 use support::api_server::ApiServer;
 use support::kubernetes_tools::{kustomized, objects, run, tool};
+use support::powerflex_gateway::{self, Gateway, Mood};
 use support::server::{PROGRAM, Server, program};
 use support::{expect_that, within};
 
@@ -207,6 +208,104 @@ fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
     }
 }
 
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn powerflex_has_its_secret_and_no_other() {
+    let server = prepared();
+    let manifest = kustomized(&overlay("powerflex"));
+    kubectl(&server, &["apply", "-f", "-"], &manifest).unwrap();
+    let secret = |name: &str, password: &str| {
+        let authority = std::fs::read_to_string(powerflex_gateway::authority()).unwrap();
+        let secret = json!({"apiVersion": "v1", "kind": "Secret",
+            "metadata": {"namespace": NAMESPACE, "name": name},
+            "stringData": {"username": powerflex_gateway::USER, "password": password, "ca.crt": authority}});
+        kubectl(&server, &["apply", "-f", "-"], &secret.to_string()).unwrap();
+    };
+    let gateway = Gateway::start(Mood::default());
+    let folder = tempfile::tempdir().unwrap();
+    let config = account(&server, folder.path(), "scope-storage-probe-cluster");
+    // What is shipped, at the gateway of this test; of the namespace, since a kubeconfig names none.
+    let shipped = std::fs::read_to_string(overlay("powerflex").join("powerflex.yaml")).unwrap();
+    let systems = shipped.replace("https://powerflex.example", &gateway.url());
+    assert_ne!(systems, shipped);
+    let further = format!("  secret_namespace: {NAMESPACE}\n");
+    let file = folder.path().join("powerflex.yaml");
+    std::fs::write(&file, systems + &further).unwrap();
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--role",
+        "cluster",
+        "--kubeconfig",
+        config.to_str().unwrap(),
+        "--powerflex",
+        file.to_str().unwrap(),
+    ];
+    let probe = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
+    let is_up = |wanted: f64| {
+        within(Duration::from_secs(30), || {
+            let up = probe
+                .page()
+                .value("storage_probe_backend_up", &[("instance", "powerflex")]);
+            expect_that(up == Some(wanted), format!("{up:?}: {:?}", probe.log()))
+        });
+    };
+    is_up(0.0);
+    probe
+        .logged("there is none of that name in namespace scope-storage-probe")
+        .unwrap();
+    secret("powerflex", powerflex_gateway::PASSWORD);
+    is_up(1.0);
+    // The password is exchanged, in both places; then the token runs out.
+    gateway.change(|mood| mood.password = "new-and-better".to_owned());
+    gateway.expire();
+    is_up(0.0);
+    probe.logged("refused the user monitor").unwrap();
+    secret("powerflex", "new-and-better");
+    is_up(1.0);
+
+    // No other Secret of the namespace, and no list of them.
+    secret("another", "hush");
+    let may = |verb: &str, what: &[&str]| {
+        let mut command = Command::new(tool("kubectl"));
+        command.args(["--kubeconfig", config.to_str().unwrap(), "-n", NAMESPACE, verb]);
+        run(command.args(what), "")
+    };
+    assert!(may("get", &["secret", "powerflex"]).is_ok());
+    for (verb, what) in [
+        ("get", &["secret", "another"][..]),
+        ("get", &["secrets"]),
+        ("delete", &["secret", "powerflex"]),
+    ] {
+        let said = may(verb, what).unwrap_err();
+        assert!(said.contains("forbidden"), "{verb} {what:?}: {said}");
+    }
+    std::fs::write(
+        &file,
+        shipped
+            .replace("https://powerflex.example", &gateway.url())
+            .replace("secret: powerflex", "secret: another")
+            + &further,
+    )
+    .unwrap();
+    let check = support::server::run(&[
+        "check",
+        "--plugin-dir",
+        "",
+        "--role",
+        "cluster",
+        "--kubeconfig",
+        config.to_str().unwrap(),
+        "--powerflex",
+        file.to_str().unwrap(),
+    ]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(
+        said.contains("not allowed (get on secrets, for the name another"),
+        "{said}"
+    );
+}
+
 /// What the chart makes with these settings.
 fn chart(settings: &[&str]) -> Result<String, String> {
     let mut command = Command::new(tool("helm"));
@@ -216,7 +315,8 @@ fn chart(settings: &[&str]) -> Result<String, String> {
 }
 
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 13] = [
+const SWITCHES: [&str; 14] = [
+    "powerflex.systems[0].url=https://gateway.example,powerflex.systems[0].secret=powerflex",
     "scope.enabled=true",
     "node.enabled=false",
     "cluster.enabled=false",
@@ -275,6 +375,7 @@ fn the_chart_refuses_what_it_does_not_know() {
         ("image.digest=sha256:short", "digest"),
         ("kubeletRoot=var/lib/kubelet", "kubeletRoot"),
         ("podMonitor.interval=often", "interval"),
+        ("powerflex.systems[0].password=hush", "password"),
     ] {
         let said = chart(&[wrong]).expect_err(wrong);
         assert!(said.contains(told), "{wrong}: {said}");
@@ -378,7 +479,8 @@ fn no_pod_has_more_than_it_needs() {
 
             let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
             for volume in pod["volumes"].as_array().into_iter().flatten() {
-                if volume["emptyDir"].is_object() {
+                // Kubernetes mounts these read-only.
+                if volume["emptyDir"].is_object() || volume["configMap"].is_object() {
                     continue;
                 }
                 let path = volume["hostPath"]["path"]

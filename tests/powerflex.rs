@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::exposition::{Page, open_metrics_violations};
 use support::powerflex_gateway::{Gateway, Logins, Mood, PASSWORD, Pool, USER, pool, settings};
+use support::prometheus::Prometheus;
 use support::scope_contract::{Expectations, assert_holds};
 use support::server::{PROGRAM, Server, program};
 use support::{expect_that, within};
@@ -796,6 +797,61 @@ fn check_and_metrics_print_what_is_read_once() {
     assert!(
         check().contains("missing  powerflex prod: /api/types/StoragePool/instances is answered with 503")
     );
+}
+
+/// A real Prometheus takes both paths; what was asked of kubernetes-scaleio-prom is answered; and promtool has nothing to say of our names.
+#[test]
+#[ignore = "needs Debian's prometheus: tests/real-parts.sh"]
+fn prometheus_takes_it() {
+    let gateway = Gateway::start(Mood::default());
+    let exporter = Exporter::of(&[("scaleio", &gateway.url())], &["--compat", "scaleio"]);
+    let target = exporter.server.address();
+    let prometheus = Prometheus::configured(&format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+         scrape_configs:\n\
+         - {{job_name: all, honor_labels: true, params: {{'exclude[]': [powerflex]}}, static_configs: [{{targets: ['{target}']}}]}}\n\
+         - {{job_name: alone, honor_labels: true, metrics_path: /metrics/powerflex, static_configs: [{{targets: ['{target}']}}]}}\n"
+    ));
+    let labels = "{system=\"scaleio\",domain=\"domain-1\",pool=\"ssd\"}";
+    for (query, wanted) in [
+        ("up{job=\"all\"}", 1.0),
+        ("up{job=\"alone\"}", 1.0),
+        (
+            "storage_probe_backend_up{backend=\"powerflex\",instance=\"scaleio\"}",
+            1.0,
+        ),
+        (
+            "sum(scaleio_MaxCapacityInKb) * 1024 - sum(storage_probe_powerflex_pool_raw_capacity_bytes)",
+            0.0,
+        ),
+        (
+            &*format!(
+                "scaleio_CapacityInUseInKb{labels} / (scaleio_CapacityLimitInKb - scaleio_SpareCapacityInKb)"
+            ),
+            16_807_936.0 / 280_282_112.0,
+        ),
+        (
+            "max(storage_probe_powerflex_pool_used_ratio)",
+            16_807_936.0 / 280_282_112.0,
+        ),
+        ("count({__name__=~\"scaleio_.+\",pool=\"ssd\"})", 55.0),
+        ("count(count by (job) (storage_probe_powerflex_pool_info))", 1.0),
+    ] {
+        within(Duration::from_secs(30), || {
+            let value = prometheus.value(query)?;
+            expect_that((value - wanted).abs() < 1e-9, format!("{query} gives {value}"))
+        });
+    }
+    let plain = Exporter::of(&[("prod", &gateway.url())], &[]);
+    let page = plain.server.get("/metrics").body;
+    let file = plain.folder.path().join("page");
+    std::fs::write(&file, page).unwrap();
+    let told = std::process::Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::fs::File::open(file).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&[told.stdout, told.stderr].concat()), "");
 }
 
 /// CPU and bytes of a scrape of 500 pools. `cargo test --release --test powerflex -- --ignored --nocapture five_hundred`.
