@@ -251,16 +251,14 @@ fn powerflex_has_its_secret_and_no_other() {
         });
     };
     is_up(0.0);
-    probe
-        .logged("there is none of that name in namespace scope-storage-probe")
-        .unwrap();
+    probe.soon_logged("there is none of that name in namespace scope-storage-probe");
     secret("powerflex", powerflex_gateway::PASSWORD);
     is_up(1.0);
     // The password is exchanged, in both places; then the token runs out.
     gateway.change(|mood| mood.password = "new-and-better".to_owned());
     gateway.expire();
     is_up(0.0);
-    probe.logged("refused the user monitor").unwrap();
+    probe.soon_logged("refused the user monitor");
     secret("powerflex", "new-and-better");
     is_up(1.0);
 

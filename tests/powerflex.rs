@@ -213,11 +213,11 @@ fn a_second_401_is_a_failure() {
         .filter(|request| request.contains("StoragePool"))
         .count();
     assert_eq!((refused, gateway.logins()), (2, 2), "{asked:?}");
-    let said = exporter.server.logged("401 even after a new sign-in").unwrap();
+    let said = exporter.server.soon_logged("401 even after a new sign-in");
     assert!(said.contains("powerflex prod"), "{said}");
     gateway.change(|mood| mood.accepts_no_token = false);
     assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
-    exporter.server.logged("powerflex prod: answers again").unwrap();
+    exporter.server.soon_logged("powerflex prod: answers again");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_wrong_password_is_not_tried_again_until_it_changes() {
         let tried = gateway.requests().len();
         assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
         assert_eq!(gateway.requests().len(), tried, "an account is soon locked");
-        let said = exporter.server.logged("refused the user monitor").unwrap();
+        let said = exporter.server.soon_logged("refused the user monitor");
         assert!(said.contains("Unauthorized"), "{said}");
         std::fs::write(exporter.folder.path().join("password"), "another").unwrap();
         assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
@@ -273,8 +273,7 @@ fn a_page_in_place_of_an_answer() {
     }
     exporter
         .server
-        .logged("/api/types/System/instances is answered with 503")
-        .unwrap();
+        .soon_logged("/api/types/System/instances is answered with 503");
     assert!(exporter.server.logged("Whitelabel").is_err());
     gateway.change(|mood| mood.page_at = None);
     assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
@@ -423,11 +422,8 @@ fn two_systems_of_which_one_is_dead_and_one_that_is_slow() {
         2.0,
     );
     assert!(page.value("process_resident_memory_bytes", &[]).is_some());
-    exporter.server.logged("powerflex dead: cannot reach it").unwrap();
-    exporter
-        .server
-        .logged("powerflex slow: no answer within")
-        .unwrap();
+    exporter.server.soon_logged("powerflex dead: cannot reach it");
+    exporter.server.soon_logged("powerflex slow: no answer within");
     let landing = exporter.server.get("/");
     for text in [
         "powerflex well</td><td>answered",
@@ -528,7 +524,7 @@ fn a_certificate_is_checked_unless_somebody_says_otherwise() {
     std::fs::write(&file, known.to_string()).unwrap();
     let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
     assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
-    let said = exporter.server.logged("certificate").unwrap();
+    let said = exporter.server.soon_logged("certificate");
     assert!(said.contains("ca.crt"), "{said}");
     assert!(
         gateway.requests().is_empty(),
@@ -541,7 +537,7 @@ fn a_certificate_is_checked_unless_somebody_says_otherwise() {
     std::fs::write(&file, known.to_string()).unwrap();
     let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
     assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
-    exporter.server.logged("its certificate is not checked").unwrap();
+    exporter.server.soon_logged("its certificate is not checked");
 }
 
 #[test]

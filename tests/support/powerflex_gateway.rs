@@ -1,10 +1,10 @@
 //! A PowerFlex gateway over TLS, of any version and in any mood.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -228,9 +228,14 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A captured answer.
-pub fn captured(name: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(fixture(name)).unwrap()).unwrap()
+/// A captured answer, read once.
+pub fn captured(name: &'static str) -> Value {
+    static READ: Mutex<BTreeMap<&str, Value>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = read
+        .entry(name)
+        .or_insert_with(|| serde_json::from_slice(&std::fs::read(fixture(name)).unwrap()).unwrap());
+    read.clone()
 }
 
 async fn serve(listener: TcpListener, state: Arc<State>) {

@@ -190,6 +190,11 @@ impl Server {
         found.ok_or_else(|| format!("nothing like {text:?} was logged, but:\n{}", log.join("\n")))
     }
 
+    /// The same, once it is there: what it logs is read by a thread of its own.
+    pub fn soon_logged(&self, text: &str) -> String {
+        within(Duration::from_secs(5), || self.logged(text))
+    }
+
     /// Sends `TERM`, `INT` or `KILL`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("sh")

@@ -100,13 +100,11 @@ pub(super) async fn read(gateway: &Gateway, names: &Names) -> Result<System, Pro
         metrics = wire::metrics(&body).map_err(|reason| strange(METRICS, reason))?;
     }
 
-    let mut used_domains = BTreeSet::new();
     for pool in pools {
         let domain_id = pool.domain_id().unwrap_or_default();
         let domain = known.domains.get(&domain_id).unwrap_or(&domain_id).clone();
         let figures = statistics.pools.remove(&pool.id).unwrap_or_default();
         let coded = pool.is_erasure_coded();
-        used_domains.insert(domain_id.clone());
         system.pools.push(Pool {
             name: pool
                 .name
