@@ -280,6 +280,18 @@ fn a_page_in_place_of_an_answer() {
 }
 
 #[test]
+fn a_connection_that_was_kept_and_is_hung_up_on() {
+    let gateway = Gateway::start(Mood::default());
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    exporter.page();
+    gateway.change(|mood| mood.hangs_up = 1);
+    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    gateway.change(|mood| mood.hangs_up = 9);
+    assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    exporter.server.soon_logged("powerflex prod: cannot reach it");
+}
+
+#[test]
 fn a_query_that_is_refused_is_replaced_by_one_for_each_object() {
     let gateway = Gateway::start(Mood {
         unknown_property: Some("compressionRatio"),

@@ -1,7 +1,7 @@
 //! A PowerFlex gateway over TLS, of any version and in any mood.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,6 +75,8 @@ pub struct Mood {
     pub page_at: Option<&'static str>,
     /// Does not know this property.
     pub unknown_property: Option<&'static str>,
+    /// Hangs up on so many requests.
+    pub hangs_up: usize,
     /// Takes so long for an answer.
     pub delay: Duration,
     /// Its pools.
@@ -94,6 +96,7 @@ impl Default for Mood {
             accepts_no_token: false,
             page_at: None,
             unknown_property: None,
+            hangs_up: 0,
             delay: Duration::ZERO,
             pools: vec![pool("1", "ssd"), pool("2", "hdd")],
             domains: vec![("pd1".to_owned(), "domain-1".to_owned())],
@@ -267,7 +270,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
 
 type Said = (u16, Option<Value>);
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let path = head.uri.path().to_owned();
@@ -278,6 +281,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         .unwrap()
         .requests
         .push(format!("{} {path}", head.method));
+    if mood.hangs_up > 0 {
+        state.mood.lock().unwrap().hangs_up -= 1;
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     tokio::time::sleep(mood.delay).await;
     let authorization = head
         .headers

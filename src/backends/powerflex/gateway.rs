@@ -28,6 +28,8 @@ use crate::model::fault::with_causes;
 
 /// No answer is longer: that of a thousand pools has some megabytes.
 const LONGEST_ANSWER: usize = 64 << 20;
+/// What a gateway says is wrong is no longer than this.
+const LONGEST_REFUSAL: usize = 16 << 10;
 /// Most of what a gateway says that is told to people.
 const LONGEST_MESSAGE: usize = 200;
 /// Credentials that were refused are not tried again for so long, unless they change: an account is soon locked.
@@ -114,9 +116,10 @@ struct Answer {
 }
 
 impl Answer {
-    /// What the gateway says is wrong, if it says so in its own form.
+    /// What the gateway says is wrong, if it says so in its own form. That is short.
     fn refusal(&self) -> Option<Refusal> {
-        serde_json::from_slice(&self.body)
+        let body = Some(&self.body).filter(|body| body.len() <= LONGEST_REFUSAL)?;
+        serde_json::from_slice(body)
             .ok()
             .filter(|refusal: &Refusal| refusal.http_status_code.is_some() || !refusal.message.is_empty())
     }
@@ -404,24 +407,13 @@ async fn send(
     authorization: Option<&HeaderValue>,
     body: Option<&[u8]>,
 ) -> Result<Answer, Problem> {
-    let strange = |reason: String| Problem::Strange {
-        path: path.to_owned(),
-        reason,
+    let sent = client.send(request(path, authorization, body)?).await;
+    let response = match sent {
+        // The gateway hung up on a connection that was kept since the last scrape, just when it was used again.
+        Err(error) if was_hung_up(&error) => client.send(request(path, authorization, body)?).await,
+        sent => sent,
     };
-    let mut request = Request::builder()
-        .method(if body.is_some() { Method::POST } else { Method::GET })
-        .uri(path)
-        .header(ACCEPT, "application/json");
-    if let Some(authorization) = authorization {
-        request = request.header(AUTHORIZATION, authorization);
-    }
-    if body.is_some() {
-        request = request.header(CONTENT_TYPE, "application/json");
-    }
-    let request = request
-        .body(Body::from(body.unwrap_or_default().to_vec()))
-        .map_err(|error| strange(error.to_string()))?;
-    let response = client.send(request).await.map_err(|error| {
+    let response = response.map_err(|error| {
         let said = with_causes(&error);
         let hint = if said.contains("certificate") {
             " (`ca_file`, or ca.crt in the Secret, has the authority to check it against)"
@@ -432,11 +424,52 @@ async fn send(
     })?;
     let status = response.status();
     let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-    let body = body.map_err(|error| strange(format!("the answer breaks off: {error}")))?;
+    let body = body.map_err(|error| strange(path, &format!("the answer breaks off: {error}")))?;
     Ok(Answer {
         status,
         body: body.to_bytes(),
     })
+}
+
+fn request(
+    path: &str,
+    authorization: Option<&HeaderValue>,
+    body: Option<&[u8]>,
+) -> Result<Request<Body>, Problem> {
+    let mut request = Request::builder()
+        .method(if body.is_some() { Method::POST } else { Method::GET })
+        .uri(path)
+        .header(ACCEPT, "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    request
+        .body(Body::from(body.unwrap_or_default().to_vec()))
+        .map_err(|error| strange(path, &error.to_string()))
+}
+
+/// True where there was a connection, and it broke before the answer began.
+fn was_hung_up(error: &kube::Error) -> bool {
+    use hyper_util::client::legacy::Error as ClientError;
+
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<ClientError>() {
+            return !error.is_connect();
+        }
+        cause = error.source();
+    }
+    false
+}
+
+pub(super) fn strange(path: &str, reason: &str) -> Problem {
+    Problem::Strange {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 fn basic(user: &str, password: &str) -> HeaderValue {

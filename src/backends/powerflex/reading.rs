@@ -15,7 +15,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::gateway::{Gateway, Problem};
+use super::gateway::{Gateway, Problem, strange};
 use super::properties::{
     COMMON, ERASURE_CODED, POOL, POOL_SINCE_3, SYSTEM, SYSTEM_SINCE_3, WINDOWS, WINDOWS_SINCE_3,
 };
@@ -75,7 +75,7 @@ pub(super) async fn read(gateway: &Gateway, names: &Names) -> Result<System, Pro
             None
         } else {
             match gateway.ask(SELECTED, Some(&selection(since_3))).await {
-                Ok(body) => Some(Selected::of(&body, &systems).map_err(|reason| strange(SELECTED, reason))?),
+                Ok(body) => Some(Selected::of(&body, &systems).map_err(|reason| strange(SELECTED, &reason))?),
                 // One property that it does not know is enough.
                 Err(Problem::Status { status, .. })
                     if status == StatusCode::INTERNAL_SERVER_ERROR || status.is_client_error() =>
@@ -97,7 +97,7 @@ pub(super) async fn read(gateway: &Gateway, names: &Names) -> Result<System, Pro
         let names = ERASURE_CODED.map(Figure::name);
         let query = json!({ "resource_type": "storage_pool", "ids": ids, "metrics": names });
         let body = gateway.ask(METRICS, Some(query.to_string().as_bytes())).await?;
-        metrics = wire::metrics(&body).map_err(|reason| strange(METRICS, reason))?;
+        metrics = wire::metrics(&body).map_err(|reason| strange(METRICS, &reason))?;
     }
 
     for pool in pools {
@@ -312,12 +312,12 @@ async fn figures_of(
 ) -> (&'static str, String, Result<Figures, Problem>) {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if id.is_empty() || !id.chars().all(plain) {
-        return (kind, id, Err(strange(kind, "an id that is none".to_owned())));
+        return (kind, id, Err(strange(kind, "an id that is none")));
     }
     let path = format!("/api/instances/{kind}::{id}/relationships/Statistics");
     let answer = gateway.ask(&path, None).await;
     let figures = answer.and_then(|body| {
-        serde_json::from_slice::<Figures>(&body).map_err(|error| strange(&path, error.to_string()))
+        serde_json::from_slice::<Figures>(&body).map_err(|error| strange(&path, &error.to_string()))
     });
     (kind, id, figures)
 }
@@ -327,14 +327,7 @@ fn understood<'a, T: serde::Deserialize<'a>>(
     path: &str,
     body: &'a Bytes,
 ) -> Result<(Vec<T>, Vec<String>), Problem> {
-    wire::list(body).map_err(|reason| strange(path, reason))
-}
-
-fn strange(path: &str, reason: String) -> Problem {
-    Problem::Strange {
-        path: path.to_owned(),
-        reason,
-    }
+    wire::list(body).map_err(|reason| strange(path, &reason))
 }
 
 fn faults(name: &str, path: &str, wrong: Vec<String>) -> impl Iterator<Item = Fault> {
