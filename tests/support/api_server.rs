@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use kube::client::Body;
 use kube::{Client, Config};
+use rustix::process::{Pid, Signal};
 use scope_storage_probe::model::inventory::Role;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -146,6 +147,23 @@ impl ApiServer {
         end(&mut self.server);
     }
 
+    /// Does something while the API server and its etcd stand still: they take no time of the machine, and their
+    /// connections stay.
+    pub fn while_still<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _going_on = GoingOn(self.processes().collect());
+        for process in self.processes() {
+            rustix::process::kill_process(process, Signal::STOP).unwrap();
+        }
+        act()
+    }
+
+    fn processes(&self) -> impl Iterator<Item = Pid> {
+        [&self.server, &self.etcd]
+            .into_iter()
+            .flatten()
+            .map(Pid::from_child)
+    }
+
     fn spawn(&self, program: &str, arguments: &[String]) -> Child {
         let log = fs::OpenOptions::new()
             .create(true)
@@ -266,6 +284,17 @@ impl ApiServer {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
         });
         self.create(bindings, &binding).await;
+    }
+}
+
+/// Processes that go on when it is dropped, also where a test fails.
+struct GoingOn(Vec<Pid>);
+
+impl Drop for GoingOn {
+    fn drop(&mut self) {
+        for process in &self.0 {
+            let _ = rustix::process::kill_process(*process, Signal::CONT);
+        }
     }
 }
 
