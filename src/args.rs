@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::connect::Whereabouts;
 use crate::host::roots::Roots;
+use crate::model::control::{Control, Permitted};
 use crate::model::inventory::Role;
 
 /// From what is mounted down to the physical disk: a Weave Scope plugin and Prometheus exporter.
@@ -188,6 +189,47 @@ pub struct ServeArguments {
     /// Address of the metrics page. Empty: none
     #[arg(long, value_name = "ADDRESS", env = "STORAGE_PROBE_LISTEN", default_value = "127.0.0.1:9753", value_parser = listen_address)]
     pub listen: ListenAddress,
+    /// Buttons in Scope's page.
+    #[command(flatten)]
+    pub controls: ControlArguments,
+}
+
+/// Which buttons there are in Scope's page, and for which namespaces.
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "Buttons in Scope's page (roles cluster and all; whoever sees the page can press them: it has no login)"
+)]
+pub struct ControlArguments {
+    /// Offer these: create-snapshot, clone, restore, delete, describe; on a socket of its own, DIR/storage-controls/storage-controls.sock
+    #[arg(
+        long,
+        value_name = "CONTROL",
+        env = "STORAGE_PROBE_ENABLE_CONTROLS",
+        value_delimiter = ',',
+        value_parser = control,
+        requires = "controls_namespaces"
+    )]
+    pub enable_controls: Vec<Control>,
+    /// Only for what is in these namespaces
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "STORAGE_PROBE_CONTROLS_NAMESPACES",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
+        requires = "enable_controls"
+    )]
+    pub controls_namespaces: Vec<String>,
+}
+
+impl ControlArguments {
+    /// What may be done, and where; `None` where nothing is.
+    pub fn permitted(&self) -> Option<Permitted> {
+        (!self.enable_controls.is_empty()).then(|| Permitted {
+            controls: self.enable_controls.iter().copied().collect(),
+            namespaces: self.controls_namespaces.iter().cloned().collect(),
+        })
+    }
 }
 
 /// Where to listen, if anywhere.
@@ -280,6 +322,14 @@ impl ClusterArguments {
             .or_else(told)
             .filter(|name| !name.is_empty())
     }
+}
+
+fn control(text: &str) -> Result<Control, String> {
+    let named = Control::ALL.into_iter().find(|control| control.as_str() == text);
+    named.ok_or_else(|| {
+        let all = Control::ALL.map(Control::as_str).join(", ");
+        format!("the controls are {all}; each has to be named")
+    })
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::cluster_observer::{ClusterObservation, ClusterObserver};
 use super::observer::{Observation, Observer};
+use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::render::prometheus::exposition::Format;
 use crate::render::prometheus::itself::SelfFigures;
@@ -71,6 +72,14 @@ impl Answers {
         match self {
             Self::Node(observation) => Some(&observation.state.topology.cluster.as_ref()?.inventory),
             Self::Cluster(observation) => Some(&observation.inventory),
+        }
+    }
+
+    /// The objects of the Kubernetes API, joined; `None` where no cluster is read.
+    pub fn cluster_map(&self) -> Option<&Arc<ClusterMap>> {
+        match self {
+            Self::Node(observation) => observation.state.topology.cluster.as_ref(),
+            Self::Cluster(observation) => Some(&observation.map),
         }
     }
 

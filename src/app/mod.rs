@@ -4,12 +4,13 @@ pub mod answers;
 pub mod check;
 mod cluster;
 pub mod cluster_observer;
+mod controls;
 mod exporter;
 pub mod observer;
 mod plugin;
 mod process;
 
-use std::net::TcpListener as StdTcpListener;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ use crate::model::host::{FILESYSTEMS, HostSample};
 use crate::model::inventory::Role;
 use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
-use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
+use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
 use crate::serve::socket::PluginSocket;
 
@@ -116,19 +117,16 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     } else {
         CLUSTER_PLUGIN_ID
     };
+    let permitted = arguments.controls.permitted();
+    if permitted.is_some() {
+        controls_are_possible(sources)?;
+    }
     let plugin = bind_plugin(&arguments.plugin_dir, plugin_id)?;
-    let metrics = match arguments.listen.0 {
-        Some(address) => {
-            let listener = StdTcpListener::bind(address).with_context(|| {
-                format!("cannot listen on {address} (is it taken? --listen gives another address)")
-            })?;
-            listener
-                .set_nonblocking(true)
-                .context("cannot use the listening socket")?;
-            Some(TcpListener::from_std(listener).context("cannot use the listening socket")?)
-        }
+    let buttons = match &permitted {
+        Some(_) => bind_plugin(&arguments.plugin_dir, CONTROLS_PLUGIN_ID)?,
         None => None,
     };
+    let metrics = arguments.listen.0.map(listen).transpose()?;
     if plugin.is_none() && metrics.is_none() {
         bail!("nothing to serve: neither the plugin's socket nor a metrics address could be had");
     }
@@ -150,7 +148,7 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
 
     let (stop, stopped) = watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
-    let mut socket = None;
+    let mut sockets = Vec::new();
     if let Some((listener, bound)) = plugin {
         tracing::info!("answering Scope on unix:{} as {known_as}", bound.path().display(),);
         servers.spawn(serve::run(
@@ -158,7 +156,28 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
             plugin::handler(Arc::clone(&shared)),
             stopped.clone(),
         ));
-        socket = Some(bound);
+        sockets.push(bound);
+    }
+    if let (Some((listener, bound)), Some(permitted)) = (buttons, permitted) {
+        let words = permitted.controls.iter().map(|control| control.as_str());
+        tracing::info!(
+            "offering {} in the namespaces {} on unix:{}; whoever sees Scope's page can press them",
+            words.collect::<Vec<_>>().join(", "),
+            permitted
+                .namespaces
+                .iter()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", "),
+            bound.path().display()
+        );
+        let controller = cluster::controller(sources).await?;
+        servers.spawn(serve::run(
+            listener,
+            controls::handler(Arc::clone(&shared), controller, permitted),
+            stopped.clone(),
+        ));
+        sockets.push(bound);
     }
     if let Some(listener) = metrics {
         let address = listener.local_addr().context("cannot tell the metrics address")?;
@@ -175,13 +194,35 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         _ = interrupt.recv() => "SIGINT",
     };
     tracing::info!("ending on {name}");
-    // The socket goes first: Scope's probe drops a plugin whose socket is gone, and reports an error of one that does not answer.
-    drop(socket);
+    // The sockets go first: Scope's probe drops a plugin whose socket is gone, and reports an error of one that does not answer.
+    drop(sockets);
     if let Some(watching) = watching {
         watching.abort();
     }
     let _ = stop.send(true);
     while servers.join_next().await.is_some() {}
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = StdTcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address} (is it taken? --listen gives another address)")
+    })?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot use the listening socket")?;
+    TcpListener::from_std(listener).context("cannot use the listening socket")
+}
+
+/// Buttons change things in the cluster, so they need one, and all of it.
+fn controls_are_possible(sources: &SourceArguments) -> anyhow::Result<()> {
+    let cluster = &sources.cluster;
+    if !cluster.role.is_some_and(Role::sees_cluster) {
+        bail!("--enable-controls is for --role cluster or --role all: a node knows its own claims alone");
+    }
+    if cluster.no_cluster || !cluster.from_dump.is_empty() {
+        bail!("--enable-controls needs the Kubernetes API, not --no-cluster or --from-dump");
+    }
     Ok(())
 }
 

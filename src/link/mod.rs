@@ -4,6 +4,7 @@
 
 mod attention;
 pub mod cluster;
+pub mod controls;
 mod disks;
 pub mod mount_table;
 mod promises;

@@ -6,6 +6,7 @@
 pub mod btrfs;
 pub mod bytes;
 pub mod cluster_map;
+pub mod control;
 pub mod device;
 pub mod fault;
 pub mod graph;

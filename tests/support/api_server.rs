@@ -275,8 +275,7 @@ impl ApiServer {
     /// Gives a user the rights of a ClusterRole, which is made as well.
     pub async fn grant(&self, user: &str, role: &Value) {
         let name = role["metadata"]["name"].as_str().unwrap();
-        let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-        self.create(roles, role).await;
+        self.create(CLUSTER_ROLES, role).await;
         let bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
         let binding = json!({
             "metadata": {"name": format!("{user}-{name}")},
@@ -285,7 +284,22 @@ impl ApiServer {
         });
         self.create(bindings, &binding).await;
     }
+
+    /// Gives a user the rights of a ClusterRole, which is made as well, in one namespace.
+    pub async fn grant_in(&self, namespace: &str, user: &str, role: &Value) {
+        let name = role["metadata"]["name"].as_str().unwrap();
+        self.create(CLUSTER_ROLES, role).await;
+        let bindings = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
+        let binding = json!({
+            "metadata": {"name": format!("{user}-{name}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        });
+        self.create(&bindings, &binding).await;
+    }
 }
+
+const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 
 /// Processes that go on when it is dropped, also where a test fails.
 struct GoingOn(Vec<Pid>);
@@ -322,11 +336,12 @@ fn end(child: &mut Option<Child>) {
 
 /// The ClusterRole that is shipped for this role.
 pub fn shipped(role: Role) -> Value {
-    let path = format!(
-        "{}/manifests/base/cluster-role-{}.yaml",
-        env!("CARGO_MANIFEST_DIR"),
-        role.as_str()
-    );
+    manifest(&format!("base/cluster-role-{}.yaml", role.as_str()))
+}
+
+/// The one object of a file of the manifests.
+pub fn manifest(file: &str) -> Value {
+    let path = format!("{}/manifests/{file}", env!("CARGO_MANIFEST_DIR"));
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
