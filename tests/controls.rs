@@ -19,7 +19,7 @@ use scope_storage_probe::render::scope::controls::{
     Controls, control, controls_report, node_id, shortcut_report,
 };
 use support::clusters::snapshots;
-use support::scope_contract::{Expectations, assert_holds};
+use support::scope_contract::{DECLARATION, Expectations, assert_holds};
 
 const TAKEN_AT: &str = "2026-01-04T00:00:00.000Z";
 
@@ -274,6 +274,39 @@ fn the_report_with_buttons() {
         .find(|offer| offer.target == Target::Claim(shop("data")))
         .unwrap();
     insta::assert_snapshot!("controls.shortcut", laid_out(&shortcut_report(controls, of_data)));
+}
+
+/// What a template or a button is, without what it means.
+fn without_meaning(declared: &serde_json::Value) -> serde_json::Value {
+    let mut declared = declared.clone();
+    for (_, template) in declared.as_object_mut().into_iter().flatten() {
+        template.as_object_mut().unwrap().remove("meaning").unwrap();
+    }
+    declared
+}
+
+#[test]
+fn the_declaration_names_the_same_buttons_and_templates() {
+    let map = map();
+    let report = controls_report(Controls {
+        map: &map,
+        offers: &[],
+        actions: &[],
+        probe_id: "",
+        taken_at: TAKEN_AT,
+    });
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let declared: serde_json::Value = serde_json::from_str(DECLARATION).unwrap();
+    assert_eq!(declared["controls_plugin"], report["Plugins"][0]);
+    for topology in ["VolumeSnapshot", "VolumeSnapshotData"] {
+        for part in ["metadata_templates", "table_templates", "controls"] {
+            assert_eq!(
+                without_meaning(&declared["controls_topologies"][topology][part]),
+                report[topology][part],
+                "{topology} {part}"
+            );
+        }
+    }
 }
 
 #[test]

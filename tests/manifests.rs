@@ -216,8 +216,9 @@ fn chart(settings: &[&str]) -> Result<String, String> {
 }
 
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 13] = [
+const SWITCHES: [&str; 14] = [
     "scope.enabled=true",
+    "scope.enabled=true,controls.enabled={create-snapshot,describe},controls.namespaces={default,kube-system}",
     "node.enabled=false",
     "cluster.enabled=false",
     "rbac.create=false",
@@ -275,6 +276,14 @@ fn the_chart_refuses_what_it_does_not_know() {
         ("image.digest=sha256:short", "digest"),
         ("kubeletRoot=var/lib/kubelet", "kubeletRoot"),
         ("podMonitor.interval=often", "interval"),
+        (
+            "controls.enabled={format-disk},controls.namespaces={shop}",
+            "controls.enabled",
+        ),
+        (
+            "controls.enabled={delete}",
+            "controls.namespaces names the namespaces",
+        ),
     ] {
         let said = chart(&[wrong]).expect_err(wrong);
         assert!(said.contains(told), "{wrong}: {said}");
@@ -284,7 +293,13 @@ fn the_chart_refuses_what_it_does_not_know() {
 #[test]
 #[ignore = "needs kubectl and helm: cargo test --test manifests -- --ignored"]
 fn the_chart_makes_what_the_manifests_make() {
-    for (overlay_name, settings) in [("k3s", &[][..]), ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"])] {
+    let buttons =
+        "controls.enabled={create-snapshot,clone,restore,delete,describe},controls.namespaces={default}";
+    for (overlay_name, settings) in [
+        ("k3s", &[][..]),
+        ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"]),
+        ("controls", &["scope.enabled=true", buttons]),
+    ] {
         let plain = pods(&kustomized(&overlay(overlay_name)));
         let charted = pods(&chart(settings).unwrap());
         for (name, ours) in &plain {
@@ -354,7 +369,7 @@ fn pods(manifest: &str) -> Vec<(String, Value)> {
 #[ignore = "needs kubectl: cargo test --test manifests -- --ignored"]
 fn no_pod_has_more_than_it_needs() {
     for (source, manifest) in shipped() {
-        let with_scope = source.ends_with("with-scope");
+        let with_scope = source.ends_with("with-scope") || source.ends_with("controls");
         for (name, pod) in pods(&manifest) {
             let name = format!("{source}: {name}");
             for shared in ["hostPID", "hostNetwork", "hostIPC"] {
