@@ -5,7 +5,7 @@
 //! follows everything. While the API is away the last that was known stays, and the inventory says since when.
 
 pub mod connect;
-mod convert;
+pub mod convert;
 pub mod dump;
 pub mod index;
 mod live;

@@ -7,6 +7,7 @@ pub mod cluster;
 mod disks;
 pub mod mount_table;
 mod promises;
+pub mod resources;
 mod snapshots;
 pub mod volume_io;
 pub mod volumes;

@@ -16,6 +16,7 @@ pub mod loss;
 pub mod mount;
 pub mod placement;
 pub mod remote;
+pub mod resources;
 pub mod snapshot;
 pub mod topology;
 pub mod volume;

@@ -6,7 +6,9 @@ pub mod disks;
 pub mod exposition;
 pub mod filesystems;
 pub mod itself;
+pub mod metrics_server_prom;
 pub mod negotiation;
+pub mod resources;
 pub mod snapshots;
 pub mod volumes;
 
