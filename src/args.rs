@@ -92,6 +92,9 @@ pub struct SourceArguments {
     /// The Kubernetes API.
     #[command(flatten)]
     pub cluster: ClusterArguments,
+    /// What else is asked when somebody scrapes.
+    #[command(flatten)]
+    pub backends: BackendArguments,
 }
 
 /// How the Kubernetes API is reached, and how much of it is read.
@@ -138,6 +141,32 @@ pub struct ClusterArguments {
         conflicts_with_all = ["kubeconfig", "context", "from_dump"]
     )]
     pub no_cluster: bool,
+}
+
+/// What else is asked when somebody scrapes: by one process of the cluster, and not by every node.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Backends (roles cluster and all; asked when somebody scrapes)")]
+pub struct BackendArguments {
+    /// The PowerFlex systems to read, in a file in YAML: docs/powerflex.md has an example
+    #[arg(long, value_name = "FILE", env = "STORAGE_PROBE_POWERFLEX", global = true)]
+    pub powerflex: Option<PathBuf>,
+    /// Write the names of an older exporter as well: scaleio has those of kubernetes-scaleio-prom
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_enum,
+        env = "STORAGE_PROBE_COMPAT",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub compat: Vec<Compatibility>,
+}
+
+/// An older exporter whose names are written as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compatibility {
+    /// kubernetes-scaleio-prom: `scaleio_*`.
+    Scaleio,
 }
 
 /// How the program logs.

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use scope_storage_probe::app;
 use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat};
+use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::tree;
 use tracing_subscriber::filter::Targets;
@@ -66,9 +67,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 Format::Text
             };
             let mut page = Vec::new();
-            answers.write_page(&app::self_figures(), format, &mut |piece| {
-                page.extend_from_slice(piece.as_bytes());
-            });
+            answers.write_page(
+                &BackendReadings::default(),
+                &app::self_figures(),
+                format,
+                &mut |piece| {
+                    page.extend_from_slice(piece.as_bytes());
+                },
+            );
             print(&page)?;
         }
         Command::Tree(wanted) => {

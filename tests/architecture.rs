@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("host", &["model"]),
     ("cluster", &["model"]),
+    ("backends", &["model"]),
     ("history", &["model"]),
     ("link", &["model"]),
     ("state", &["model", "history"]),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::cluster_observer::{ClusterObservation, ClusterObserver};
 use super::observer::{Observation, Observer};
+use crate::model::backend::BackendReadings;
 use crate::model::inventory::Inventory;
 use crate::render::prometheus::exposition::Format;
 use crate::render::prometheus::itself::SelfFigures;
@@ -52,13 +53,20 @@ impl Answers {
     }
 
     /// The metrics page; `take` is given one piece after the other.
-    pub fn write_page(&self, itself: &SelfFigures, format: Format, take: &mut dyn FnMut(&str)) {
+    pub fn write_page(
+        &self,
+        backends: &BackendReadings,
+        itself: &SelfFigures,
+        format: Format,
+        take: &mut dyn FnMut(&str),
+    ) {
         match self {
-            Self::Node(observation) => write_node_page(&observation.state, itself, format, take),
+            Self::Node(observation) => write_node_page(&observation.state, backends, itself, format, take),
             Self::Cluster(observation) => write_cluster_page(
                 &observation.map,
                 &observation.inventory,
                 observation.left_out(),
+                backends,
                 itself,
                 format,
                 take,

@@ -1,6 +1,7 @@
 //! Wiring: sources to state to sinks, and the order in which things start and end.
 
 pub mod answers;
+mod backends;
 pub mod check;
 mod cluster;
 pub mod cluster_observer;
@@ -20,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::answers::{Answers, Source};
+use self::backends::Backends;
 use self::cluster_observer::ClusterObserver;
 use self::observer::Observer;
 use crate::args::{ServeArguments, SourceArguments};
@@ -38,6 +40,7 @@ use crate::serve::socket::PluginSocket;
 #[derive(Debug)]
 pub struct Shared {
     source: Mutex<Source>,
+    backends: Backends,
     reports: Mutex<ReportFigures>,
     compressor: OnceLock<Mutex<PageCompressor>>,
 }
@@ -137,6 +140,7 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
         source: Mutex::new(source(sources, cluster)?),
+        backends: Backends::configured(),
         reports: Mutex::default(),
         compressor: OnceLock::new(),
     });

@@ -61,6 +61,35 @@ impl Request {
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value)
     }
+
+    /// All values of a parameter that may be given more than once, decoded: Prometheus writes `exclude[]` as `exclude%5B%5D`.
+    pub fn all_parameters(&self, name: &str) -> Vec<String> {
+        self.query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(key, _)| decoded(key) == name)
+            .map(|(_, value)| decoded(value))
+            .collect()
+    }
+}
+
+/// A piece of a query without its escapes: `+` is a space, `%5B` a bracket. What is no escape stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        let escape = others
+            .get(..2)
+            .filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(match (escape, first) {
+            (Some(byte), _) => byte,
+            (None, b'+') => b' ',
+            (None, byte) => *byte,
+        });
+        rest = &others[if escape.is_some() { 2 } else { 0 }..];
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What it is told.
@@ -276,4 +305,22 @@ async fn answer(
         headers: parts.headers,
     };
     Ok(handler(request).await.into_response(head_only))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_however_they_are_written() {
+        let request = Request {
+            method: Method::GET,
+            path: "/metrics".to_owned(),
+            query: "exclude%5b%5D=a%20b&exclude[]=c+d&other=1&exclude[]&exclude[]=%zz%4".to_owned(),
+            headers: HeaderMap::new(),
+        };
+        assert_eq!(request.all_parameters("exclude[]"), ["a b", "c d", "%zz%4"]);
+        assert_eq!(request.parameter("other"), Some("1"));
+        assert!(request.all_parameters("collect[]").is_empty());
+    }
 }
