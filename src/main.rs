@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use scope_storage_probe::app;
 use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat};
-use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::tree;
 use tracing_subscriber::filter::Targets;
@@ -60,21 +59,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             )?;
         }
         Command::Metrics(metrics) => {
-            let answers = runtime()?.block_on(app::observe_once(sources, metrics.reading.interval))?;
+            let (answers, backends) =
+                runtime()?.block_on(app::observe_page_once(sources, metrics.reading.interval))?;
             let format = if metrics.openmetrics {
                 Format::OpenMetrics("1.0.0")
             } else {
                 Format::Text
             };
             let mut page = Vec::new();
-            answers.write_page(
-                &BackendReadings::default(),
-                &app::self_figures(),
-                format,
-                &mut |piece| {
-                    page.extend_from_slice(piece.as_bytes());
-                },
-            );
+            answers.write_page(&backends, &app::self_figures(), format, &mut |piece| {
+                page.extend_from_slice(piece.as_bytes());
+            });
             print(&page)?;
         }
         Command::Tree(wanted) => {

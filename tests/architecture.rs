@@ -9,7 +9,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("host", &["model"]),
     ("cluster", &["model"]),
-    ("backends", &["model"]),
+    ("backends", &["model", "cluster"]),
     ("history", &["model"]),
     ("link", &["model"]),
     ("state", &["model", "history"]),

@@ -7,7 +7,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::locked;
+use super::resources::ResourceBackend;
+use crate::args::SourceArguments;
 use crate::backends::{Backend, Question};
+use crate::cluster::Cluster;
 use crate::model::backend::{BackendOutcome, BackendReadings, Figures};
 
 /// Which backends a page has.
@@ -66,9 +69,14 @@ pub(super) struct Backends {
 }
 
 impl Backends {
-    /// Those that the command line names.
-    pub(super) fn configured() -> Self {
-        Self::new(Vec::new())
+    /// Those that the command line names. `cluster` is what is watched, if anything is.
+    pub(super) async fn configured(
+        sources: &SourceArguments,
+        cluster: Option<&Cluster>,
+    ) -> anyhow::Result<Self> {
+        let mut all = Vec::new();
+        all.extend(ResourceBackend::configured(sources, cluster).await?);
+        Ok(Self::new(all))
     }
 
     /// These.
@@ -104,6 +112,11 @@ impl Backends {
         .collect()
     }
 
+    /// What each thought worth a remark when it was last read.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.all.iter().flat_map(|backend| backend.remarks()).collect()
+    }
+
     /// Asks all that are wanted, at the same time, and waits for none beyond the question's deadline.
     pub(super) async fn collect(&self, wanted: &Selection, question: Question) -> BackendReadings {
         let mut asked = JoinSet::new();
@@ -122,7 +135,10 @@ impl Backends {
                     let outcome = BackendOutcome {
                         backend,
                         instance,
-                        error: read.as_ref().err().cloned(),
+                        error: match &read {
+                            Ok(figures) => figures.problem().map(str::to_owned),
+                            Err(error) => Some(error.clone()),
+                        },
                         duration: started.elapsed(),
                     };
                     (at, outcome, read.ok())
@@ -138,6 +154,10 @@ impl Backends {
         }
         let mut readings = BackendReadings::default();
         for (at, (outcome, figures)) in answered {
+            if matches!(figures, Some(Figures::Absent)) {
+                locked(&self.latest).remove(&at);
+                continue;
+            }
             self.note(at, &outcome);
             readings.outcomes.push(outcome);
             readings.figures.extend(figures);

@@ -153,6 +153,7 @@ fn readiness(answers: &Answers) -> Answer {
     let hindrances = match answers {
         Answers::Node(observation) if observation.state.is_ready() => None,
         Answers::Cluster(observation) if observation.inventory.is_synced() => None,
+        Answers::Tenant(_) => None,
         _ => Some(answers.hindrances()),
     };
     if let Some(hindrances) = hindrances {
@@ -181,7 +182,7 @@ fn landing_page(answers: &Answers, backends: &Backends) -> String {
     let mut rows = String::new();
     let sample = match answers {
         Answers::Node(observation) => Some(&observation.state.sample),
-        Answers::Cluster(_) => None,
+        Answers::Cluster(_) | Answers::Tenant(_) => None,
     };
     for outcome in sample.into_iter().flat_map(|sample| &sample.collectors) {
         let word = if outcome.success {
@@ -247,6 +248,9 @@ fn landing_page(answers: &Answers, backends: &Backends) -> String {
     ) {
         let _ = writeln!(faults, "<li>{}</li>", escaped(&fault.to_string()));
     }
+    for remark in backends.remarks() {
+        let _ = writeln!(faults, "<li>{}</li>", escaped(&remark));
+    }
     if faults.is_empty() {
         faults.push_str("<li>none</li>\n");
     }
@@ -285,6 +289,7 @@ fn summary(answers: &Answers) -> String {
                 inventory.classes.len()
             )
         }
+        Answers::Tenant(namespaces) => format!("Namespaces: {}.", namespaces.join(", ")),
     }
 }
 

@@ -9,6 +9,7 @@ mod exporter;
 pub mod observer;
 mod plugin;
 mod process;
+mod resources;
 
 use std::net::TcpListener as StdTcpListener;
 use std::path::Path;
@@ -21,13 +22,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::answers::{Answers, Source};
-use self::backends::Backends;
+use self::backends::{Backends, Selection};
 use self::cluster_observer::ClusterObserver;
 use self::observer::Observer;
 use crate::args::{ServeArguments, SourceArguments};
+use crate::backends::Question;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::roots::Roots;
+use crate::model::backend::BackendReadings;
 use crate::model::host::{FILESYSTEMS, HostSample};
 use crate::model::inventory::Role;
 use crate::render::prometheus::compression::PageCompressor;
@@ -71,6 +74,9 @@ fn observer(sources: &SourceArguments, cluster: Option<Cluster>) -> Observer {
 
 /// Whether this machine's kernel is asked, or the cluster alone. A dump is of another place, unless it is said which node this is.
 fn sees_this_machine(sources: &SourceArguments) -> bool {
+    if sources.cluster.is_tenant() {
+        return false;
+    }
     match sources.cluster.role {
         Some(Role::Node | Role::All) => true,
         Some(Role::Cluster) => false,
@@ -79,6 +85,9 @@ fn sees_this_machine(sources: &SourceArguments) -> bool {
 }
 
 fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result<Source> {
+    if sources.cluster.is_tenant() {
+        return Ok(Source::Tenant(sources.cluster.namespace.clone().into()));
+    }
     if sees_this_machine(sources) {
         return Ok(Source::Node(Box::new(observer(sources, cluster))));
     }
@@ -88,10 +97,41 @@ fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result
     Ok(Source::Cluster(ClusterObserver::new(cluster)))
 }
 
+/// How long a command that prints once waits for the cluster and for backends.
+const PATIENCE_ONCE: Duration = Duration::from_secs(10);
+
 /// Two readings so many seconds apart, or one where that is 0: what the commands that print once write.
 pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::Result<Answers> {
+    if sources.cluster.is_tenant() {
+        let inventory = resources::inventory(sources, PATIENCE_ONCE).await?;
+        let mut observer = ClusterObserver::new(Cluster::fixed(inventory));
+        return Ok(Answers::Cluster(observer.observe()));
+    }
+    observe(sources, cluster::once(sources).await?, interval)
+}
+
+/// The same, and what the backends say: what a metrics page is made of.
+pub async fn observe_page_once(
+    sources: &SourceArguments,
+    interval: f64,
+) -> anyhow::Result<(Answers, BackendReadings)> {
+    let cluster = if sources.cluster.is_tenant() {
+        None
+    } else {
+        cluster::once(sources).await?
+    };
+    let backends = Backends::configured(sources, cluster.as_ref()).await?;
+    let question = Question {
+        deadline: tokio::time::Instant::now() + PATIENCE_ONCE,
+        oldest: Duration::ZERO,
+    };
+    let readings = backends.collect(&Selection::All, question).await;
+    Ok((observe(sources, cluster, interval)?, readings))
+}
+
+fn observe(sources: &SourceArguments, cluster: Option<Cluster>, interval: f64) -> anyhow::Result<Answers> {
     const PATIENCE: Duration = Duration::from_secs(2);
-    let mut source = source(sources, cluster::once(sources).await?)?;
+    let mut source = source(sources, cluster)?;
     let mut answers = source.observe(Instant::now() + PATIENCE);
     if interval > 0.0 && matches!(answers, Answers::Node(_)) {
         std::thread::sleep(Duration::from_secs_f64(interval));
@@ -119,7 +159,14 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     } else {
         CLUSTER_PLUGIN_ID
     };
-    let plugin = bind_plugin(&arguments.plugin_dir, plugin_id)?;
+    let plugin = if sources.cluster.is_tenant() {
+        tracing::info!(
+            "not answering Scope: who sees some namespaces alone has no host and no volume to show"
+        );
+        None
+    } else {
+        bind_plugin(&arguments.plugin_dir, plugin_id)?
+    };
     let metrics = match arguments.listen.0 {
         Some(address) => {
             let listener = StdTcpListener::bind(address).with_context(|| {
@@ -136,11 +183,16 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         bail!("nothing to serve: neither the plugin's socket nor a metrics address could be had");
     }
 
-    let (cluster, watching) = cluster::connect(sources).await?.unzip();
+    let (cluster, watching) = if sources.cluster.is_tenant() {
+        (None, None)
+    } else {
+        cluster::connect(sources).await?.unzip()
+    };
+    let backends = Backends::configured(sources, cluster.as_ref()).await?;
     let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
         source: Mutex::new(source(sources, cluster)?),
-        backends: Backends::configured(),
+        backends,
         reports: Mutex::default(),
         compressor: OnceLock::new(),
     });
@@ -149,7 +201,7 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
             describe_sources(&sources.roots(), &observation.state.sample);
             format!("host {}", observation.state.host_id)
         }
-        Answers::Cluster(_) => "the cluster's plugin".to_owned(),
+        Answers::Cluster(_) | Answers::Tenant(_) => "the cluster's plugin".to_owned(),
     };
 
     let (stop, stopped) = watch::channel(false);

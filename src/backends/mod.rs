@@ -3,6 +3,8 @@
 //! Each instance of each backend is asked at the same time as all others and under the scrape's deadline, so that one that is
 //! slow or dead costs its own figures and nothing else. Nothing is asked by a clock.
 
+pub mod resources;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
@@ -34,4 +36,9 @@ pub trait Backend: Debug + Send + Sync {
 
     /// Reads it, or gives what was read just before.
     fn read(&self, question: Question) -> Reading;
+
+    /// What was worth a remark when it was last read, and is no reason why it should have failed: for people.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

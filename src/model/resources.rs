@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cluster_map::ClusterMap;
 use super::fault::Fault;
 use super::inventory::Inventory;
 use super::workload::{NamespacedName, Pod};
@@ -140,4 +141,17 @@ pub struct ResourceMap {
     pub pods: Vec<PodResources>,
     /// The services, in order of name; `None` for who sees the whole cluster.
     pub services: Option<Vec<Service>>,
+}
+
+/// What a page says of all this.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceFigures {
+    /// The figures.
+    pub map: ResourceMap,
+    /// The claims of namespaces that are seen alone, with the pods that use them; `None` for who sees the whole cluster.
+    pub claims: Option<Arc<ClusterMap>>,
+    /// Why there is not more; `None` where there is no more to be had.
+    pub problem: Option<String>,
+    /// Whether the names of metrics-server-prom are written as well.
+    pub old_names: bool,
 }

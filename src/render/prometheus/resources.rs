@@ -1,7 +1,7 @@
 //! Families about CPU and memory: of nodes and containers, and for who sees some namespaces alone of services and their instances.
 
 use super::exposition::{Family, Kind, Labels, Page, Samples, Value};
-use crate::model::resources::{PodResources, ResourceMap, Usage, UsageTime};
+use crate::model::resources::{PodResources, PodUsage, ResourceMap, Usage, UsageTime};
 use crate::model::workload::Limits;
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
@@ -298,7 +298,7 @@ fn write_pods(page: &mut Page<'_>, pods: &[PodResources]) {
 fn write_instances(page: &mut Page<'_>, pods: &[PodResources]) {
     let mut rows = Vec::new();
     for pod in pods {
-        let usage = pod.usage.as_ref().map(|usage| usage.sum()).unwrap_or_default();
+        let usage = pod.usage.as_ref().map(PodUsage::sum).unwrap_or_default();
         let limits = pod.pod.as_ref().map(|pod| pod.all_limits()).unwrap_or_default();
         let mut add = |service: Option<(&str, bool)>| {
             let labels = Labels::one("namespace", &pod.name.namespace)
