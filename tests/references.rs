@@ -14,7 +14,7 @@ use clap::CommandFactory as _;
 use scope_storage_probe::args::Arguments;
 use scope_storage_probe::render::prometheus::exposition::{Family, Kind, PREFIX};
 use scope_storage_probe::render::prometheus::{
-    backends, cluster, disks, filesystems, itself, snapshots, volumes,
+    backends, cluster, disks, filesystems, itself, metrics_server_prom, resources, snapshots, volumes,
 };
 
 fn place(path: &str) -> PathBuf {
@@ -86,7 +86,7 @@ fn the_configuration_reference_is_what_the_program_takes() {
     compare("docs/configuration.md", &format!("{}\n", text.trim_end()));
 }
 
-const PARTS: [(&str, &str); 7] = [
+const PARTS: [(&str, &str); 9] = [
     ("Disks and other block devices", "node role"),
     ("Pods' volumes", "node role"),
     ("The node's own filesystems", "node role"),
@@ -96,10 +96,18 @@ const PARTS: [(&str, &str); 7] = [
     ),
     ("Snapshots", "cluster role"),
     ("Backends", "cluster role; also on `/metrics/NAME`"),
+    (
+        "CPU and memory",
+        "cluster role; those of services, instances and restarts with `--namespace`; also on `/metrics/resources`",
+    ),
+    (
+        "CPU and memory by the names of metrics-server-prom",
+        "the same, with `--compat metrics-server-prom`",
+    ),
     ("The program itself", "both roles"),
 ];
 
-fn families() -> [Vec<&'static Family>; 7] {
+fn families() -> [Vec<&'static Family>; 9] {
     [
         disks::families().collect(),
         volumes::families().collect(),
@@ -107,6 +115,8 @@ fn families() -> [Vec<&'static Family>; 7] {
         cluster::families().collect(),
         snapshots::families().collect(),
         backends::families().collect(),
+        resources::families().collect(),
+        metrics_server_prom::families().collect(),
         itself::families().collect(),
     ]
 }

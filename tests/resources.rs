@@ -8,7 +8,7 @@ mod support;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use scope_storage_probe::backends::resources::{ResourceOutcome, Resources};
@@ -21,6 +21,7 @@ use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::write_backends_page;
 use serde_json::{Value, json};
 use support::exposition::{Page, open_metrics_violations};
+use support::prometheus::{Prometheus, promtool};
 use support::scripted_api::{Answer, Asked, ScriptedApi};
 use support::server::{PROGRAM, Server, program};
 use tokio::time::Instant;
@@ -131,12 +132,35 @@ fn shop(asked: &Asked) -> Option<Answer> {
         return forbidden();
     }
     let of_shop = |object: &Value| object["metadata"]["namespace"] == "shop";
+    // One container with all limits, in two services; and a pod of none, which is not measured yet.
+    let solo = || {
+        let mut solo = pod("shop", "solo", "w2", "10.1.0.7");
+        solo["spec"]["containers"].as_array_mut().unwrap().truncate(1);
+        solo["status"]["containerStatuses"] = json!([{"name": "main", "restartCount": 0}]);
+        solo["spec"]["volumes"] = json!([]);
+        solo
+    };
+    let unmeasured = || {
+        json!({"metadata": {"name": "batch", "namespace": "shop", "uid": "shop-batch"}, "spec": {"containers": [{"name": "main"}]},
+               "status": {"phase": "Pending"}})
+    };
+    let solo_metrics = json!({"metadata": {"name": "solo", "namespace": "shop"}, "timestamp": "2026-01-02T03:04:05Z", "window": "15s",
+        "containers": [{"name": "main", "usage": usage("100m", "64Mi")}]});
     let items = match (asked.resource.as_str(), is_metrics(asked)) {
-        ("pods", true) => pod_metrics().into_iter().filter(of_shop).collect(),
-        ("pods", false) => vec![pod("shop", "web-0", "w1", "10.1.0.5")],
+        ("pods", true) => pod_metrics()
+            .into_iter()
+            .filter(of_shop)
+            .chain([solo_metrics])
+            .collect(),
+        ("pods", false) => vec![pod("shop", "web-0", "w1", "10.1.0.5"), solo(), unmeasured()],
         ("persistentvolumeclaims", _) => vec![claim("shop", "data-web-0"), claim("shop", "unused")],
         ("endpointslices", _) if asked.path.contains("/v1beta1/") => {
-            vec![slice("web", &[("web-0", true)]), slice("new", &[])]
+            vec![
+                slice("web", &[("web-0", true)]),
+                slice("new", &[]),
+                slice("api", &[("solo", true)]),
+                slice("api-canary", &[("solo", false)]),
+            ]
         }
         ("endpointslices", _) => return Some(Answer::status(404, "NotFound", "no such version")),
         _ => return forbidden(),
@@ -484,6 +508,166 @@ async fn many_scrapes_at_once_share_a_reading() {
     .await;
     let asked = api.asked().iter().filter(|asked| is_metrics(asked)).count();
     assert!(asked <= 8, "{asked} requests for 20 scrapes at once");
+}
+
+/// A Prometheus that scrapes the page of the figures alone, as the documentation says.
+fn prometheus_of(server: &Server) -> Prometheus {
+    Prometheus::configured(&format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n\
+         - {{job_name: resources, honor_labels: true, metrics_path: /metrics/resources, static_configs: [{{targets: ['{}']}}]}}\n",
+        server.address()
+    ))
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's prometheus: tests/real-parts.sh"]
+async fn a_real_prometheus_answers_the_queries_of_metrics_server_prom() {
+    let api = ScriptedApi::start(cluster);
+    let arguments = &["--role", "cluster", "--compat", "metrics-server-prom"];
+    serve(&api, arguments, |server| {
+        support::within(PATIENCE, || {
+            let ready = server.get("/readyz").status == 200;
+            support::expect_that(ready, "it is not ready")
+        });
+        for target in ["/metrics/resources", "/metrics"] {
+            let page = server.get(target);
+            assert_eq!(promtool(&page.body), (Some(0), String::new()), "{target}");
+        }
+        let prometheus = prometheus_of(server);
+        let gives = |query: &str, wanted: f64| {
+            support::within(PATIENCE, || {
+                let value = prometheus.value(query)?;
+                let near = (value - wanted).abs() <= wanted.abs() * 1e-9;
+                support::expect_that(near, format!("{query} gives {value}"))
+            });
+        };
+        gives("up{job='resources'}", 1.0);
+        gives("sum(kube_metrics_server_node_cpu)", 3.503_456_789);
+        gives("kube_metrics_server_node_mem{node='w2'}", 5e8);
+        gives("sum(kube_metrics_server_pod_cpu{namespace='shop'})", 0.00725);
+        gives(
+            "sum by (node) (kube_metrics_server_pod_mem{node='w1'}) / on (node) kube_metrics_server_node_mem",
+            129_507_328.0 / 3_298_534_883_328.0,
+        );
+        gives("count(kube_metrics_server_pod_mem{pod='web-0', ip='10.1.0.6'})", 1.0);
+        gives(
+            "count(storage_probe_container_cpu_usage_cores * on (namespace, pod) group_left (created_by_name) storage_probe_pod_info)",
+            3.0,
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's prometheus: tests/real-parts.sh"]
+async fn a_real_prometheus_keeps_a_tenants_instances() {
+    let api = ScriptedApi::start(shop);
+    serve(&api, &["--namespace", "shop"], |server| {
+        for target in ["/metrics/resources", "/metrics"] {
+            let page = server.get(target);
+            assert_eq!(promtool(&page.body), (Some(0), String::new()), "{target}");
+        }
+        let prometheus = prometheus_of(server);
+        support::within(PATIENCE, || {
+            let query = "storage_probe_instance_restarts_total{service='web', instance='web-0'}";
+            let restarts = prometheus.value(query)?;
+            support::expect_that(restarts > 3.5, format!("{restarts}"))
+        });
+        assert_eq!(prometheus.value("storage_probe_backend_up"), Ok(1.0));
+    })
+    .await;
+}
+
+/// Two containers in each of 5,000 pods on 100 nodes.
+fn ten_thousand_containers(asked: &Asked) -> Option<Answer> {
+    // The lists are always the same: made once, so that the program and not the test is waited for.
+    static LISTS: OnceLock<[String; 4]> = OnceLock::new();
+    if asked.watches() {
+        return None;
+    }
+    let [metrics, pods, node_metrics, nodes] = LISTS.get_or_init(|| {
+        let list = |items: Vec<Value>| json!({"metadata": {"resourceVersion": "10"}, "items": items}).to_string();
+        let names = || (0..5000).map(|at| (format!("team-{}", at % 50), format!("service-{}-7d9c8b6f5-x{at:04}", at / 10)));
+        let metrics = names().map(|(namespace, name)| {
+            let labels = json!({"app.kubernetes.io/name": "service", "app.kubernetes.io/instance": namespace, "pod-template-hash": "7d9c8b6f5"});
+            json!({"metadata": {"name": name, "namespace": namespace, "creationTimestamp": "2026-01-02T03:04:35Z", "labels": labels},
+                   "timestamp": "2026-01-02T03:04:05Z", "window": "15.009s",
+                   "containers": [{"name": "main", "usage": usage("123456789n", "125448Ki")},
+                                  {"name": "istio-proxy", "usage": usage("2345678n", "45448Ki")}]})
+        });
+        let limits = |cpu: &str| json!({"limits": {"cpu": cpu, "memory": "512Mi"}});
+        let pods = names().enumerate().map(|(at, (namespace, name))| {
+            json!({"metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{at}"), "creationTimestamp": "2026-01-01T00:00:00Z",
+                                "ownerReferences": [{"kind": "ReplicaSet", "name": "service-7d9c8b6f5", "controller": true}]},
+                   "spec": {"nodeName": format!("worker-{}", at % 100),
+                            "containers": [{"name": "main", "resources": limits("1")}, {"name": "istio-proxy", "resources": limits("2")}]},
+                   "status": {"phase": "Running", "podIP": format!("10.{}.{}.7", at / 250, at % 250)}})
+        });
+        let nodes = || (0..100).map(|at| format!("worker-{at}"));
+        let node_metrics = nodes().map(|name| {
+            json!({"metadata": {"name": name}, "timestamp": "2026-01-02T03:04:05Z", "window": "20.02s", "usage": usage("12345678901n", "98765432Ki")})
+        });
+        let bare = nodes().map(|name| json!({"metadata": {"name": name}}));
+        [list(metrics.collect()), list(pods.collect()), list(node_metrics.collect()), list(bare.collect())]
+    });
+    let body = match (asked.resource.as_str(), is_metrics(asked)) {
+        ("nodes", true) => node_metrics,
+        ("pods", true) => metrics,
+        ("pods", false) => pods,
+        ("nodes", false) => nodes,
+        _ => return None,
+    };
+    Some(Answer::text(200, body.clone()))
+}
+
+#[tokio::test]
+#[ignore = "measures: cargo test --release --test resources -- --ignored --nocapture measured"]
+async fn ten_thousand_containers_measured() {
+    const SCRAPES: u32 = 50;
+    let api = ScriptedApi::start(ten_thousand_containers);
+    serve(&api, &["--role", "cluster"], |server| {
+        support::within(PATIENCE, || {
+            let ready = server.get("/readyz").status == 200;
+            support::expect_that(ready, "it is not ready")
+        });
+        let process = || {
+            let page = Page::parse(server.get("/metrics?exclude[]=resources").text());
+            let value = |name: &str| page.value(name, &[]).unwrap();
+            (
+                value("process_cpu_seconds_total"),
+                value("process_resident_memory_bytes") / 1e6,
+            )
+        };
+        let (_, before) = process();
+        let page = server.get("/metrics/resources");
+        let samples = Page::parse(page.text()).samples().len();
+        let answered = ten_thousand_containers(&Asked {
+            resource: "pods".into(),
+            path: "/apis/metrics.k8s.io/v1beta1/pods".into(),
+            query: std::collections::BTreeMap::new(),
+            before: 0,
+        });
+        let answered = format!("{answered:?}").len();
+        let (began, _) = process();
+        let started = std::time::Instant::now();
+        for _ in 0..SCRAPES {
+            assert_eq!(server.get("/metrics/resources").status, 200);
+        }
+        let wall = started.elapsed().as_secs_f64() * 1e3 / f64::from(SCRAPES);
+        let (ended, after) = process();
+        let cpu = (ended - began) * 1e3 / f64::from(SCRAPES);
+        #[allow(clippy::print_stdout, reason = "it is what the test is for")]
+        {
+            println!(
+                "10,000 containers: {samples} samples, {} bytes of page, {answered} bytes of figures; a scrape takes {cpu:.1} ms of CPU, {wall:.1} ms in all; resident {before:.1} MB before the first, {after:.1} MB after {SCRAPES}",
+                page.body.len()
+            );
+        }
+        assert!(samples > 60_000, "{samples}");
+        assert!(cpu < 500.0 * support::time_slack(), "{cpu} ms");
+        assert!(after < 100.0, "{after} MB");
+    })
+    .await;
 }
 
 #[tokio::test]

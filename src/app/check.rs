@@ -245,7 +245,7 @@ async fn cluster(sources: &SourceArguments, sees_machine: bool) -> (String, bool
 
 /// Asks for CPU and memory, and for all else that a tenant might see of its namespaces. And whether any of it could be read.
 async fn resources(sources: &SourceArguments, watches: bool) -> (String, bool) {
-    let (role, cost) = if watches {
+    let (grants, cost) = if watches {
         ("ClusterRole", "no CPU and memory of nodes and containers")
     } else {
         ("Role", "what it would say is left out, and that is no error")
@@ -272,7 +272,7 @@ async fn resources(sources: &SourceArguments, watches: bool) -> (String, bool) {
             Some(error) => {
                 let rule = error.rule.as_ref();
                 let grant = rule.map_or_else(String::new, |rule| {
-                    format!(" (a {role} grants it by the rule {rule})")
+                    format!(" (a {grants} grants it by the rule {rule})")
                 });
                 writeln!(
                     text,

@@ -11,7 +11,7 @@ pub mod index;
 mod live;
 mod lookup;
 pub mod object;
-mod problem;
+pub(crate) mod problem;
 pub mod quantity;
 mod snapshot;
 #[cfg(test)]

@@ -9,12 +9,11 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::cluster::connect::with_causes;
+use crate::cluster::problem::shortened;
 use crate::model::inventory::{WatchError, WatchProblem};
 
 /// More than the figures of 200,000 containers: a longer answer is none of theirs.
 const LARGEST_ANSWER: usize = 64 << 20;
-/// More of a message than this is a web page that somebody put between us and the API server.
-const LONGEST_MESSAGE: usize = 300;
 
 /// A list that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -167,13 +166,5 @@ fn refused(wanted: &Wanted<'_>, status: StatusCode, body: &[u8]) -> WatchError {
         problem,
         message,
         rule: (problem == WatchProblem::Forbidden).then(|| wanted.rule()),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }

@@ -63,7 +63,7 @@ const POD_WINDOW: Family = gauge(
 );
 const POD_INFO: Family = gauge(
     "pod_info",
-    "A pod whose containers have figures, its node, its address and what controls it. Always 1.",
+    "A pod that is told of here, its node, its address and what controls it. Always 1.",
 );
 const SERVICE_INSTANCES: Family = gauge("service_instances", "Pods of the service.");
 const SERVICE_READY: Family = gauge(
@@ -220,7 +220,14 @@ fn container_rows(pods: &[PodResources]) -> Vec<ContainerRow> {
             }
         };
         let declared = pod.pod.as_ref().map_or(&[][..], |pod| &*pod.containers);
-        for container in declared {
+        for (at, container) in declared.iter().enumerate() {
+            // Two of one name would make two samples with the same labels, for which Prometheus refuses the whole page.
+            if declared[..at]
+                .iter()
+                .any(|earlier| earlier.name == container.name)
+            {
+                continue;
+            }
             let usage = pod
                 .usage
                 .as_ref()
