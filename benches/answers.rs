@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use divan::{AllocProfiler, Bencher, black_box};
 use scope_storage_probe::host::Host;
 use scope_storage_probe::link::link;
+use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::host::HostSample;
 use scope_storage_probe::render::prometheus::compression::PageCompressor;
 use scope_storage_probe::render::prometheus::exposition::Format;
@@ -126,9 +127,15 @@ fn page(bencher: Bencher<'_, '_>, disks: usize, format: Format) {
     let state = state(disks);
     let itself = SelfFigures::default();
     bencher.bench_local(|| {
-        write_node_page(black_box(&state), &itself, format, &mut |piece| {
-            black_box(piece);
-        });
+        write_node_page(
+            black_box(&state),
+            &BackendReadings::default(),
+            &itself,
+            format,
+            &mut |piece| {
+                black_box(piece);
+            },
+        );
     });
 }
 
@@ -139,6 +146,14 @@ fn page_text_gzip(bencher: Bencher<'_, '_>, disks: usize) {
     let itself = SelfFigures::default();
     let mut compressor = PageCompressor::default();
     bencher.bench_local(|| {
-        compressor.compress(|take| write_node_page(black_box(&state), &itself, Format::Text, take))
+        compressor.compress(|take| {
+            write_node_page(
+                black_box(&state),
+                &BackendReadings::default(),
+                &itself,
+                Format::Text,
+                take,
+            );
+        })
     });
 }

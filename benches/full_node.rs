@@ -21,6 +21,7 @@ use divan::Bencher;
 use scope_storage_probe::history::{DeviceHistory, Series};
 use scope_storage_probe::host::{Host, mountinfo};
 use scope_storage_probe::link::link;
+use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::host::HostSample;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
@@ -145,9 +146,15 @@ fn resolution(bencher: Bencher<'_, '_>) {
 fn page(bencher: Bencher<'_, '_>) {
     let (state, itself) = (state(), SelfFigures::default());
     bencher.bench_local(|| {
-        write_node_page(black_box(&state), &itself, Format::Text, &mut |piece| {
-            black_box(piece);
-        });
+        write_node_page(
+            black_box(&state),
+            &BackendReadings::default(),
+            &itself,
+            Format::Text,
+            &mut |piece| {
+                black_box(piece);
+            },
+        );
     });
 }
 

@@ -93,6 +93,9 @@ pub struct SourceArguments {
     /// The Kubernetes API.
     #[command(flatten)]
     pub cluster: ClusterArguments,
+    /// What else is asked when somebody scrapes.
+    #[command(flatten)]
+    pub backends: BackendArguments,
 }
 
 /// How the Kubernetes API is reached, and how much of it is read.
@@ -131,14 +134,56 @@ pub struct ClusterArguments {
     /// Have lists streamed, which saves memory on both sides (Kubernetes 1.27 and later)
     #[arg(long, env = "STORAGE_PROBE_STREAMING_LISTS", global = true)]
     pub streaming_lists: bool,
+    /// See these namespaces alone, with rights in them and nowhere else: their pods, services and claims, their CPU and memory
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "STORAGE_PROBE_NAMESPACE",
+        value_delimiter = ',',
+        value_parser = namespace,
+        global = true,
+        conflicts_with = "from_dump"
+    )]
+    pub namespace: Vec<String>,
     /// Leave the cluster alone: show this machine only
     #[arg(
         long,
         env = "STORAGE_PROBE_NO_CLUSTER",
         global = true,
-        conflicts_with_all = ["kubeconfig", "context", "from_dump"]
+        conflicts_with_all = ["kubeconfig", "context", "from_dump", "namespace"]
     )]
     pub no_cluster: bool,
+}
+
+/// What else is asked when somebody scrapes: by one process of the cluster, and not by every node.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Backends (roles cluster and all; asked when somebody scrapes)")]
+pub struct BackendArguments {
+    /// The PowerFlex systems to read, in a file in YAML: docs/powerflex.md has an example
+    #[arg(long, value_name = "FILE", env = "STORAGE_PROBE_POWERFLEX", global = true)]
+    pub powerflex: Option<PathBuf>,
+    /// Do not ask metrics.k8s.io for CPU and memory of nodes and containers
+    #[arg(long, env = "STORAGE_PROBE_NO_RESOURCES", global = true)]
+    pub no_resources: bool,
+    /// Write the names of an older exporter as well: scaleio has those of kubernetes-scaleio-prom
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_enum,
+        env = "STORAGE_PROBE_COMPAT",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub compat: Vec<Compatibility>,
+}
+
+/// An older exporter whose names are written as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compatibility {
+    /// kubernetes-scaleio-prom: `scaleio_*`.
+    Scaleio,
+    /// metrics-server-prom: `kube_metrics_server_*`.
+    MetricsServerProm,
 }
 
 /// How the program logs.
@@ -314,6 +359,11 @@ impl ClusterArguments {
         }
     }
 
+    /// True for who sees some namespaces alone.
+    pub fn is_tenant(&self) -> bool {
+        !self.namespace.is_empty()
+    }
+
     /// The node's name in the cluster, where something says it: the flag, or what a DaemonSet usually hands to its pods.
     pub fn node_name(&self) -> Option<String> {
         let told = || std::env::var("NODE_NAME").ok();
@@ -337,6 +387,18 @@ fn role(text: &str) -> Result<Role, String> {
         .into_iter()
         .find(|role| role.as_str() == text)
         .ok_or_else(|| "the roles are node, cluster and all".into())
+}
+
+/// A namespace's name is a label as DNS has it: Kubernetes takes no other, and it is to be a part of paths.
+fn namespace(text: &str) -> Result<String, String> {
+    let inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let sound = (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a namespace is called by small letters, digits and hyphens between them".into())
 }
 
 /// Scope's ids end at a semicolon, so a name cannot contain one.
@@ -431,6 +493,19 @@ mod tests {
         assert_eq!(parsed.sources.cluster.from_dump.len(), 2);
         assert!(parse(&["--role", "master"]).is_err());
         assert!(parse(&["--no-cluster", "--kubeconfig", "file"]).is_err());
+    }
+
+    #[test]
+    fn namespaces_are_called_as_kubernetes_calls_them() {
+        let parse =
+            |arguments: &[&str]| Arguments::try_parse_from([&["program", "serve"], arguments].concat());
+        let parsed = parse(&["--namespace", "shop,bank-2", "--namespace", "x"]).unwrap();
+        assert_eq!(parsed.sources.cluster.namespace, ["shop", "bank-2", "x"]);
+        for wrong in ["", "Shop", "a/b", "a b", "-a", "a-", "a..", "?x=y"] {
+            assert!(namespace(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(parse(&["--namespace", "shop", "--from-dump", "a.json"]).is_err());
+        assert!(parse(&["--namespace", "shop", "--no-cluster"]).is_err());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! A Weave Scope plugin and Prometheus exporter for storage: from what is mounted down to the physical disk.
 //!
-//! Facts flow one way: [`host`] reads the kernel and [`cluster`] the Kubernetes API into the plain values of
-//! [`model`]; [`history`] makes rates
+//! Facts flow one way: [`host`] reads the kernel, [`cluster`] the Kubernetes API and [`backends`] what else is asked when
+//! somebody scrapes, into the plain values of [`model`]; [`history`] makes rates
 //! of two readings and [`link`] joins facts into a map; [`state`] holds all of one moment; [`render`] writes it
 //! for Scope, Prometheus and the terminal; [`serve`] answers requests; [`app`] wires them.
 //! `ARCHITECTURE.md` has the picture and the rules.
 
 pub mod app;
 pub mod args;
+pub mod backends;
 pub mod cluster;
 pub mod control;
 pub mod history;

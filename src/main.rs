@@ -59,14 +59,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             )?;
         }
         Command::Metrics(metrics) => {
-            let answers = runtime()?.block_on(app::observe_once(sources, metrics.reading.interval))?;
+            let (answers, backends) =
+                runtime()?.block_on(app::observe_page_once(sources, metrics.reading.interval))?;
             let format = if metrics.openmetrics {
                 Format::OpenMetrics("1.0.0")
             } else {
                 Format::Text
             };
             let mut page = Vec::new();
-            answers.write_page(&app::self_figures(), format, &mut |piece| {
+            answers.write_page(&backends, &app::self_figures(), format, &mut |piece| {
                 page.extend_from_slice(piece.as_bytes());
             });
             print(&page)?;

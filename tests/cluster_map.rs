@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use scope_storage_probe::cluster::dump;
 use scope_storage_probe::link::cluster;
+use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::cluster_map::{ClusterMap, Urgency};
 use scope_storage_probe::model::workload::NamespacedName;
 use scope_storage_probe::render::prometheus::exposition::Format;
@@ -50,6 +51,7 @@ fn shown(map: ClusterMap) -> [String; 3] {
         &map,
         &map.inventory,
         Some(0),
+        &BackendReadings::default(),
         &itself,
         Format::Text,
         &mut |piece| {

@@ -25,6 +25,8 @@ use support::server::{PROGRAM, Server, program};
 use support::{expect_that, within};
 
 const NAMESPACE: &str = "scope-storage-probe";
+/// That of the overlay for tenants, which each of them changes.
+const TENANTS_NAMESPACE: &str = "my-namespace";
 
 fn overlays() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/overlays");
@@ -90,7 +92,9 @@ fn prepared() -> ApiServer {
         "",
     )
     .unwrap();
-    kubectl(&server, &["create", "namespace", NAMESPACE], "").unwrap();
+    for namespace in [NAMESPACE, TENANTS_NAMESPACE] {
+        kubectl(&server, &["create", "namespace", namespace], "").unwrap();
+    }
     server
 }
 
@@ -121,8 +125,8 @@ fn a_real_api_server_takes_every_overlay() {
 }
 
 /// A kubeconfig with a token of this service account.
-fn account(server: &ApiServer, folder: &Path, name: &str) -> PathBuf {
-    let token = kubectl(server, &["-n", NAMESPACE, "create", "token", name], "").unwrap();
+fn account(server: &ApiServer, folder: &Path, namespace: &str, name: &str) -> PathBuf {
+    let token = kubectl(server, &["-n", namespace, "create", "token", name], "").unwrap();
     let admin = std::fs::read_to_string(server.kubeconfig("admin")).unwrap();
     let mut config: Value = serde_json::from_str(&admin).unwrap();
     config["users"][0]["user"]["token"] = token.trim().into();
@@ -143,7 +147,12 @@ fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
     for role in ["node", "cluster"] {
-        let config = account(&server, folder.path(), &format!("scope-storage-probe-{role}"));
+        let config = account(
+            &server,
+            folder.path(),
+            NAMESPACE,
+            &format!("scope-storage-probe-{role}"),
+        );
         let mut command = program(PROGRAM);
         command
             .env("STORAGE_PROBE_ROLE", role)
@@ -205,6 +214,71 @@ fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
             }
         }
     }
+}
+
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn a_tenant_has_rights_in_its_namespace_and_nowhere_else() {
+    let manifest = kustomized(&overlay("tenant"));
+    for object in objects(&manifest) {
+        assert_eq!(object["metadata"]["namespace"], TENANTS_NAMESPACE, "{object}");
+        let kind = object["kind"].as_str().unwrap();
+        assert!(!kind.starts_with("Cluster"), "{kind}");
+    }
+    let server = prepared();
+    kubectl(&server, &["apply", "-f", "-"], &manifest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = account(
+        &server,
+        folder.path(),
+        TENANTS_NAMESPACE,
+        "scope-storage-probe-tenant",
+    );
+    let config = config.to_str().unwrap();
+    let may = |verb: &str, resource: &str, namespace: &[&str]| {
+        let mut command = Command::new(tool("kubectl"));
+        command.args(["--kubeconfig", config, "auth", "can-i", verb, resource]);
+        run(command.args(namespace), "").is_ok()
+    };
+    let own = ["-n", TENANTS_NAMESPACE];
+    for resource in [
+        "pods",
+        "persistentvolumeclaims",
+        "endpointslices.discovery.k8s.io",
+    ] {
+        assert!(may("list", resource, &own), "{resource}");
+        for elsewhere in [&["-n", NAMESPACE][..], &["--all-namespaces"]] {
+            assert!(!may("list", resource, elsewhere), "{resource} {elsewhere:?}");
+        }
+        for verb in ["get", "watch", "create", "update", "patch", "delete"] {
+            assert!(!may(verb, resource, &own), "{verb} {resource}");
+        }
+    }
+    for resource in [
+        "nodes",
+        "persistentvolumes",
+        "storageclasses",
+        "secrets",
+        "configmaps",
+    ] {
+        assert!(!may("list", resource, &own), "{resource}");
+    }
+    // And the program needs no more: all of its lists are read, but for that of which the cluster has none.
+    let checked = program(PROGRAM)
+        .args(["check", "--namespace", TENANTS_NAMESPACE, "--kubeconfig", config])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{said}");
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    for (line, read) in lines.iter().zip([true, true, true, false]) {
+        assert_eq!(line.starts_with("ok "), read, "{said}");
+    }
+    assert!(
+        lines[3].contains("pods.metrics.k8s.io") && lines[3].contains("HTTP 404"),
+        "{said}"
+    );
 }
 
 /// What the chart makes with these settings.
@@ -361,7 +435,8 @@ fn pods(manifest: &str) -> Vec<(String, Value)> {
             (name, object["spec"]["template"]["spec"].clone())
         })
         .collect();
-    assert_eq!(made.len(), 2, "{manifest}");
+    let tenants = manifest.contains("name: scope-storage-probe-tenant");
+    assert_eq!(made.len(), if tenants { 1 } else { 2 }, "{manifest}");
     made
 }
 

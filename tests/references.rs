@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use scope_storage_probe::args::Arguments;
 use scope_storage_probe::render::prometheus::exposition::{Family, Kind, PREFIX};
-use scope_storage_probe::render::prometheus::{cluster, disks, filesystems, itself, snapshots, volumes};
+use scope_storage_probe::render::prometheus::{
+    backends, cluster, disks, filesystems, itself, metrics_server_prom, resources, snapshots, volumes,
+};
 
 fn place(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -84,7 +86,7 @@ fn the_configuration_reference_is_what_the_program_takes() {
     compare("docs/configuration.md", &format!("{}\n", text.trim_end()));
 }
 
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 9] = [
     ("Disks and other block devices", "node role"),
     ("Pods' volumes", "node role"),
     ("The node's own filesystems", "node role"),
@@ -93,16 +95,28 @@ const PARTS: [(&str, &str); 6] = [
         "cluster role; those about watches in both",
     ),
     ("Snapshots", "cluster role"),
+    ("Backends", "cluster role; also on `/metrics/NAME`"),
+    (
+        "CPU and memory",
+        "cluster role; those of services, instances and restarts with `--namespace`; also on `/metrics/resources`",
+    ),
+    (
+        "CPU and memory by the names of metrics-server-prom",
+        "the same, with `--compat metrics-server-prom`",
+    ),
     ("The program itself", "both roles"),
 ];
 
-fn families() -> [Vec<&'static Family>; 6] {
+fn families() -> [Vec<&'static Family>; 9] {
     [
         disks::families().collect(),
         volumes::families().collect(),
         filesystems::families().collect(),
         cluster::families().collect(),
         snapshots::families().collect(),
+        backends::families().collect(),
+        resources::families().collect(),
+        metrics_server_prom::families().collect(),
         itself::families().collect(),
     ]
 }
@@ -143,7 +157,8 @@ fn labels() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Families of which no golden page has a sample, since a captured machine cannot be asked how full it is.
-const ON_NO_PAGE: [(&str, &[&str]); 3] = [
+const ON_NO_PAGE: [(&str, &[&str]); 4] = [
+    ("storage_probe_backend_", &["backend", "instance"]),
     ("storage_probe_filesystem_", &["device", "fstype", "mountpoint"]),
     (
         "storage_probe_volume_",

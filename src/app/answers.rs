@@ -2,17 +2,19 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
 use super::cluster_observer::{ClusterObservation, ClusterObserver};
 use super::observer::{Observation, Observer};
+use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::render::prometheus::exposition::Format;
 use crate::render::prometheus::itself::SelfFigures;
-use crate::render::prometheus::{write_cluster_page, write_node_page};
+use crate::render::prometheus::{write_cluster_page, write_node_page, write_tenant_page};
+use crate::render::scope::cluster_report;
 use crate::state::State;
 
 /// Who is asked.
@@ -22,6 +24,8 @@ pub enum Source {
     Node(Box<Observer>),
     /// The cluster alone.
     Cluster(ClusterObserver),
+    /// Nobody: who sees these namespaces alone has a backend for them.
+    Tenant(Arc<[String]>),
 }
 
 impl Source {
@@ -30,6 +34,7 @@ impl Source {
         match self {
             Self::Node(observer) => Answers::Node(observer.observe(deadline)),
             Self::Cluster(observer) => Answers::Cluster(observer.observe()),
+            Self::Tenant(namespaces) => Answers::Tenant(Arc::clone(namespaces)),
         }
     }
 }
@@ -41,6 +46,8 @@ pub enum Answers {
     Node(Arc<Observation>),
     /// Of a cluster.
     Cluster(Arc<ClusterObservation>),
+    /// Of these namespaces, of which the backends tell.
+    Tenant(Arc<[String]>),
 }
 
 impl Answers {
@@ -49,21 +56,33 @@ impl Answers {
         match self {
             Self::Node(observation) => observation.report(),
             Self::Cluster(observation) => observation.report(),
+            // Nobody is served this: there is no plugin without a host and a volume to show.
+            Self::Tenant(_) => cluster_report(&ClusterMap::default(), SystemTime::now())
+                .bytes
+                .into(),
         }
     }
 
     /// The metrics page; `take` is given one piece after the other.
-    pub fn write_page(&self, itself: &SelfFigures, format: Format, take: &mut dyn FnMut(&str)) {
+    pub fn write_page(
+        &self,
+        backends: &BackendReadings,
+        itself: &SelfFigures,
+        format: Format,
+        take: &mut dyn FnMut(&str),
+    ) {
         match self {
-            Self::Node(observation) => write_node_page(&observation.state, itself, format, take),
+            Self::Node(observation) => write_node_page(&observation.state, backends, itself, format, take),
             Self::Cluster(observation) => write_cluster_page(
                 &observation.map,
                 &observation.inventory,
                 observation.left_out(),
+                backends,
                 itself,
                 format,
                 take,
             ),
+            Self::Tenant(_) => write_tenant_page(backends, itself, format, take),
         }
     }
 
@@ -72,6 +91,7 @@ impl Answers {
         match self {
             Self::Node(observation) => Some(&observation.state.topology.cluster.as_ref()?.inventory),
             Self::Cluster(observation) => Some(&observation.inventory),
+            Self::Tenant(_) => None,
         }
     }
 
@@ -80,6 +100,7 @@ impl Answers {
         match self {
             Self::Node(observation) => observation.state.topology.cluster.as_ref(),
             Self::Cluster(observation) => Some(&observation.map),
+            Self::Tenant(_) => None,
         }
     }
 
@@ -88,6 +109,7 @@ impl Answers {
         match self {
             Self::Node(observation) => Cow::Borrowed(&observation.state),
             Self::Cluster(observation) => Cow::Owned(State::of_cluster(Arc::clone(&observation.map))),
+            Self::Tenant(_) => Cow::Owned(State::of_cluster(Arc::default())),
         }
     }
 
@@ -96,6 +118,7 @@ impl Answers {
     pub fn hindrances(&self) -> Vec<String> {
         match self {
             Self::Node(observation) if observation.state.is_ready() => Vec::new(),
+            Self::Tenant(_) => Vec::new(),
             Self::Node(observation) => {
                 let faults = &observation.state.sample.faults;
                 faults.iter().map(ToString::to_string).collect()

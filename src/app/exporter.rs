@@ -2,7 +2,8 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/metrics` | the page, in the form that the Accept header ranks highest, compressed where allowed |
+//! | `/metrics` | the page, in the form that the Accept header ranks highest, compressed where allowed; with the backends' families, of which `collect[]` and `exclude[]` choose |
+//! | `/metrics/NAME` | the families of one backend alone |
 //! | `/` | links, and the state of each source |
 //! | `/healthz` | 200 while the program can answer at all |
 //! | `/readyz` | 200 while the block devices can be read (in the cluster role: once all objects were seen), else 503 with the reason |
@@ -16,73 +17,143 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 
 use super::answers::Answers;
+use super::backends::{Backends, Selection};
 use super::{Shared, process};
+use crate::backends::Question;
+use crate::model::backend::BackendReadings;
+use crate::render::prometheus::exposition::Format;
 use crate::render::prometheus::itself::SelfFigures;
-use crate::render::prometheus::negotiation;
+use crate::render::prometheus::{negotiation, write_backends_page};
 use crate::serve::{Answer, Handler, Request};
 
 /// How long slow sources are waited for where the request does not say.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long backends are waited for where the request does not say.
+const BACKEND_PATIENCE: Duration = Duration::from_secs(5);
+/// Scrapes within this time share one reading of a backend.
+const SHARED_FOR: Duration = Duration::from_secs(1);
+/// No scrape takes longer, whatever a request says.
+const LONGEST_SCRAPE: Duration = Duration::from_secs(120);
 /// Left for writing the page and sending it, of the time that Prometheus gives.
 const MARGIN: Duration = Duration::from_millis(500);
 
 pub(super) fn handler(shared: Arc<Shared>) -> Handler {
-    Arc::new(move |request| Box::pin(ready(answer(&shared, &request))))
+    Arc::new(move |request| {
+        let wanted = match wanted(&shared.backends, &request) {
+            Ok(wanted) => wanted,
+            Err(line) => return Box::pin(ready(Answer::error(StatusCode::BAD_REQUEST, line))),
+        };
+        let Some(wanted) = wanted else {
+            return Box::pin(ready(answer(&shared, &request, &BackendReadings::default())));
+        };
+        let shared = Arc::clone(&shared);
+        Box::pin(async move {
+            // The backends first: what the kernel and the cluster say is then as new as the page.
+            let timeout = request.header("x-prometheus-scrape-timeout-seconds");
+            let question = Question {
+                deadline: tokio::time::Instant::now() + patience(timeout, BACKEND_PATIENCE, Duration::MAX),
+                oldest: SHARED_FOR,
+            };
+            let readings = shared.backends.collect(&wanted, question).await;
+            answer(&shared, &request, &readings)
+        })
+    })
 }
 
-fn answer(shared: &Shared, request: &Request) -> Answer {
-    let known = matches!(request.path.as_str(), "/" | "/metrics" | "/healthz" | "/readyz");
+/// The backends that a request asks for; `None` where it asks for none.
+fn wanted(backends: &Backends, request: &Request) -> Result<Option<Selection>, String> {
+    if backends.is_empty() || request.method != Method::GET {
+        return Ok(None);
+    }
+    if let Some(name) = backend_path(backends, &request.path) {
+        return Ok(Some(Selection::only(name)));
+    }
+    if request.path != "/metrics" {
+        return Ok(None);
+    }
+    let (collect, exclude) = (
+        request.all_parameters("collect[]"),
+        request.all_parameters("exclude[]"),
+    );
+    Selection::asked(collect, exclude, &backends.names()).map(Some)
+}
+
+/// The backend of a path of its own.
+fn backend_path(backends: &Backends, path: &str) -> Option<&'static str> {
+    let name = path.strip_prefix("/metrics/")?;
+    backends.names().into_iter().find(|known| *known == name)
+}
+
+fn answer(shared: &Shared, request: &Request, backends: &BackendReadings) -> Answer {
+    let of_backend = backend_path(&shared.backends, &request.path).is_some();
+    let known = of_backend || matches!(request.path.as_str(), "/" | "/metrics" | "/healthz" | "/readyz");
     if !known {
         return Answer::error(StatusCode::NOT_FOUND, format!("no {} here; see /", request.path));
     }
     if request.method != Method::GET && request.method != Method::HEAD {
         return Answer::method_not_allowed("GET, HEAD");
     }
+    if of_backend {
+        return page(shared, request, &|format, take| {
+            write_backends_page(backends, format, take);
+        });
+    }
     match request.path.as_str() {
-        "/metrics" => metrics(shared, request),
+        "/metrics" => metrics(shared, request, backends),
         "/healthz" => Answer::ok("text/plain; charset=utf-8", "ok\n"),
         "/readyz" => readiness(&shared.observe(Instant::now() + PATIENCE)),
         _ => Answer::ok(
             "text/html; charset=utf-8",
-            landing_page(&shared.observe(Instant::now() + PATIENCE)),
+            landing_page(&shared.observe(Instant::now() + PATIENCE), &shared.backends),
         ),
     }
 }
 
-fn metrics(shared: &Shared, request: &Request) -> Answer {
-    let deadline = Instant::now() + patience(request.header("x-prometheus-scrape-timeout-seconds"));
-    let answers = shared.observe(deadline);
-    let format = negotiation::format(request.header("accept"));
+fn metrics(shared: &Shared, request: &Request, backends: &BackendReadings) -> Answer {
+    let timeout = request.header("x-prometheus-scrape-timeout-seconds");
+    let answers = shared.observe(Instant::now() + patience(timeout, PATIENCE, PATIENCE));
     let itself = SelfFigures {
         reports: shared.reports().clone(),
         process: process::figures(),
     };
+    page(shared, request, &|format, take| {
+        answers.write_page(backends, &itself, format, take);
+    })
+}
+
+/// Takes one piece of a page after the other.
+type Take<'a> = &'a mut dyn FnMut(&str);
+
+/// A page in the form that the request wants.
+fn page(shared: &Shared, request: &Request, write: &dyn Fn(Format, Take<'_>)) -> Answer {
+    let format = negotiation::format(request.header("accept"));
     if negotiation::accepts_gzip(request.header("accept-encoding"))
-        && let Ok(compressed) = shared
-            .compressor()
-            .compress(|take| answers.write_page(&itself, format, take))
+        && let Ok(compressed) = shared.compressor().compress(|take| write(format, take))
     {
         return Answer::ok(format.content_type(), compressed).gzipped();
     }
     let mut pieces = Vec::new();
-    answers.write_page(&itself, format, &mut |piece| {
+    write(format, &mut |piece| {
         pieces.push(Bytes::copy_from_slice(piece.as_bytes()));
     });
     Answer::in_pieces(format.content_type(), pieces)
 }
 
-/// How long slow sources may take, from what Prometheus says it waits.
-fn patience(header: Option<&str>) -> Duration {
+/// How long sources may take, from what Prometheus says it waits: `unsaid` where it says nothing, and never more than `most`.
+fn patience(header: Option<&str>, unsaid: Duration, most: Duration) -> Duration {
     header
         .and_then(|text| text.trim().parse::<f64>().ok())
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .map_or(PATIENCE, |timeout| timeout.saturating_sub(MARGIN).min(PATIENCE))
+        .map_or(unsaid, |timeout| {
+            timeout.min(LONGEST_SCRAPE).saturating_sub(MARGIN).min(most)
+        })
 }
 
 fn readiness(answers: &Answers) -> Answer {
     let hindrances = match answers {
         Answers::Node(observation) if observation.state.is_ready() => None,
         Answers::Cluster(observation) if observation.inventory.is_synced() => None,
+        Answers::Tenant(_) => None,
         _ => Some(answers.hindrances()),
     };
     if let Some(hindrances) = hindrances {
@@ -107,11 +178,11 @@ fn readiness(answers: &Answers) -> Answer {
     Answer::ok("text/plain; charset=utf-8", text)
 }
 
-fn landing_page(answers: &Answers) -> String {
+fn landing_page(answers: &Answers, backends: &Backends) -> String {
     let mut rows = String::new();
     let sample = match answers {
         Answers::Node(observation) => Some(&observation.state.sample),
-        Answers::Cluster(_) => None,
+        Answers::Cluster(_) | Answers::Tenant(_) => None,
     };
     for outcome in sample.into_iter().flat_map(|sample| &sample.collectors) {
         let word = if outcome.success {
@@ -143,6 +214,30 @@ fn landing_page(answers: &Answers) -> String {
             kind.name()
         );
     }
+    let mut links = String::new();
+    for name in backends.names() {
+        let _ = write!(
+            links,
+            "<li><a href=\"/metrics/{name}\">Metrics of {name} alone</a></li>"
+        );
+    }
+    for (name, instance, latest) in backends.states() {
+        let (word, more) = match &latest {
+            None => ("not asked yet", String::new()),
+            Some(outcome) => match &outcome.error {
+                None => (
+                    "answered",
+                    format!("{:.0} ms", outcome.duration.as_secs_f64() * 1e3),
+                ),
+                Some(error) => ("did not answer", escaped(error)),
+            },
+        };
+        let _ = writeln!(
+            rows,
+            "<tr><td>{name} {}</td><td>{word}</td><td>{more}</td></tr>",
+            escaped(&instance)
+        );
+    }
     let mut faults = String::new();
     let own = sample.into_iter().flat_map(|sample| &sample.faults);
     for fault in own.chain(
@@ -153,6 +248,9 @@ fn landing_page(answers: &Answers) -> String {
     ) {
         let _ = writeln!(faults, "<li>{}</li>", escaped(&fault.to_string()));
     }
+    for remark in backends.remarks() {
+        let _ = writeln!(faults, "<li>{}</li>", escaped(&remark));
+    }
     if faults.is_empty() {
         faults.push_str("<li>none</li>\n");
     }
@@ -160,7 +258,7 @@ fn landing_page(answers: &Answers) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>scope-storage-probe</title></head><body>\n\
          <h1>scope-storage-probe {version}</h1>\n\
          <p>{summary}</p>\n\
-         <ul><li><a href=\"/metrics\">Metrics</a></li><li><a href=\"/healthz\">Health</a></li><li><a href=\"/readyz\">Readiness</a></li></ul>\n\
+         <ul><li><a href=\"/metrics\">Metrics</a></li>{links}<li><a href=\"/healthz\">Health</a></li><li><a href=\"/readyz\">Readiness</a></li></ul>\n\
          <h2>Sources</h2>\n<table><tr><th>collector</th><th>state</th><th>took</th></tr>\n{rows}</table>\n\
          <h2>Faults</h2>\n<ul>{faults}</ul>\n</body></html>\n",
         version = env!("CARGO_PKG_VERSION"),
@@ -191,6 +289,7 @@ fn summary(answers: &Answers) -> String {
                 inventory.classes.len()
             )
         }
+        Answers::Tenant(namespaces) => format!("Namespaces: {}.", namespaces.join(", ")),
     }
 }
 
@@ -218,7 +317,14 @@ mod tests {
             (Some("1e300"), 500),
         ] {
             assert_eq!(
-                patience(header),
+                patience(header, PATIENCE, PATIENCE),
+                Duration::from_millis(milliseconds),
+                "{header:?}"
+            );
+        }
+        for (header, milliseconds) in [(None, 5000), (Some("10"), 9500), (Some("1e18"), 119_500)] {
+            assert_eq!(
+                patience(header, BACKEND_PATIENCE, Duration::MAX),
                 Duration::from_millis(milliseconds),
                 "{header:?}"
             );

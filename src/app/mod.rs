@@ -1,6 +1,7 @@
 //! Wiring: sources to state to sinks, and the order in which things start and end.
 
 pub mod answers;
+mod backends;
 pub mod check;
 mod cluster;
 pub mod cluster_observer;
@@ -9,6 +10,7 @@ mod exporter;
 pub mod observer;
 mod plugin;
 mod process;
+mod resources;
 
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::path::Path;
@@ -21,24 +23,30 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::answers::{Answers, Source};
+use self::backends::{Backends, Selection};
 use self::cluster_observer::ClusterObserver;
 use self::observer::Observer;
 use crate::args::{ServeArguments, SourceArguments};
+use crate::backends::Question;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::roots::Roots;
+use crate::model::backend::BackendReadings;
+use crate::model::control::Permitted;
 use crate::model::host::{FILESYSTEMS, HostSample};
 use crate::model::inventory::Role;
 use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
+use crate::serve::Handler;
 use crate::serve::socket::PluginSocket;
 
 /// What the answers of both sockets share.
 #[derive(Debug)]
 pub struct Shared {
     source: Mutex<Source>,
+    backends: Backends,
     reports: Mutex<ReportFigures>,
     compressor: OnceLock<Mutex<PageCompressor>>,
 }
@@ -69,6 +77,9 @@ fn observer(sources: &SourceArguments, cluster: Option<Cluster>) -> Observer {
 
 /// Whether this machine's kernel is asked, or the cluster alone. A dump is of another place, unless it is said which node this is.
 fn sees_this_machine(sources: &SourceArguments) -> bool {
+    if sources.cluster.is_tenant() {
+        return false;
+    }
     match sources.cluster.role {
         Some(Role::Node | Role::All) => true,
         Some(Role::Cluster) => false,
@@ -77,6 +88,9 @@ fn sees_this_machine(sources: &SourceArguments) -> bool {
 }
 
 fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result<Source> {
+    if sources.cluster.is_tenant() {
+        return Ok(Source::Tenant(sources.cluster.namespace.clone().into()));
+    }
     if sees_this_machine(sources) {
         return Ok(Source::Node(Box::new(observer(sources, cluster))));
     }
@@ -86,10 +100,41 @@ fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result
     Ok(Source::Cluster(ClusterObserver::new(cluster)))
 }
 
+/// How long a command that prints once waits for the cluster and for backends.
+const PATIENCE_ONCE: Duration = Duration::from_secs(10);
+
 /// Two readings so many seconds apart, or one where that is 0: what the commands that print once write.
 pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::Result<Answers> {
+    if sources.cluster.is_tenant() {
+        let inventory = resources::inventory(sources, PATIENCE_ONCE).await?;
+        let mut observer = ClusterObserver::new(Cluster::fixed(inventory));
+        return Ok(Answers::Cluster(observer.observe()));
+    }
+    observe(sources, cluster::once(sources).await?, interval)
+}
+
+/// The same, and what the backends say: what a metrics page is made of.
+pub async fn observe_page_once(
+    sources: &SourceArguments,
+    interval: f64,
+) -> anyhow::Result<(Answers, BackendReadings)> {
+    let cluster = if sources.cluster.is_tenant() {
+        None
+    } else {
+        cluster::once(sources).await?
+    };
+    let backends = Backends::configured(sources, cluster.as_ref()).await?;
+    let question = Question {
+        deadline: tokio::time::Instant::now() + PATIENCE_ONCE,
+        oldest: Duration::ZERO,
+    };
+    let readings = backends.collect(&Selection::All, question).await;
+    Ok((observe(sources, cluster, interval)?, readings))
+}
+
+fn observe(sources: &SourceArguments, cluster: Option<Cluster>, interval: f64) -> anyhow::Result<Answers> {
     const PATIENCE: Duration = Duration::from_secs(2);
-    let mut source = source(sources, cluster::once(sources).await?)?;
+    let mut source = source(sources, cluster)?;
     let mut answers = source.observe(Instant::now() + PATIENCE);
     if interval > 0.0 && matches!(answers, Answers::Node(_)) {
         std::thread::sleep(Duration::from_secs_f64(interval));
@@ -121,7 +166,14 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     if permitted.is_some() {
         controls_are_possible(sources)?;
     }
-    let plugin = bind_plugin(&arguments.plugin_dir, plugin_id)?;
+    let plugin = if sources.cluster.is_tenant() {
+        tracing::info!(
+            "not answering Scope: who sees some namespaces alone has no host and no volume to show"
+        );
+        None
+    } else {
+        bind_plugin(&arguments.plugin_dir, plugin_id)?
+    };
     let buttons = match &permitted {
         Some(_) => bind_plugin(&arguments.plugin_dir, CONTROLS_PLUGIN_ID)?,
         None => None,
@@ -131,10 +183,16 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         bail!("nothing to serve: neither the plugin's socket nor a metrics address could be had");
     }
 
-    let (cluster, watching) = cluster::connect(sources).await?.unzip();
+    let (cluster, watching) = if sources.cluster.is_tenant() {
+        (None, None)
+    } else {
+        cluster::connect(sources).await?.unzip()
+    };
+    let backends = Backends::configured(sources, cluster.as_ref()).await?;
     let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
         source: Mutex::new(source(sources, cluster)?),
+        backends,
         reports: Mutex::default(),
         compressor: OnceLock::new(),
     });
@@ -143,7 +201,7 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
             describe_sources(&sources.roots(), &observation.state.sample);
             format!("host {}", observation.state.host_id)
         }
-        Answers::Cluster(_) => "the cluster's plugin".to_owned(),
+        Answers::Cluster(_) | Answers::Tenant(_) => "the cluster's plugin".to_owned(),
     };
 
     let (stop, stopped) = watch::channel(false);
@@ -159,24 +217,8 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         sockets.push(bound);
     }
     if let (Some((listener, bound)), Some(permitted)) = (buttons, permitted) {
-        let words = permitted.controls.iter().map(|control| control.as_str());
-        tracing::info!(
-            "offering {} in the namespaces {} on unix:{}; whoever sees Scope's page can press them",
-            words.collect::<Vec<_>>().join(", "),
-            permitted
-                .namespaces
-                .iter()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", "),
-            bound.path().display()
-        );
-        let controller = cluster::controller(sources).await?;
-        servers.spawn(serve::run(
-            listener,
-            controls::handler(Arc::clone(&shared), controller, permitted),
-            stopped.clone(),
-        ));
+        let handler = buttons_handler(sources, Arc::clone(&shared), permitted, bound.path()).await?;
+        servers.spawn(serve::run(listener, handler, stopped.clone()));
         sockets.push(bound);
     }
     if let Some(listener) = metrics {
@@ -214,14 +256,37 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::from_std(listener).context("cannot use the listening socket")
 }
 
+/// The answers of the plugin that has the buttons.
+async fn buttons_handler(
+    sources: &SourceArguments,
+    shared: Arc<Shared>,
+    permitted: Permitted,
+    socket: &Path,
+) -> anyhow::Result<Handler> {
+    let words: Vec<&str> = permitted
+        .controls
+        .iter()
+        .map(|control| control.as_str())
+        .collect();
+    let namespaces: Vec<&str> = permitted.namespaces.iter().map(String::as_str).collect();
+    tracing::info!(
+        "offering {} in the namespaces {} on unix:{}; whoever sees Scope's page can press them",
+        words.join(", "),
+        namespaces.join(", "),
+        socket.display()
+    );
+    let controller = cluster::controller(sources).await?;
+    Ok(controls::handler(shared, controller, permitted))
+}
+
 /// Buttons change things in the cluster, so they need one, and all of it.
 fn controls_are_possible(sources: &SourceArguments) -> anyhow::Result<()> {
     let cluster = &sources.cluster;
     if !cluster.role.is_some_and(Role::sees_cluster) {
         bail!("--enable-controls is for --role cluster or --role all: a node knows its own claims alone");
     }
-    if cluster.no_cluster || !cluster.from_dump.is_empty() {
-        bail!("--enable-controls needs the Kubernetes API, not --no-cluster or --from-dump");
+    if cluster.no_cluster || cluster.is_tenant() || !cluster.from_dump.is_empty() {
+        bail!("--enable-controls needs the whole cluster: not --no-cluster, --namespace or --from-dump");
     }
     Ok(())
 }

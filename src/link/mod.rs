@@ -8,6 +8,7 @@ pub mod controls;
 mod disks;
 pub mod mount_table;
 mod promises;
+pub mod resources;
 mod snapshots;
 pub mod volume_io;
 pub mod volumes;

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, and nothing here knows where a value came from or where it goes: the modules import
 //! the standard library only. A value that is not known is `None` or not there; it is never zero.
 
+pub mod backend;
 pub mod btrfs;
 pub mod bytes;
 pub mod cluster_map;
@@ -16,7 +17,9 @@ pub mod io;
 pub mod loss;
 pub mod mount;
 pub mod placement;
+pub mod powerflex;
 pub mod remote;
+pub mod resources;
 pub mod snapshot;
 pub mod topology;
 pub mod volume;

@@ -48,7 +48,7 @@ pub struct Request {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
-    body: Incoming,
+    body: Option<Incoming>,
 }
 
 /// Why there is no body.
@@ -68,7 +68,10 @@ pub enum BodyError {
 impl Request {
     /// The body, of at most so many bytes.
     pub async fn body(self, most_bytes: usize) -> Result<Bytes, BodyError> {
-        let read = Limited::new(self.body, most_bytes).collect();
+        let Some(body) = self.body else {
+            return Ok(Bytes::new());
+        };
+        let read = Limited::new(body, most_bytes).collect();
         match tokio::time::timeout(BODY_TIMEOUT, read).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong(most_bytes)),
@@ -90,6 +93,35 @@ impl Request {
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value)
     }
+
+    /// All values of a parameter that may be given more than once, decoded: Prometheus writes `exclude[]` as `exclude%5B%5D`.
+    pub fn all_parameters(&self, name: &str) -> Vec<String> {
+        self.query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(key, _)| decoded(key) == name)
+            .map(|(_, value)| decoded(value))
+            .collect()
+    }
+}
+
+/// A piece of a query without its escapes: `+` is a space, `%5B` a bracket. What is no escape stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        let escape = others
+            .get(..2)
+            .filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(match (escape, first) {
+            (Some(byte), _) => byte,
+            (None, b'+') => b' ',
+            (None, byte) => *byte,
+        });
+        rest = &others[if escape.is_some() { 2 } else { 0 }..];
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What it is told.
@@ -303,7 +335,26 @@ async fn answer(
         query: parts.uri.query().unwrap_or_default().to_owned(),
         method: parts.method,
         headers: parts.headers,
-        body,
+        body: Some(body),
     };
     Ok(handler(request).await.into_response(head_only))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_however_they_are_written() {
+        let request = Request {
+            method: Method::GET,
+            path: "/metrics".to_owned(),
+            query: "exclude%5b%5D=a%20b&exclude[]=c+d&other=1&exclude[]&exclude[]=%zz%4".to_owned(),
+            headers: HeaderMap::new(),
+            body: None,
+        };
+        assert_eq!(request.all_parameters("exclude[]"), ["a b", "c d", "%zz%4"]);
+        assert_eq!(request.parameter("other"), Some("1"));
+        assert!(request.all_parameters("collect[]").is_empty());
+    }
 }

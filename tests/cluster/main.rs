@@ -8,10 +8,12 @@ mod faults;
 mod life;
 mod node_process;
 mod odd_objects;
+mod resources;
 mod rights;
 mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
+mod tenant;
 
 use std::time::Duration;
 

@@ -216,6 +216,39 @@ impl ApiServer {
         path
     }
 
+    /// A certificate for a server of this name, signed by the same authority, with its key and the authority's certificate: files in
+    /// PEM.
+    pub fn certificate_for(&self, name: &str) -> [PathBuf; 3] {
+        let file = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
+        let signed = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ])
+            .args(["-nodes", "-days", "30", "-subj", "/CN=server"])
+            .args(["-CA", "authority.crt", "-CAkey", "authority.key"])
+            .args(["-addext", &format!("subjectAltName=DNS:{name}")])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-addext", "extendedKeyUsage=serverAuth"])
+            .arg("-keyout")
+            .arg(file("key"))
+            .arg("-out")
+            .arg(file("crt"))
+            .current_dir(self.folder.path())
+            .output()
+            .expect("openssl is needed");
+        assert!(
+            signed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&signed.stderr)
+        );
+        [file("crt"), file("key"), self.folder.path().join("authority.crt")]
+    }
+
     /// One request of the administrator's; its answer must be a success.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let client = Client::try_from(self.config(ADMIN)).unwrap();
@@ -270,6 +303,19 @@ impl ApiServer {
             Some(&json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"})),
         )
         .await;
+    }
+
+    /// Gives a user the rights of a Role in one namespace, which is made as well.
+    pub async fn grant_within(&self, namespace: &str, user: &str, role: &Value) {
+        let name = role["metadata"]["name"].as_str().unwrap();
+        let root = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
+        self.create(&format!("{root}/roles"), role).await;
+        let binding = json!({
+            "metadata": {"name": format!("{user}-{name}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        });
+        self.create(&format!("{root}/rolebindings"), &binding).await;
     }
 
     /// Gives a user the rights of a ClusterRole, which is made as well.
@@ -337,6 +383,11 @@ fn end(child: &mut Option<Child>) {
 /// The ClusterRole that is shipped for this role.
 pub fn shipped(role: Role) -> Value {
     manifest(&format!("base/cluster-role-{}.yaml", role.as_str()))
+}
+
+/// The Role that is shipped for tenants.
+pub fn shipped_for_tenants() -> Value {
+    manifest("overlays/tenant/role.yaml")
 }
 
 /// The one object of a file of the manifests.

@@ -1,23 +1,33 @@
 //! Prometheus pages: the text format 0.0.4 and OpenMetrics 1.0.0.
 
+pub mod backends;
 pub mod cluster;
 pub mod compression;
 pub mod disks;
 pub mod exposition;
 pub mod filesystems;
 pub mod itself;
+pub mod metrics_server_prom;
 pub mod negotiation;
+pub mod resources;
 pub mod snapshots;
 pub mod volumes;
 
 use self::exposition::{Format, Page};
 use self::itself::SelfFigures;
+use crate::model::backend::{BackendReadings, Figures};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::state::State;
 
-/// The page of the node role; `take` is given one piece after the other.
-pub fn write_node_page(state: &State, itself: &SelfFigures, format: Format, take: &mut dyn FnMut(&str)) {
+/// The page of the node role; `take` is given one piece after the other. `backends` are those of a process that is both.
+pub fn write_node_page(
+    state: &State,
+    backends: &BackendReadings,
+    itself: &SelfFigures,
+    format: Format,
+    take: &mut dyn FnMut(&str),
+) {
     let mut page = Page::new(format, take);
     disks::write(&mut page, state);
     volumes::write(&mut page, &state.topology);
@@ -29,6 +39,7 @@ pub fn write_node_page(state: &State, itself: &SelfFigures, format: Format, take
         }
         cluster::write_watches(&mut page, &map.inventory);
     }
+    write_backends(&mut page, backends);
     itself::write(&mut page, &state.sample.collectors, itself);
     page.finish();
 }
@@ -40,6 +51,7 @@ pub fn write_cluster_page(
     map: &ClusterMap,
     inventory: &Inventory,
     left_out: Option<usize>,
+    backends: &BackendReadings,
     itself: &SelfFigures,
     format: Format,
     take: &mut dyn FnMut(&str),
@@ -49,14 +61,50 @@ pub fn write_cluster_page(
     snapshots::write(&mut page, map);
     cluster::write_watches(&mut page, inventory);
     cluster::write_left_out(&mut page, left_out);
+    write_backends(&mut page, backends);
     itself::write(&mut page, &[], itself);
     page.finish();
+}
+
+/// The page of who sees some namespaces alone, which its backend tells of.
+pub fn write_tenant_page(
+    backends: &BackendReadings,
+    itself: &SelfFigures,
+    format: Format,
+    take: &mut dyn FnMut(&str),
+) {
+    let mut page = Page::new(format, take);
+    write_backends(&mut page, backends);
+    itself::write(&mut page, &[], itself);
+    page.finish();
+}
+
+/// A page of backends alone.
+pub fn write_backends_page(backends: &BackendReadings, format: Format, take: &mut dyn FnMut(&str)) {
+    let mut page = Page::new(format, take);
+    write_backends(&mut page, backends);
+    page.finish();
+}
+
+fn write_backends(page: &mut Page<'_>, readings: &BackendReadings) {
+    backends::write(page, readings);
+    for figures in &readings.figures {
+        if let Figures::Resources(figures) = figures {
+            resources::write(page, &figures.map);
+            if let Some(claims) = &figures.claims {
+                cluster::write_claims(page, claims);
+            }
+            if figures.old_names {
+                metrics_server_prom::write(page, &figures.map);
+            }
+        }
+    }
 }
 
 /// The page of the node role in one.
 pub fn node_page(state: &State, itself: &SelfFigures, format: Format) -> Vec<u8> {
     let mut page = Vec::new();
-    write_node_page(state, itself, format, &mut |piece| {
+    write_node_page(state, &BackendReadings::default(), itself, format, &mut |piece| {
         page.extend_from_slice(piece.as_bytes());
     });
     page

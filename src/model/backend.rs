@@ -1,0 +1,63 @@
+//! How asking a backend went: a system beside the kernel and the Kubernetes API that is asked when somebody scrapes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::powerflex;
+use super::resources::ResourceFigures;
+
+/// The name of the backend that reads PowerFlex systems, in labels and paths.
+pub const POWERFLEX: &str = "powerflex";
+
+/// The name of the backend that reads CPU and memory from `metrics.k8s.io`, and what a tenant may see of its namespaces.
+pub const RESOURCES: &str = "resources";
+
+/// One attempt to read one instance of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendOutcome {
+    /// What it is: `powerflex`, `resources`.
+    pub backend: &'static str,
+    /// Which one of its kind: the name that the configuration gives it.
+    pub instance: String,
+    /// Why there is no reading; `None` where there is one. Bears no secret.
+    pub error: Option<String>,
+    /// How long the answer took.
+    pub duration: Duration,
+}
+
+impl BackendOutcome {
+    /// True where the backend gave a reading.
+    pub fn success(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+/// What a backend tells.
+#[derive(Debug, Clone)]
+pub enum Figures {
+    /// A PowerFlex system.
+    PowerFlex(Arc<powerflex::System>),
+    /// CPU and memory. It may be a part of them, with the reason why the rest is missing.
+    Resources(Arc<ResourceFigures>),
+    /// There is nothing there to be asked, which is how it should be: no sample tells of it.
+    Absent,
+}
+
+impl Figures {
+    /// Why these figures are not all; `None` where they are.
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Resources(figures) => figures.problem.as_deref(),
+            Self::PowerFlex(_) | Self::Absent => None,
+        }
+    }
+}
+
+/// What the backends said for one page or report.
+#[derive(Debug, Clone, Default)]
+pub struct BackendReadings {
+    /// One for each instance that was asked.
+    pub outcomes: Vec<BackendOutcome>,
+    /// One for each of those that gave a reading.
+    pub figures: Vec<Figures>,
+}
