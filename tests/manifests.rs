@@ -124,6 +124,53 @@ fn a_real_api_server_takes_every_overlay() {
     assert!(takes(&server, &misspelt).is_err_and(|said| said.contains("readonlyRootFilesystem")));
 }
 
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn scope_itself_is_set_up_to_find_the_plugins() {
+    let server = prepared();
+    kubectl(&server, &["create", "namespace", "scope"], "").unwrap();
+    let manifest = kustomized(&Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/scope"));
+    let said = takes(&server, &manifest).unwrap_or_else(|said| panic!("{said}"));
+    assert_eq!(said.lines().count(), objects(&manifest).len(), "{said}");
+
+    let pod = |manifest: &str, name: &str| {
+        let made = objects(manifest)
+            .into_iter()
+            .find(|object| object["metadata"]["name"] == name && object["spec"]["template"].is_object());
+        made.unwrap()["spec"]["template"]["spec"].clone()
+    };
+    let folder = |pod: &Value, mount: &str| {
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap().iter();
+        let mounted = mounts
+            .clone()
+            .find(|mounted| mounted["mountPath"] == mount)
+            .unwrap();
+        let volumes = pod["volumes"].as_array().unwrap().iter();
+        let volume = volumes.clone().find(|volume| volume["name"] == mounted["name"]);
+        volume.unwrap()["hostPath"].clone()
+    };
+    let plugins = "/var/run/scope/plugins";
+    let probe = pod(&manifest, "scope-probe");
+    let ours = kustomized(&overlay("with-scope"));
+    for name in ["scope-storage-probe-node", "scope-storage-probe-cluster"] {
+        assert_eq!(
+            folder(&pod(&ours, name), plugins),
+            folder(&probe, plugins),
+            "{name}"
+        );
+    }
+    let told = |pod: &Value, variable: &str| {
+        let settings = pod["containers"][0]["env"].as_array().unwrap().iter();
+        let setting = settings.clone().find(|setting| setting["name"] == variable);
+        setting.unwrap()["valueFrom"].clone()
+    };
+    assert_eq!(
+        told(&probe, "SCOPE_HOSTNAME")["fieldRef"]["fieldPath"],
+        told(&pod(&ours, "scope-storage-probe-node"), "STORAGE_PROBE_HOST_ID")["fieldRef"]["fieldPath"],
+        "both must call the host the same"
+    );
+}
+
 /// A kubeconfig with a token of this service account.
 fn account(server: &ApiServer, folder: &Path, namespace: &str, name: &str) -> PathBuf {
     let token = kubectl(server, &["-n", namespace, "create", "token", name], "").unwrap();
