@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::connect::Whereabouts;
 use crate::host::roots::Roots;
+use crate::model::control::{Control, Permitted};
 use crate::model::inventory::Role;
 
 /// From what is mounted down to the physical disk: a Weave Scope plugin and Prometheus exporter.
@@ -133,12 +134,23 @@ pub struct ClusterArguments {
     /// Have lists streamed, which saves memory on both sides (Kubernetes 1.27 and later)
     #[arg(long, env = "STORAGE_PROBE_STREAMING_LISTS", global = true)]
     pub streaming_lists: bool,
+    /// See these namespaces alone, with rights in them and nowhere else: their pods, services and claims, their CPU and memory
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "STORAGE_PROBE_NAMESPACE",
+        value_delimiter = ',',
+        value_parser = namespace,
+        global = true,
+        conflicts_with = "from_dump"
+    )]
+    pub namespace: Vec<String>,
     /// Leave the cluster alone: show this machine only
     #[arg(
         long,
         env = "STORAGE_PROBE_NO_CLUSTER",
         global = true,
-        conflicts_with_all = ["kubeconfig", "context", "from_dump"]
+        conflicts_with_all = ["kubeconfig", "context", "from_dump", "namespace"]
     )]
     pub no_cluster: bool,
 }
@@ -150,6 +162,9 @@ pub struct BackendArguments {
     /// The PowerFlex systems to read, in a file in YAML: docs/powerflex.md has an example
     #[arg(long, value_name = "FILE", env = "STORAGE_PROBE_POWERFLEX", global = true)]
     pub powerflex: Option<PathBuf>,
+    /// Do not ask metrics.k8s.io for CPU and memory of nodes and containers
+    #[arg(long, env = "STORAGE_PROBE_NO_RESOURCES", global = true)]
+    pub no_resources: bool,
     /// Write the names of an older exporter as well: scaleio has those of kubernetes-scaleio-prom
     #[arg(
         long,
@@ -174,6 +189,8 @@ impl BackendArguments {
 pub enum Compatibility {
     /// kubernetes-scaleio-prom: `scaleio_*`.
     Scaleio,
+    /// metrics-server-prom: `kube_metrics_server_*`.
+    MetricsServerProm,
 }
 
 /// How the program logs.
@@ -224,6 +241,47 @@ pub struct ServeArguments {
     /// Address of the metrics page. Empty: none
     #[arg(long, value_name = "ADDRESS", env = "STORAGE_PROBE_LISTEN", default_value = "127.0.0.1:9753", value_parser = listen_address)]
     pub listen: ListenAddress,
+    /// Buttons in Scope's page.
+    #[command(flatten)]
+    pub controls: ControlArguments,
+}
+
+/// Which buttons there are in Scope's page, and for which namespaces.
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "Buttons in Scope's page (roles cluster and all; whoever sees the page can press them: it has no login)"
+)]
+pub struct ControlArguments {
+    /// Offer these: create-snapshot, clone, restore, delete, describe; on a socket of its own, DIR/storage-controls/storage-controls.sock
+    #[arg(
+        long,
+        value_name = "CONTROL",
+        env = "STORAGE_PROBE_ENABLE_CONTROLS",
+        value_delimiter = ',',
+        value_parser = control,
+        requires = "controls_namespaces"
+    )]
+    pub enable_controls: Vec<Control>,
+    /// Only for what is in these namespaces
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "STORAGE_PROBE_CONTROLS_NAMESPACES",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
+        requires = "enable_controls"
+    )]
+    pub controls_namespaces: Vec<String>,
+}
+
+impl ControlArguments {
+    /// What may be done, and where; `None` where nothing is.
+    pub fn permitted(&self) -> Option<Permitted> {
+        (!self.enable_controls.is_empty()).then(|| Permitted {
+            controls: self.enable_controls.iter().copied().collect(),
+            namespaces: self.controls_namespaces.iter().cloned().collect(),
+        })
+    }
 }
 
 /// Where to listen, if anywhere.
@@ -308,6 +366,11 @@ impl ClusterArguments {
         }
     }
 
+    /// True for who sees some namespaces alone.
+    pub fn is_tenant(&self) -> bool {
+        !self.namespace.is_empty()
+    }
+
     /// The node's name in the cluster, where something says it: the flag, or what a DaemonSet usually hands to its pods.
     pub fn node_name(&self) -> Option<String> {
         let told = || std::env::var("NODE_NAME").ok();
@@ -318,11 +381,31 @@ impl ClusterArguments {
     }
 }
 
+fn control(text: &str) -> Result<Control, String> {
+    let named = Control::ALL.into_iter().find(|control| control.as_str() == text);
+    named.ok_or_else(|| {
+        let all = Control::ALL.map(Control::as_str).join(", ");
+        format!("the controls are {all}; each has to be named")
+    })
+}
+
 fn role(text: &str) -> Result<Role, String> {
     [Role::Node, Role::Cluster, Role::All]
         .into_iter()
         .find(|role| role.as_str() == text)
         .ok_or_else(|| "the roles are node, cluster and all".into())
+}
+
+/// A namespace's name is a label as DNS has it: Kubernetes takes no other, and it is to be a part of paths.
+fn namespace(text: &str) -> Result<String, String> {
+    let inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let sound = (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    sound
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a namespace is called by small letters, digits and hyphens between them".into())
 }
 
 /// Scope's ids end at a semicolon, so a name cannot contain one.
@@ -417,6 +500,19 @@ mod tests {
         assert_eq!(parsed.sources.cluster.from_dump.len(), 2);
         assert!(parse(&["--role", "master"]).is_err());
         assert!(parse(&["--no-cluster", "--kubeconfig", "file"]).is_err());
+    }
+
+    #[test]
+    fn namespaces_are_called_as_kubernetes_calls_them() {
+        let parse =
+            |arguments: &[&str]| Arguments::try_parse_from([&["program", "serve"], arguments].concat());
+        let parsed = parse(&["--namespace", "shop,bank-2", "--namespace", "x"]).unwrap();
+        assert_eq!(parsed.sources.cluster.namespace, ["shop", "bank-2", "x"]);
+        for wrong in ["", "Shop", "a/b", "a b", "-a", "a-", "a..", "?x=y"] {
+            assert!(namespace(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(parse(&["--namespace", "shop", "--from-dump", "a.json"]).is_err());
+        assert!(parse(&["--namespace", "shop", "--no-cluster"]).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod app;
 pub mod args;
 pub mod backends;
 pub mod cluster;
+pub mod control;
 pub mod history;
 pub mod host;
 pub mod link;

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use scope_storage_probe::app;
-use scope_storage_probe::app::answers::Answers;
-use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat, SourceArguments};
+use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat};
 use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::tree;
@@ -54,11 +53,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Serve(serving) => runtime()?.block_on(app::serve(sources, serving))?,
         Command::Report(reading) => {
-            let (answers, backends) = runtime()?.block_on(observed(sources, reading.interval))?;
+            let (answers, backends) = if sources.backends.any() {
+                runtime()?.block_on(app::observe_page_once(sources, reading.interval))?
+            } else {
+                let answers = runtime()?.block_on(app::observe_once(sources, reading.interval))?;
+                (answers, BackendReadings::default())
+            };
             print(&answers.report(&backends))?;
         }
         Command::Metrics(metrics) => {
-            let (answers, backends) = runtime()?.block_on(observed(sources, metrics.reading.interval))?;
+            let (answers, backends) =
+                runtime()?.block_on(app::observe_page_once(sources, metrics.reading.interval))?;
             let format = if metrics.openmetrics {
                 Format::OpenMetrics("1.0.0")
             } else {
@@ -93,12 +98,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn observed(sources: &SourceArguments, interval: f64) -> anyhow::Result<(Answers, BackendReadings)> {
-    let answers = app::observe_once(sources, interval).await?;
-    let backends = app::backends_once(sources, &answers).await?;
-    Ok((answers, backends))
 }
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no error.

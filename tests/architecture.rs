@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("host", &["model"]),
     ("cluster", &["model"]),
-    ("backends", &["model"]),
+    ("control", &["model", "cluster"]),
+    ("backends", &["model", "cluster"]),
     ("history", &["model"]),
     ("link", &["model"]),
     ("state", &["model", "history"]),

@@ -26,6 +26,8 @@ use support::server::{PROGRAM, Server, program};
 use support::{expect_that, within};
 
 const NAMESPACE: &str = "scope-storage-probe";
+/// That of the overlay for tenants, which each of them changes.
+const TENANTS_NAMESPACE: &str = "my-namespace";
 
 fn overlays() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/overlays");
@@ -91,7 +93,9 @@ fn prepared() -> ApiServer {
         "",
     )
     .unwrap();
-    kubectl(&server, &["create", "namespace", NAMESPACE], "").unwrap();
+    for namespace in [NAMESPACE, TENANTS_NAMESPACE] {
+        kubectl(&server, &["create", "namespace", namespace], "").unwrap();
+    }
     server
 }
 
@@ -121,9 +125,56 @@ fn a_real_api_server_takes_every_overlay() {
     assert!(takes(&server, &misspelt).is_err_and(|said| said.contains("readonlyRootFilesystem")));
 }
 
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn scope_itself_is_set_up_to_find_the_plugins() {
+    let server = prepared();
+    kubectl(&server, &["create", "namespace", "scope"], "").unwrap();
+    let manifest = kustomized(&Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/scope"));
+    let said = takes(&server, &manifest).unwrap_or_else(|said| panic!("{said}"));
+    assert_eq!(said.lines().count(), objects(&manifest).len(), "{said}");
+
+    let pod = |manifest: &str, name: &str| {
+        let made = objects(manifest)
+            .into_iter()
+            .find(|object| object["metadata"]["name"] == name && object["spec"]["template"].is_object());
+        made.unwrap()["spec"]["template"]["spec"].clone()
+    };
+    let folder = |pod: &Value, mount: &str| {
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap().iter();
+        let mounted = mounts
+            .clone()
+            .find(|mounted| mounted["mountPath"] == mount)
+            .unwrap();
+        let volumes = pod["volumes"].as_array().unwrap().iter();
+        let volume = volumes.clone().find(|volume| volume["name"] == mounted["name"]);
+        volume.unwrap()["hostPath"].clone()
+    };
+    let plugins = "/var/run/scope/plugins";
+    let probe = pod(&manifest, "scope-probe");
+    let ours = kustomized(&overlay("with-scope"));
+    for name in ["scope-storage-probe-node", "scope-storage-probe-cluster"] {
+        assert_eq!(
+            folder(&pod(&ours, name), plugins),
+            folder(&probe, plugins),
+            "{name}"
+        );
+    }
+    let told = |pod: &Value, variable: &str| {
+        let settings = pod["containers"][0]["env"].as_array().unwrap().iter();
+        let setting = settings.clone().find(|setting| setting["name"] == variable);
+        setting.unwrap()["valueFrom"].clone()
+    };
+    assert_eq!(
+        told(&probe, "SCOPE_HOSTNAME")["fieldRef"]["fieldPath"],
+        told(&pod(&ours, "scope-storage-probe-node"), "STORAGE_PROBE_HOST_ID")["fieldRef"]["fieldPath"],
+        "both must call the host the same"
+    );
+}
+
 /// A kubeconfig with a token of this service account.
-fn account(server: &ApiServer, folder: &Path, name: &str) -> PathBuf {
-    let token = kubectl(server, &["-n", NAMESPACE, "create", "token", name], "").unwrap();
+fn account(server: &ApiServer, folder: &Path, namespace: &str, name: &str) -> PathBuf {
+    let token = kubectl(server, &["-n", namespace, "create", "token", name], "").unwrap();
     let admin = std::fs::read_to_string(server.kubeconfig("admin")).unwrap();
     let mut config: Value = serde_json::from_str(&admin).unwrap();
     config["users"][0]["user"]["token"] = token.trim().into();
@@ -144,7 +195,12 @@ fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
     for role in ["node", "cluster"] {
-        let config = account(&server, folder.path(), &format!("scope-storage-probe-{role}"));
+        let config = account(
+            &server,
+            folder.path(),
+            NAMESPACE,
+            &format!("scope-storage-probe-{role}"),
+        );
         let mut command = program(PROGRAM);
         command
             .env("STORAGE_PROBE_ROLE", role)
@@ -223,7 +279,7 @@ fn powerflex_has_its_secret_and_no_other() {
     };
     let gateway = Gateway::start(Mood::default());
     let folder = tempfile::tempdir().unwrap();
-    let config = account(&server, folder.path(), "scope-storage-probe-cluster");
+    let config = account(&server, folder.path(), NAMESPACE, "scope-storage-probe-cluster");
     // What is shipped, at the gateway of this test; of the namespace, since a kubeconfig names none.
     let shipped = std::fs::read_to_string(overlay("powerflex").join("powerflex.yaml")).unwrap();
     let systems = shipped.replace("https://powerflex.example", &gateway.url());
@@ -304,6 +360,71 @@ fn powerflex_has_its_secret_and_no_other() {
     );
 }
 
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn a_tenant_has_rights_in_its_namespace_and_nowhere_else() {
+    let manifest = kustomized(&overlay("tenant"));
+    for object in objects(&manifest) {
+        assert_eq!(object["metadata"]["namespace"], TENANTS_NAMESPACE, "{object}");
+        let kind = object["kind"].as_str().unwrap();
+        assert!(!kind.starts_with("Cluster"), "{kind}");
+    }
+    let server = prepared();
+    kubectl(&server, &["apply", "-f", "-"], &manifest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = account(
+        &server,
+        folder.path(),
+        TENANTS_NAMESPACE,
+        "scope-storage-probe-tenant",
+    );
+    let config = config.to_str().unwrap();
+    let may = |verb: &str, resource: &str, namespace: &[&str]| {
+        let mut command = Command::new(tool("kubectl"));
+        command.args(["--kubeconfig", config, "auth", "can-i", verb, resource]);
+        run(command.args(namespace), "").is_ok()
+    };
+    let own = ["-n", TENANTS_NAMESPACE];
+    for resource in [
+        "pods",
+        "persistentvolumeclaims",
+        "endpointslices.discovery.k8s.io",
+    ] {
+        assert!(may("list", resource, &own), "{resource}");
+        for elsewhere in [&["-n", NAMESPACE][..], &["--all-namespaces"]] {
+            assert!(!may("list", resource, elsewhere), "{resource} {elsewhere:?}");
+        }
+        for verb in ["get", "watch", "create", "update", "patch", "delete"] {
+            assert!(!may(verb, resource, &own), "{verb} {resource}");
+        }
+    }
+    for resource in [
+        "nodes",
+        "persistentvolumes",
+        "storageclasses",
+        "secrets",
+        "configmaps",
+    ] {
+        assert!(!may("list", resource, &own), "{resource}");
+    }
+    // And the program needs no more: all of its lists are read, but for that of which the cluster has none.
+    let checked = program(PROGRAM)
+        .args(["check", "--namespace", TENANTS_NAMESPACE, "--kubeconfig", config])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{said}");
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    for (line, read) in lines.iter().zip([true, true, true, false]) {
+        assert_eq!(line.starts_with("ok "), read, "{said}");
+    }
+    assert!(
+        lines[3].contains("pods.metrics.k8s.io") && lines[3].contains("HTTP 404"),
+        "{said}"
+    );
+}
+
 /// What the chart makes with these settings.
 fn chart(settings: &[&str]) -> Result<String, String> {
     let mut command = Command::new(tool("helm"));
@@ -313,9 +434,10 @@ fn chart(settings: &[&str]) -> Result<String, String> {
 }
 
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 14] = [
+const SWITCHES: [&str; 15] = [
     "powerflex.systems[0].url=https://gateway.example,powerflex.systems[0].secret=powerflex",
     "scope.enabled=true",
+    "scope.enabled=true,controls.enabled={create-snapshot,describe},controls.namespaces={default,kube-system}",
     "node.enabled=false",
     "cluster.enabled=false",
     "rbac.create=false",
@@ -374,6 +496,14 @@ fn the_chart_refuses_what_it_does_not_know() {
         ("kubeletRoot=var/lib/kubelet", "kubeletRoot"),
         ("podMonitor.interval=often", "interval"),
         ("powerflex.systems[0].password=hush", "password"),
+        (
+            "controls.enabled={format-disk},controls.namespaces={shop}",
+            "controls.enabled",
+        ),
+        (
+            "controls.enabled={delete}",
+            "controls.namespaces names the namespaces",
+        ),
     ] {
         let said = chart(&[wrong]).expect_err(wrong);
         assert!(said.contains(told), "{wrong}: {said}");
@@ -383,7 +513,13 @@ fn the_chart_refuses_what_it_does_not_know() {
 #[test]
 #[ignore = "needs kubectl and helm: cargo test --test manifests -- --ignored"]
 fn the_chart_makes_what_the_manifests_make() {
-    for (overlay_name, settings) in [("k3s", &[][..]), ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"])] {
+    let buttons =
+        "controls.enabled={create-snapshot,clone,restore,delete,describe},controls.namespaces={default}";
+    for (overlay_name, settings) in [
+        ("k3s", &[][..]),
+        ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"]),
+        ("controls", &["scope.enabled=true", buttons]),
+    ] {
         let plain = pods(&kustomized(&overlay(overlay_name)));
         let charted = pods(&chart(settings).unwrap());
         for (name, ours) in &plain {
@@ -445,7 +581,8 @@ fn pods(manifest: &str) -> Vec<(String, Value)> {
             (name, object["spec"]["template"]["spec"].clone())
         })
         .collect();
-    assert_eq!(made.len(), 2, "{manifest}");
+    let tenants = manifest.contains("name: scope-storage-probe-tenant");
+    assert_eq!(made.len(), if tenants { 1 } else { 2 }, "{manifest}");
     made
 }
 
@@ -453,7 +590,7 @@ fn pods(manifest: &str) -> Vec<(String, Value)> {
 #[ignore = "needs kubectl: cargo test --test manifests -- --ignored"]
 fn no_pod_has_more_than_it_needs() {
     for (source, manifest) in shipped() {
-        let with_scope = source.ends_with("with-scope");
+        let with_scope = source.ends_with("with-scope") || source.ends_with("controls");
         for (name, pod) in pods(&manifest) {
             let name = format!("{source}: {name}");
             for shared in ["hostPID", "hostNetwork", "hostIPC"] {

@@ -14,15 +14,14 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use support::exposition::open_metrics_violations;
-use support::loop_device::{LoopDevice, backing_file, require_loop_devices, require_program};
-use support::prometheus::Prometheus;
+use support::loop_device::{LoopDevice, backing_file, require_loop_devices};
+use support::prometheus::{Prometheus, promtool};
 use support::server::Server;
 use support::{expect_that, within};
 
@@ -182,7 +181,6 @@ fn recorder() -> (SocketAddr, mpsc::Receiver<String>) {
 #[test]
 #[ignore = "needs Debian's prometheus: tests/real-parts.sh"]
 fn promtool_finds_nothing_to_say_of_the_page() {
-    require_program("promtool", "prometheus");
     let server = Server::start();
     server.report();
     // With rates on it, so that all families are there.
@@ -197,19 +195,4 @@ fn promtool_finds_nothing_to_say_of_the_page() {
     let (code, told) = promtool(b"# TYPE reads counter\nreads 1\n");
     assert_ne!(code, Some(0));
     assert!(told.contains("_total"), "{told}");
-}
-
-/// The exit code of `promtool check metrics`, and all that it says.
-fn promtool(page: &[u8]) -> (Option<i32>, String) {
-    let mut child = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(page).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let told = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(told).unwrap())
 }

@@ -19,4 +19,4 @@ if [ -n "$missing" ]; then
     apt-get install -y -q --no-install-recommends $missing
 fi
 
-exec cargo test "$@" --no-fail-fast --test kernel_io --test powerflex --test prometheus --test scope_client -- --ignored --show-output
+exec cargo test "$@" --no-fail-fast --test kernel_io --test powerflex --test prometheus --test resources --test scope_client -- --ignored --show-output

@@ -14,7 +14,8 @@ use clap::CommandFactory as _;
 use scope_storage_probe::args::Arguments;
 use scope_storage_probe::render::prometheus::exposition::{Family, Kind, PREFIX};
 use scope_storage_probe::render::prometheus::{
-    backends, cluster, disks, filesystems, itself, powerflex, scaleio, snapshots, volumes,
+    backends, cluster, disks, filesystems, itself, metrics_server_prom, powerflex, resources, scaleio,
+    snapshots, volumes,
 };
 
 fn place(path: &str) -> PathBuf {
@@ -86,7 +87,7 @@ fn the_configuration_reference_is_what_the_program_takes() {
     compare("docs/configuration.md", &format!("{}\n", text.trim_end()));
 }
 
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 11] = [
     ("Disks and other block devices", "node role"),
     ("Pods' volumes", "node role"),
     ("The node's own filesystems", "node role"),
@@ -104,10 +105,18 @@ const PARTS: [(&str, &str); 9] = [
         "PowerFlex, by the names of kubernetes-scaleio-prom",
         "the same, with `--compat scaleio`; capacities in KiB",
     ),
+    (
+        "CPU and memory",
+        "cluster role; those of services, instances and restarts with `--namespace`; also on `/metrics/resources`",
+    ),
+    (
+        "CPU and memory by the names of metrics-server-prom",
+        "the same, with `--compat metrics-server-prom`",
+    ),
     ("The program itself", "both roles"),
 ];
 
-fn families() -> [Vec<&'static Family>; 9] {
+fn families() -> [Vec<&'static Family>; 11] {
     [
         disks::families().collect(),
         volumes::families().collect(),
@@ -117,6 +126,8 @@ fn families() -> [Vec<&'static Family>; 9] {
         backends::families().collect(),
         powerflex::families().collect(),
         scaleio::families().collect(),
+        resources::families().collect(),
+        metrics_server_prom::families().collect(),
         itself::families().collect(),
     ]
 }

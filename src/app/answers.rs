@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
@@ -13,8 +13,8 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::render::prometheus::exposition::Format;
 use crate::render::prometheus::itself::SelfFigures;
-use crate::render::prometheus::{write_cluster_page, write_node_page};
-use crate::render::scope;
+use crate::render::prometheus::{write_cluster_page, write_node_page, write_tenant_page};
+use crate::render::scope::{cluster_report, report_with};
 use crate::state::State;
 
 /// Who is asked.
@@ -24,6 +24,8 @@ pub enum Source {
     Node(Box<Observer>),
     /// The cluster alone.
     Cluster(ClusterObserver),
+    /// Nobody: who sees these namespaces alone has a backend for them.
+    Tenant(Arc<[String]>),
 }
 
 impl Source {
@@ -32,6 +34,7 @@ impl Source {
         match self {
             Self::Node(observer) => Answers::Node(observer.observe(deadline)),
             Self::Cluster(observer) => Answers::Cluster(observer.observe()),
+            Self::Tenant(namespaces) => Answers::Tenant(Arc::clone(namespaces)),
         }
     }
 }
@@ -43,23 +46,21 @@ pub enum Answers {
     Node(Arc<Observation>),
     /// Of a cluster.
     Cluster(Arc<ClusterObservation>),
+    /// Of these namespaces, of which the backends tell.
+    Tenant(Arc<[String]>),
 }
 
 impl Answers {
     /// The Scope report.
     pub fn report(&self, backends: &BackendReadings) -> Bytes {
         match self {
-            Self::Node(observation) if backends.figures.is_empty() => observation.report(),
-            Self::Node(observation) => scope::report_with(&observation.state, backends).into(),
+            Self::Node(observation) if backends.powerflex().next().is_none() => observation.report(),
+            Self::Node(observation) => report_with(&observation.state, backends).into(),
             Self::Cluster(observation) => observation.report(backends),
-        }
-    }
-
-    /// The cluster's objects, joined; `None` where no cluster is read.
-    pub fn map(&self) -> Option<&Arc<ClusterMap>> {
-        match self {
-            Self::Node(observation) => observation.state.topology.cluster.as_ref(),
-            Self::Cluster(observation) => Some(&observation.map),
+            // Nobody is served this: there is no plugin without a host and a volume to show.
+            Self::Tenant(_) => cluster_report(&ClusterMap::default(), SystemTime::now())
+                .bytes
+                .into(),
         }
     }
 
@@ -82,6 +83,7 @@ impl Answers {
                 format,
                 take,
             ),
+            Self::Tenant(_) => write_tenant_page(backends, itself, format, take),
         }
     }
 
@@ -90,6 +92,16 @@ impl Answers {
         match self {
             Self::Node(observation) => Some(&observation.state.topology.cluster.as_ref()?.inventory),
             Self::Cluster(observation) => Some(&observation.inventory),
+            Self::Tenant(_) => None,
+        }
+    }
+
+    /// The objects of the Kubernetes API, joined; `None` where no cluster is read.
+    pub fn cluster_map(&self) -> Option<&Arc<ClusterMap>> {
+        match self {
+            Self::Node(observation) => observation.state.topology.cluster.as_ref(),
+            Self::Cluster(observation) => Some(&observation.map),
+            Self::Tenant(_) => None,
         }
     }
 
@@ -98,6 +110,7 @@ impl Answers {
         match self {
             Self::Node(observation) => Cow::Borrowed(&observation.state),
             Self::Cluster(observation) => Cow::Owned(State::of_cluster(Arc::clone(&observation.map))),
+            Self::Tenant(_) => Cow::Owned(State::of_cluster(Arc::default())),
         }
     }
 
@@ -106,6 +119,7 @@ impl Answers {
     pub fn hindrances(&self) -> Vec<String> {
         match self {
             Self::Node(observation) if observation.state.is_ready() => Vec::new(),
+            Self::Tenant(_) => Vec::new(),
             Self::Node(observation) => {
                 let faults = &observation.state.sample.faults;
                 faults.iter().map(ToString::to_string).collect()

@@ -10,13 +10,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::locked;
 use super::observer::log_changes;
+use super::resources::ResourceBackend;
 use crate::args::{Compatibility, SourceArguments};
 use crate::backends::powerflex::PowerFlex;
 use crate::backends::powerflex::configuration;
 use crate::backends::powerflex::credentials::{SecretEntries, SecretReader};
 use crate::backends::{Backend, Question};
 use crate::cluster::connect::Whereabouts;
-use crate::cluster::secret;
+use crate::cluster::{Cluster, secret};
 use crate::link::powerflex;
 use crate::model::backend::{BackendOutcome, BackendReadings, Figures};
 use crate::model::cluster_map::ClusterMap;
@@ -29,6 +30,8 @@ pub(super) enum Selection {
     /// All.
     #[default]
     All,
+    /// Those that Scope shows.
+    InScope,
     /// These.
     Only(BTreeSet<String>),
     /// All but these.
@@ -61,11 +64,12 @@ impl Selection {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    fn has(&self, backend: &dyn Backend) -> bool {
         match self {
             Self::All => true,
-            Self::Only(names) => names.contains(name),
-            Self::AllBut(names) => !names.contains(name),
+            Self::InScope => backend.is_shown_in_scope(),
+            Self::Only(names) => names.contains(backend.name()),
+            Self::AllBut(names) => !names.contains(backend.name()),
         }
     }
 }
@@ -90,10 +94,18 @@ pub(super) struct Backends {
 }
 
 impl Backends {
-    /// Those that the command line names.
-    pub(super) fn configured(sources: &SourceArguments) -> anyhow::Result<Self> {
+    /// Those that the command line names. `cluster` is what is watched, if anything is.
+    pub(super) async fn configured(
+        sources: &SourceArguments,
+        cluster: Option<&Cluster>,
+    ) -> anyhow::Result<Self> {
         let mut all: Vec<Arc<dyn Backend>> = Vec::new();
         if let Some(file) = &sources.backends.powerflex {
+            if sources.cluster.role.unwrap_or_default() == Role::Node {
+                bail!(
+                    "--powerflex is for one process and not for every node: give --role cluster, or --role all, beside it"
+                );
+            }
             let secrets: Arc<dyn SecretReader> = Arc::new(KubernetesSecrets {
                 whereabouts: sources.cluster.whereabouts(),
             });
@@ -107,11 +119,7 @@ impl Backends {
                 all.push(Arc::new(PowerFlex::new(settings, Arc::clone(&secrets))));
             }
         }
-        if !all.is_empty() && sources.cluster.role.unwrap_or_default() == Role::Node {
-            bail!(
-                "backends are read by one process and not by every node: give --role cluster, or --role all, beside --powerflex"
-            );
-        }
+        all.extend(ResourceBackend::configured(sources, cluster).await?);
         Ok(Self {
             scaleio_names: sources.backends.compat.contains(&Compatibility::Scaleio),
             ..Self::new(all)
@@ -131,6 +139,11 @@ impl Backends {
     /// True where none is configured.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// True where Scope shows one of them.
+    pub(super) fn are_in_scope(&self) -> bool {
+        self.all.iter().any(|backend| backend.is_shown_in_scope())
     }
 
     /// What they are, each name once.
@@ -153,6 +166,11 @@ impl Backends {
         .collect()
     }
 
+    /// What each thought worth a remark when it was last read.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.all.iter().flat_map(|backend| backend.remarks()).collect()
+    }
+
     /// Asks all that are wanted, at the same time, and waits for none beyond the question's deadline.
     pub(super) async fn collect(&self, wanted: &Selection, question: Question) -> BackendReadings {
         let mut readings = BackendReadings {
@@ -166,7 +184,11 @@ impl Backends {
                     "no answer within the {seconds:.1} s that the scrape leaves"
                 ))
             });
-            let outcome = self.outcome(at, duration, read.as_ref().err());
+            if matches!(read, Ok(Figures::Absent)) {
+                locked(&self.latest).remove(&at);
+                continue;
+            }
+            let outcome = self.outcome(at, duration, &read);
             self.note(at, &outcome);
             self.note_faults(at, read.as_ref().ok());
             readings.outcomes.push(outcome);
@@ -183,9 +205,9 @@ impl Backends {
             oldest: SHOWN_FOR,
         };
         let mut readings = BackendReadings::default();
-        for (at, (duration, answer)) in self.asked(&Selection::All, question).await {
+        for (at, (duration, answer)) in self.asked(&Selection::InScope, question).await {
             if let Some(read) = answer {
-                self.note(at, &self.outcome(at, duration, read.as_ref().err()));
+                self.note(at, &self.outcome(at, duration, &read));
                 self.note_faults(at, read.as_ref().ok());
                 readings.figures.extend(read);
             }
@@ -193,11 +215,14 @@ impl Backends {
         readings
     }
 
-    fn outcome(&self, at: usize, duration: Duration, error: Option<&String>) -> BackendOutcome {
+    fn outcome(&self, at: usize, duration: Duration, read: &Result<Figures, String>) -> BackendOutcome {
         BackendOutcome {
             backend: self.all[at].name(),
             instance: self.all[at].instance().to_owned(),
-            error: error.cloned(),
+            error: match read {
+                Ok(figures) => figures.problem().map(str::to_owned),
+                Err(error) => Some(error.clone()),
+            },
             duration,
         }
     }
@@ -207,7 +232,7 @@ impl Backends {
     async fn asked(&self, wanted: &Selection, question: Question) -> BTreeMap<usize, Asked> {
         let mut asked = JoinSet::new();
         for (at, backend) in self.all.iter().enumerate() {
-            if wanted.has(backend.name()) {
+            if wanted.has(&**backend) {
                 let reading = backend.read(question);
                 asked.spawn(async move {
                     let started = Instant::now();

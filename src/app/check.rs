@@ -14,9 +14,13 @@ use crate::args::SourceArguments;
 use crate::backends::Question;
 use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
+use crate::model::backend::POWERFLEX;
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
 use crate::model::mount::{Mount, UsageError};
 use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
+
+/// How the API server is called here.
+const API: &str = "Kubernetes API";
 
 /// One source and how it fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,8 +125,8 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
     };
     let (of_cluster, objects) = cluster(sources_given, sees_machine).await;
     text.push_str(&of_cluster);
-    text.push_str(&backends(sources_given).await);
-    if !plugin_dir.as_os_str().is_empty() {
+    text.push_str(&powerflex(sources_given).await);
+    if !plugin_dir.as_os_str().is_empty() && !sources_given.cluster.is_tenant() {
         let (own, other) = if sees_machine {
             (PLUGIN_ID, CLUSTER_PLUGIN_ID)
         } else {
@@ -149,20 +153,27 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
     Findings { text, works }
 }
 
-/// Asks every backend once.
-async fn backends(sources_given: &SourceArguments) -> String {
+/// Asks every PowerFlex system once.
+async fn powerflex(sources_given: &SourceArguments) -> String {
     const PATIENCE: Duration = Duration::from_secs(30);
     const COST: &str = "nothing of what it tells";
     let mut text = String::new();
-    let backends = match Backends::configured(sources_given) {
+    if !sources_given.backends.any() {
+        return text;
+    }
+    let backends = match Backends::configured(sources_given, None).await {
         Ok(backends) => backends,
-        Err(error) => return format!("missing  backends: {error:#}\n         without it: {COST}\n"),
+        Err(error) => return format!("missing  {POWERFLEX}: {error:#}\n         without it: {COST}\n"),
     };
     let question = Question {
         deadline: tokio::time::Instant::now() + PATIENCE,
         oldest: Duration::ZERO,
     };
-    for outcome in backends.collect(&Selection::All, question).await.outcomes {
+    for outcome in backends
+        .collect(&Selection::only(POWERFLEX), question)
+        .await
+        .outcomes
+    {
         let (backend, instance) = (outcome.backend, outcome.instance);
         let _ = match outcome.error {
             None => {
@@ -219,7 +230,6 @@ fn machine(sources_given: &SourceArguments) -> (String, bool) {
 
 /// Asks the API server for every kind that the role reads, or looks into the dump in its place. And whether one could be read.
 async fn cluster(sources: &SourceArguments, sees_machine: bool) -> (String, bool) {
-    const API: &str = "Kubernetes API";
     let cost = if sees_machine {
         "no names of pods, claims and storage classes"
     } else {
@@ -228,6 +238,9 @@ async fn cluster(sources: &SourceArguments, sees_machine: bool) -> (String, bool
     let mut text = String::new();
     if sources.cluster.no_cluster {
         return (text, false);
+    }
+    if sources.cluster.is_tenant() {
+        return resources(sources, false).await;
     }
     let (cluster, watching) = match super::cluster::connect(sources).await {
         Ok(Some(connected)) => connected,
@@ -269,6 +282,50 @@ async fn cluster(sources: &SourceArguments, sees_machine: bool) -> (String, bool
         };
     }
     let works = inventory.watches.values().any(|watch| watch.synced);
+    text.push_str(&resources(sources, true).await.0);
+    (text, works)
+}
+
+/// Asks for CPU and memory, and for all else that a tenant might see of its namespaces. And whether any of it could be read.
+async fn resources(sources: &SourceArguments, watches: bool) -> (String, bool) {
+    let (grants, cost) = if watches {
+        ("ClusterRole", "no CPU and memory of nodes and containers")
+    } else {
+        ("Role", "what it would say is left out, and that is no error")
+    };
+    let mut text = String::new();
+    let source = match super::resources::source(sources, watches).await {
+        Ok(Some(source)) => source,
+        Ok(None) => return (text, false),
+        Err(error) => {
+            let _ = writeln!(text, "missing  {API}: {error:#}\n         without it: {cost}");
+            return (text, false);
+        }
+    };
+    let deadline = tokio::time::Instant::now() + super::PATIENCE_ONCE;
+    let outcome = source.read(deadline).await;
+    for heard in &outcome.heard {
+        let what = &heard.what;
+        let _ = match &heard.error {
+            None => writeln!(text, "ok       {API}: {what}"),
+            Some(_) if outcome.is_absent() => writeln!(
+                text,
+                "unknown  {API}: {what}: there is none (is metrics-server installed?)\n         without it: {cost}"
+            ),
+            Some(error) => {
+                let rule = error.rule.as_ref();
+                let grant = rule.map_or_else(String::new, |rule| {
+                    format!(" (a {grants} grants it by the rule {rule})")
+                });
+                writeln!(
+                    text,
+                    "missing  {API}: {what}: {}{grant}\n         without it: {cost}",
+                    error.message
+                )
+            }
+        };
+    }
+    let works = outcome.heard.iter().any(|heard| heard.error.is_none());
     (text, works)
 }
 

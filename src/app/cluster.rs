@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
 use crate::args::{ClusterArguments, SourceArguments};
 use crate::cluster::connect::{self, ConnectError};
 use crate::cluster::{Cluster, Settings, Watching, dump};
+use crate::control::Controller;
 use crate::model::inventory::Role;
 
 /// How long a command that prints once waits for the cluster.
@@ -92,6 +93,14 @@ pub(super) async fn watch(sources: &SourceArguments) -> Result<(Cluster, Watchin
         tracing::info!("reading the whole cluster from {url}");
     }
     Ok(watched)
+}
+
+/// Who carries out what is pressed in Scope's page, as whom the cluster is read.
+pub(super) async fn controller(sources: &SourceArguments) -> anyhow::Result<Controller> {
+    let config = connect::configuration(&sources.cluster.whereabouts())
+        .await
+        .context("the buttons have no cluster to act on")?;
+    Ok(Controller::new(config)?)
 }
 
 fn from_dump(arguments: &ClusterArguments) -> anyhow::Result<Cluster> {

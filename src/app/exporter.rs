@@ -95,7 +95,7 @@ fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answ
     }
     if of_backend {
         let answers = shared.observe(Instant::now() + PATIENCE);
-        let backends = joined(backends, answers.map().map(|map| &**map));
+        let backends = joined(backends, answers.cluster_map().map(|map| &**map));
         return page(shared, request, &|format, take| {
             write_backends_page(&backends, format, take);
         });
@@ -114,7 +114,7 @@ fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answ
 fn metrics(shared: &Shared, request: &Request, backends: BackendReadings) -> Answer {
     let timeout = request.header("x-prometheus-scrape-timeout-seconds");
     let answers = shared.observe(Instant::now() + patience(timeout, PATIENCE, PATIENCE));
-    let backends = joined(backends, answers.map().map(|map| &**map));
+    let backends = joined(backends, answers.cluster_map().map(|map| &**map));
     let itself = SelfFigures {
         reports: shared.reports().clone(),
         process: process::figures(),
@@ -156,6 +156,7 @@ fn readiness(answers: &Answers) -> Answer {
     let hindrances = match answers {
         Answers::Node(observation) if observation.state.is_ready() => None,
         Answers::Cluster(observation) if observation.inventory.is_synced() => None,
+        Answers::Tenant(_) => None,
         _ => Some(answers.hindrances()),
     };
     if let Some(hindrances) = hindrances {
@@ -184,7 +185,7 @@ fn landing_page(answers: &Answers, backends: &Backends) -> String {
     let mut rows = String::new();
     let sample = match answers {
         Answers::Node(observation) => Some(&observation.state.sample),
-        Answers::Cluster(_) => None,
+        Answers::Cluster(_) | Answers::Tenant(_) => None,
     };
     for outcome in sample.into_iter().flat_map(|sample| &sample.collectors) {
         let word = if outcome.success {
@@ -250,6 +251,9 @@ fn landing_page(answers: &Answers, backends: &Backends) -> String {
     ) {
         let _ = writeln!(faults, "<li>{}</li>", escaped(&fault.to_string()));
     }
+    for remark in backends.remarks() {
+        let _ = writeln!(faults, "<li>{}</li>", escaped(&remark));
+    }
     if faults.is_empty() {
         faults.push_str("<li>none</li>\n");
     }
@@ -288,6 +292,7 @@ fn summary(answers: &Answers) -> String {
                 inventory.classes.len()
             )
         }
+        Answers::Tenant(namespaces) => format!("Namespaces: {}.", namespaces.join(", ")),
     }
 }
 

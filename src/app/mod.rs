@@ -5,12 +5,14 @@ mod backends;
 pub mod check;
 mod cluster;
 pub mod cluster_observer;
+mod controls;
 mod exporter;
 pub mod observer;
 mod plugin;
 mod process;
+mod resources;
 
-use std::net::TcpListener as StdTcpListener;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,12 +32,14 @@ use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::roots::Roots;
 use crate::model::backend::BackendReadings;
+use crate::model::control::Permitted;
 use crate::model::host::{FILESYSTEMS, HostSample};
 use crate::model::inventory::{Inventory, Role};
 use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
-use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
+use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
+use crate::serve::Handler;
 use crate::serve::socket::PluginSocket;
 
 /// What the answers of both sockets share.
@@ -73,6 +77,9 @@ fn observer(sources: &SourceArguments, cluster: Option<Cluster>) -> Observer {
 
 /// Whether this machine's kernel is asked, or the cluster alone. A dump is of another place, unless it is said which node this is.
 fn sees_this_machine(sources: &SourceArguments) -> bool {
+    if sources.cluster.is_tenant() {
+        return false;
+    }
     match sources.cluster.role {
         Some(Role::Node | Role::All) => true,
         Some(Role::Cluster) => false,
@@ -81,6 +88,9 @@ fn sees_this_machine(sources: &SourceArguments) -> bool {
 }
 
 fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result<Source> {
+    if sources.cluster.is_tenant() {
+        return Ok(Source::Tenant(sources.cluster.namespace.clone().into()));
+    }
     if sees_this_machine(sources) {
         return Ok(Source::Node(Box::new(observer(sources, cluster))));
     }
@@ -100,28 +110,49 @@ fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result
     Ok(Source::Cluster(ClusterObserver::new(cluster)))
 }
 
+/// How long a command that prints once waits for the cluster and for backends.
+const PATIENCE_ONCE: Duration = Duration::from_secs(10);
+
 /// Two readings so many seconds apart, or one where that is 0: what the commands that print once write.
 pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::Result<Answers> {
+    if sources.cluster.is_tenant() {
+        let inventory = resources::inventory(sources, PATIENCE_ONCE).await?;
+        let mut observer = ClusterObserver::new(Cluster::fixed(inventory));
+        return Ok(Answers::Cluster(observer.observe()));
+    }
+    observe(sources, cluster::once(sources).await?, interval)
+}
+
+/// The same, and what the backends say: what a metrics page is made of.
+pub async fn observe_page_once(
+    sources: &SourceArguments,
+    interval: f64,
+) -> anyhow::Result<(Answers, BackendReadings)> {
+    let cluster = if sources.cluster.is_tenant() {
+        None
+    } else {
+        cluster::once(sources).await?
+    };
+    let backends = Backends::configured(sources, cluster.as_ref()).await?;
+    let question = Question {
+        deadline: tokio::time::Instant::now() + PATIENCE_ONCE,
+        oldest: Duration::ZERO,
+    };
+    let readings = backends.collect(&Selection::All, question).await;
+    let answers = observe(sources, cluster, interval)?;
+    let readings = joined(readings, answers.cluster_map().map(|map| &**map));
+    Ok((answers, readings))
+}
+
+fn observe(sources: &SourceArguments, cluster: Option<Cluster>, interval: f64) -> anyhow::Result<Answers> {
     const PATIENCE: Duration = Duration::from_secs(2);
-    let mut source = source(sources, cluster::once(sources).await?)?;
+    let mut source = source(sources, cluster)?;
     let mut answers = source.observe(Instant::now() + PATIENCE);
     if interval > 0.0 && matches!(answers, Answers::Node(_)) {
         std::thread::sleep(Duration::from_secs_f64(interval));
         answers = source.observe(Instant::now() + PATIENCE);
     }
     Ok(answers)
-}
-
-/// What the backends say once, joined with those answers.
-pub async fn backends_once(sources: &SourceArguments, answers: &Answers) -> anyhow::Result<BackendReadings> {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    let question = Question {
-        deadline: tokio::time::Instant::now() + PATIENCE,
-        oldest: Duration::ZERO,
-    };
-    let backends = Backends::configured(sources)?;
-    let readings = backends.collect(&Selection::All, question).await;
-    Ok(joined(readings, answers.map().map(|map| &**map)))
 }
 
 /// The figures of this process, for a page that is printed once.
@@ -143,28 +174,37 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     } else {
         CLUSTER_PLUGIN_ID
     };
-    let plugin = bind_plugin(&arguments.plugin_dir, plugin_id)?;
-    let metrics = match arguments.listen.0 {
-        Some(address) => {
-            let listener = StdTcpListener::bind(address).with_context(|| {
-                format!("cannot listen on {address} (is it taken? --listen gives another address)")
-            })?;
-            listener
-                .set_nonblocking(true)
-                .context("cannot use the listening socket")?;
-            Some(TcpListener::from_std(listener).context("cannot use the listening socket")?)
-        }
+    let permitted = arguments.controls.permitted();
+    if permitted.is_some() {
+        controls_are_possible(sources)?;
+    }
+    let plugin = if sources.cluster.is_tenant() {
+        tracing::info!(
+            "not answering Scope: who sees some namespaces alone has no host and no volume to show"
+        );
+        None
+    } else {
+        bind_plugin(&arguments.plugin_dir, plugin_id)?
+    };
+    let buttons = match &permitted {
+        Some(_) => bind_plugin(&arguments.plugin_dir, CONTROLS_PLUGIN_ID)?,
         None => None,
     };
+    let metrics = arguments.listen.0.map(listen).transpose()?;
     if plugin.is_none() && metrics.is_none() {
         bail!("nothing to serve: neither the plugin's socket nor a metrics address could be had");
     }
 
-    let (cluster, watching) = cluster::connect(sources).await?.unzip();
+    let (cluster, watching) = if sources.cluster.is_tenant() {
+        (None, None)
+    } else {
+        cluster::connect(sources).await?.unzip()
+    };
+    let backends = Backends::configured(sources, cluster.as_ref()).await?;
     let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
         source: Mutex::new(source(sources, cluster)?),
-        backends: Backends::configured(sources)?,
+        backends,
         reports: Mutex::default(),
         compressor: OnceLock::new(),
     });
@@ -173,12 +213,12 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
             describe_sources(&sources.roots(), &observation.state.sample);
             format!("host {}", observation.state.host_id)
         }
-        Answers::Cluster(_) => "the cluster's plugin".to_owned(),
+        Answers::Cluster(_) | Answers::Tenant(_) => "the cluster's plugin".to_owned(),
     };
 
     let (stop, stopped) = watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
-    let mut socket = None;
+    let mut sockets = Vec::new();
     if let Some((listener, bound)) = plugin {
         tracing::info!("answering Scope on unix:{} as {known_as}", bound.path().display(),);
         servers.spawn(serve::run(
@@ -186,7 +226,12 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
             plugin::handler(Arc::clone(&shared)),
             stopped.clone(),
         ));
-        socket = Some(bound);
+        sockets.push(bound);
+    }
+    if let (Some((listener, bound)), Some(permitted)) = (buttons, permitted) {
+        let handler = buttons_handler(sources, Arc::clone(&shared), permitted, bound.path()).await?;
+        servers.spawn(serve::run(listener, handler, stopped.clone()));
+        sockets.push(bound);
     }
     if let Some(listener) = metrics {
         let address = listener.local_addr().context("cannot tell the metrics address")?;
@@ -203,13 +248,58 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         _ = interrupt.recv() => "SIGINT",
     };
     tracing::info!("ending on {name}");
-    // The socket goes first: Scope's probe drops a plugin whose socket is gone, and reports an error of one that does not answer.
-    drop(socket);
+    // The sockets go first: Scope's probe drops a plugin whose socket is gone, and reports an error of one that does not answer.
+    drop(sockets);
     if let Some(watching) = watching {
         watching.abort();
     }
     let _ = stop.send(true);
     while servers.join_next().await.is_some() {}
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = StdTcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address} (is it taken? --listen gives another address)")
+    })?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot use the listening socket")?;
+    TcpListener::from_std(listener).context("cannot use the listening socket")
+}
+
+/// The answers of the plugin that has the buttons.
+async fn buttons_handler(
+    sources: &SourceArguments,
+    shared: Arc<Shared>,
+    permitted: Permitted,
+    socket: &Path,
+) -> anyhow::Result<Handler> {
+    let words: Vec<&str> = permitted
+        .controls
+        .iter()
+        .map(|control| control.as_str())
+        .collect();
+    let namespaces: Vec<&str> = permitted.namespaces.iter().map(String::as_str).collect();
+    tracing::info!(
+        "offering {} in the namespaces {} on unix:{}; whoever sees Scope's page can press them",
+        words.join(", "),
+        namespaces.join(", "),
+        socket.display()
+    );
+    let controller = cluster::controller(sources).await?;
+    Ok(controls::handler(shared, controller, permitted))
+}
+
+/// Buttons change things in the cluster, so they need one, and all of it.
+fn controls_are_possible(sources: &SourceArguments) -> anyhow::Result<()> {
+    let cluster = &sources.cluster;
+    if !cluster.role.is_some_and(Role::sees_cluster) {
+        bail!("--enable-controls is for --role cluster or --role all: a node knows its own claims alone");
+    }
+    if cluster.no_cluster || cluster.is_tenant() || !cluster.from_dump.is_empty() {
+        bail!("--enable-controls needs the whole cluster: not --no-cluster, --namespace or --from-dump");
+    }
     Ok(())
 }
 

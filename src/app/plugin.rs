@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) fn handler(shared: Arc<Shared>) -> Handler {
     Arc::new(move |request| {
         let started = Instant::now();
-        if shared.backends.is_empty() {
+        if !shared.backends.are_in_scope() {
             let backends = BackendReadings::default();
             return Box::pin(ready(counted(&shared, &request, backends, started)));
         }
@@ -60,6 +60,6 @@ fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answ
         return Answer::error(StatusCode::BAD_REQUEST, line);
     }
     let answers = shared.observe(Instant::now() + PATIENCE);
-    let backends = joined(backends, answers.map().map(|map| &**map));
+    let backends = joined(backends, answers.cluster_map().map(|map| &**map));
     Answer::ok("application/json", answers.report(&backends))
 }

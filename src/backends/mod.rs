@@ -4,6 +4,7 @@
 //! slow or dead costs its own figures and nothing else. Nothing is asked by a clock.
 
 pub mod powerflex;
+pub mod resources;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -34,6 +35,16 @@ pub trait Backend: Debug + Send + Sync {
     /// Which one of its kind.
     fn instance(&self) -> &str;
 
+    /// True where Scope, which asks every second, shows what it tells.
+    fn is_shown_in_scope(&self) -> bool {
+        false
+    }
+
     /// Reads it, or gives what was read just before.
     fn read(&self, question: Question) -> Reading;
+
+    /// What was worth a remark when it was last read, and is no reason why it should have failed: for people.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

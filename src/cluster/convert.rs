@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 
 use super::object::Watched;
-use super::quantity;
+use super::quantity::{self, QuantityError};
 use super::wire::{self, Meta, Quantity, Storage};
 use crate::model::inventory::ResourceKind;
 use crate::model::volume::VolumeMode;
 use crate::model::workload::{
-    AccessMode, AttachError, BindingMode, Claim, ClaimPhase, ClaimReference, Condition, CsiDriver,
-    DataSource, DeclaredVolume, NamespacedName, Node, NodeRequirement, Owner, PersistentVolume, Pod,
+    AccessMode, AttachError, BindingMode, Claim, ClaimPhase, ClaimReference, Condition, Container, CsiDriver,
+    DataSource, DeclaredVolume, Limits, NamespacedName, Node, NodeRequirement, Owner, PersistentVolume, Pod,
     PodPhase, PodVolumeSource, ReclaimPolicy, StorageClass, StorageSource, VolumeAttachment, VolumePhase,
 };
 
@@ -33,7 +33,10 @@ impl Watched for Pod {
     fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
         let annotations = meta.annotations.unwrap_or_default();
         let spec = wire.spec.unwrap_or_default();
+        let status = wire.status.unwrap_or_default();
         let name = namespaced(meta.namespace, meta.name);
+        let containers = containers(spec.containers, spec.init_containers, complain);
+        let limits = limits(spec.resources, "resources", complain);
         let volumes = spec
             .volumes
             .into_iter()
@@ -43,7 +46,8 @@ impl Watched for Pod {
         Self {
             uid: key.clone(),
             node: spec.node_name.filter(|node| !node.is_empty()),
-            phase: word(wire.status.and_then(|status| status.phase), PodPhase::from_word),
+            ip: status.pod_ip.filter(|ip| !ip.is_empty()).map(Into::into),
+            phase: word(status.phase, PodPhase::from_word),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
             deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
             owner: meta
@@ -60,8 +64,56 @@ impl Watched for Pod {
             // Only mirror pods bear the hash in the API; elsewhere somebody copied an annotation.
             static_hash: annotations.config_mirror.and(annotations.config_hash),
             name,
+            containers,
+            limits,
             volumes,
         }
+    }
+}
+
+/// The containers that run as long as the pod does.
+fn containers(
+    own: Option<Vec<wire::Container>>,
+    before: Option<Vec<wire::Container>>,
+    complain: &mut Vec<String>,
+) -> Box<[Container]> {
+    let sidecars = before
+        .into_iter()
+        .flatten()
+        .filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    sidecars
+        .chain(own.into_iter().flatten())
+        .filter_map(|container| {
+            let name = container.name?;
+            let limits = limits(container.resources, &format!("container {name}"), complain);
+            Some(Container {
+                name: name.into(),
+                limits,
+            })
+        })
+        .collect()
+}
+
+/// A limit of 0 is none: so Kubernetes has it.
+fn limits(resources: Option<wire::ContainerResources>, place: &str, complain: &mut Vec<String>) -> Limits {
+    let limits = resources
+        .and_then(|resources| resources.limits)
+        .unwrap_or_default();
+    Limits {
+        cpu: amount(
+            limits.cpu,
+            quantity::nanocores,
+            || format!("{place}: limit of cpu"),
+            complain,
+        )
+        .filter(|limit| *limit > 0),
+        memory: amount(
+            limits.memory,
+            quantity::bytes,
+            || format!("{place}: limit of memory"),
+            complain,
+        )
+        .filter(|limit| *limit > 0),
     }
 }
 
@@ -460,17 +512,28 @@ fn holds(status: Option<&str>) -> Option<bool> {
 }
 
 pub(super) fn size(quantity: Option<Quantity>, field: &str, complain: &mut Vec<String>) -> Option<u64> {
+    amount(quantity, quantity::bytes, || field.to_owned(), complain)
+}
+
+/// A quantity in the unit that `read` gives; one that is none is said to `complain`, with the field that it stands in.
+pub fn amount(
+    quantity: Option<Quantity>,
+    read: impl Fn(&str) -> Result<u64, QuantityError>,
+    field: impl FnOnce() -> String,
+    complain: &mut Vec<String>,
+) -> Option<u64> {
     let Quantity(text) = quantity?;
-    match quantity::bytes(&text) {
-        Ok(bytes) => Some(bytes),
+    match read(&text) {
+        Ok(amount) => Some(amount),
         Err(error) => {
-            complain.push(format!("{field} `{}`: {error}", shortened(&text)));
+            complain.push(format!("{} `{}`: {error}", field(), shortened(&text)));
             None
         }
     }
 }
 
-pub(super) fn time(text: Option<&str>, field: &str, complain: &mut Vec<String>) -> Option<i64> {
+/// Seconds since 1970 of an RFC 3339 text; one that is no time is said to `complain`, with the field that it stands in.
+pub fn time(text: Option<&str>, field: &str, complain: &mut Vec<String>) -> Option<i64> {
     let text = text?;
     let time = text.parse::<Timestamp>().ok();
     if time.is_none() {

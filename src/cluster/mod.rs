@@ -5,13 +5,13 @@
 //! follows everything. While the API is away the last that was known stays, and the inventory says since when.
 
 pub mod connect;
-mod convert;
+pub mod convert;
 pub mod dump;
 pub mod index;
 mod live;
 mod lookup;
 pub mod object;
-mod problem;
+pub(crate) mod problem;
 pub mod quantity;
 pub mod secret;
 mod snapshot;

@@ -107,7 +107,8 @@ fn name(kind: ResourceKind) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+/// The text in one line, and no more of it than somebody reads.
+pub(crate) fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST_MESSAGE) {
         Some((end, _)) => format!("{}…", &line[..end]),

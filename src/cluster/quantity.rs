@@ -5,25 +5,36 @@ use thiserror::Error;
 /// Digits that are read exactly; more are refused. With the largest suffix that still fits into 128 bits.
 const MOST_DIGITS: usize = 20;
 
-/// Why a text is no amount of bytes.
+/// Why a text is no amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum QuantityError {
     /// It does not look like one.
-    #[error("not a quantity (10Gi, 1.5T, 1e9)")]
+    #[error("not a quantity (10Gi, 1.5T, 1e9, 250m)")]
     Malformed,
     /// Less than nothing.
-    #[error("a size below zero")]
+    #[error("an amount below zero")]
     Negative,
-    /// Beyond 2⁶⁴ bytes, or of more digits than anybody needs.
-    #[error("a size beyond all bounds")]
+    /// Beyond 2⁶⁴ of the unit that it is read in, or of more digits than anybody needs.
+    #[error("an amount beyond all bounds")]
     OutOfRange,
 }
 
 /// The bytes that a quantity stands for. A part of a byte counts as one, as Kubernetes has it.
+pub fn bytes(text: &str) -> Result<u64, QuantityError> {
+    scaled(text, 0)
+}
+
+/// The billionths of a core that a quantity stands for: `250m` is 250,000,000. Kubernetes has no finer ones; a part of one counts
+/// as one.
+pub fn nanocores(text: &str) -> Result<u64, QuantityError> {
+    scaled(text, 9)
+}
+
+/// The quantity times 10 to the power of `power`, rounded up.
 ///
 /// Source: the API's `resource.Quantity`: a decimal number, then nothing, one of `n u m k M G T P E`, one of
 /// `Ki Mi Gi Ti Pi Ei`, or an exponent of ten (`e9`, `E-3`).
-pub fn bytes(text: &str) -> Result<u64, QuantityError> {
+fn scaled(text: &str, power: i32) -> Result<u64, QuantityError> {
     let (negative, text) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -61,7 +72,7 @@ pub fn bytes(text: &str) -> Result<u64, QuantityError> {
         .map_err(|_| QuantityError::Malformed)?
         .checked_mul(1 << twos)
         .ok_or(QuantityError::OutOfRange)?;
-    let tens = tens.saturating_sub(fraction_digits);
+    let tens = tens.saturating_sub(fraction_digits).saturating_add(power);
     let value = match 10_u128.checked_pow(tens.unsigned_abs()) {
         Some(power) if tens >= 0 => value.checked_mul(power).ok_or(QuantityError::OutOfRange)?,
         Some(power) => value.div_ceil(power),
@@ -140,6 +151,30 @@ mod tests {
     }
 
     #[test]
+    fn cores_are_exact_to_the_billionth() {
+        for (text, expected) in [
+            ("0", 0),
+            ("7m", 7_000_000),
+            ("2", 2_000_000_000),
+            ("1.5", 1_500_000_000),
+            ("123456789n", 123_456_789),
+            ("250u", 250_000),
+            ("1k", 1_000_000_000_000),
+            ("1e3", 1_000_000_000_000),
+            ("2500e-3", 2_500_000_000),
+            ("1Ki", 1_024_000_000_000),
+            ("+0.1", 100_000_000),
+            ("0.0000000001", 1),
+            ("18446744073.709551615", u64::MAX),
+        ] {
+            assert_eq!(nanocores(text), Ok(expected), "{text}");
+        }
+        assert_eq!(nanocores("18446744074"), Err(QuantityError::OutOfRange));
+        assert_eq!(nanocores("-1m"), Err(QuantityError::Negative));
+        assert_eq!(nanocores("7m5s"), Err(QuantityError::Malformed));
+    }
+
+    #[test]
     fn what_is_no_size_is_refused() {
         for text in [
             "",
@@ -174,10 +209,55 @@ mod tests {
         }
     }
 
+    /// Every suffix with what one of it is, as a fraction of whole numbers.
+    const SUFFIXES: [(&str, u128, u128); 20] = [
+        ("n", 1, 1_000_000_000),
+        ("u", 1, 1_000_000),
+        ("m", 1, 1_000),
+        ("", 1, 1),
+        ("k", 1_000, 1),
+        ("M", 1_000_000, 1),
+        ("G", 1_000_000_000, 1),
+        ("T", 1_000_000_000_000, 1),
+        ("P", 1_000_000_000_000_000, 1),
+        ("E", 1_000_000_000_000_000_000, 1),
+        ("Ki", 1 << 10, 1),
+        ("Mi", 1 << 20, 1),
+        ("Gi", 1 << 30, 1),
+        ("Ti", 1 << 40, 1),
+        ("Pi", 1 << 50, 1),
+        ("Ei", 1 << 60, 1),
+        ("e-3", 1, 1_000),
+        ("E-9", 1, 1_000_000_000),
+        ("e6", 1_000_000, 1),
+        ("E+3", 1_000, 1),
+    ];
+
     proptest! {
         #[test]
         fn any_text_gets_an_answer(text in ".*") {
-            let _ = bytes(&text);
+            let _ = (bytes(&text), nanocores(&text));
+        }
+
+        #[test]
+        fn every_form_is_exact(
+            whole in 0_u64..1 << 34, fraction in 0_u32..1_000_000, digits in 0_u32..=6, sign in 0_usize..2, suffix in 0..SUFFIXES.len(),
+        ) {
+            let (suffix, numerator, denominator) = SUFFIXES[suffix];
+            let one = 10_u64.pow(digits);
+            let fraction = u64::from(fraction) % one;
+            let number = match digits {
+                0 => format!("{whole}"),
+                _ => format!("{whole}.{fraction:0width$}", width = digits as usize),
+            };
+            let text = format!("{}{number}{suffix}", ["", "+"][sign]);
+            let (above, below) = (u128::from(whole * one + fraction) * numerator, denominator * u128::from(one));
+            let expected = |unit: u128| {
+                let units = above.checked_mul(unit).map(|above| above.div_ceil(below));
+                units.and_then(|units| u64::try_from(units).ok()).ok_or(QuantityError::OutOfRange)
+            };
+            prop_assert_eq!(bytes(&text), expected(1), "{}", &text);
+            prop_assert_eq!(nanocores(&text), expected(1_000_000_000), "{}", &text);
         }
 
         #[test]

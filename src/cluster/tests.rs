@@ -10,8 +10,9 @@ use super::index::Index;
 use super::object::{Object, Watched};
 use crate::model::volume::VolumeMode;
 use crate::model::workload::{
-    AccessMode, BindingMode, Claim, ClaimPhase, CsiDriver, NamespacedName, Node, PersistentVolume, Pod,
-    PodPhase, PodVolumeSource, ReclaimPolicy, StorageClass, StorageSource, VolumeAttachment, VolumePhase,
+    AccessMode, BindingMode, Claim, ClaimPhase, CsiDriver, Limits, NamespacedName, Node, PersistentVolume,
+    Pod, PodPhase, PodVolumeSource, ReclaimPolicy, StorageClass, StorageSource, VolumeAttachment,
+    VolumePhase,
 };
 
 fn read<T: Watched>(object: &Value) -> Object<T> {
@@ -30,6 +31,60 @@ fn pod(uid: &str, volumes: &Value) -> Value {
         "spec": {"nodeName": "worker-1", "volumes": volumes},
         "status": {"phase": "Running"},
     })
+}
+
+#[test]
+fn a_pod_may_use_what_its_containers_may() {
+    let read = |spec: Value| {
+        value::<Pod>(&json!({
+            "metadata": {"name": "web-0", "namespace": "shop", "uid": "u1"},
+            "spec": spec,
+            "status": {"phase": "Running", "podIP": "10.1.2.3"},
+        }))
+    };
+    let limited = |name: &str, cpu: &str, memory: &str| json!({"name": name, "image": "i", "resources": {"limits": {"cpu": cpu, "memory": memory}}});
+    let sidecar = {
+        let mut sidecar = limited("proxy", "100m", "64Mi");
+        sidecar["restartPolicy"] = "Always".into();
+        sidecar
+    };
+    let pod = read(json!({
+        "initContainers": [limited("prepare", "4", "4Gi"), sidecar],
+        "containers": [limited("web", "1500m", "1Gi")],
+    }));
+    assert_eq!(pod.ip.as_deref(), Some("10.1.2.3"));
+    let names: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
+    assert_eq!(names, ["proxy", "web"]);
+    let limits = |cpu, memory| Limits { cpu, memory };
+    assert_eq!(
+        pod.containers[1].limits,
+        limits(Some(1_500_000_000), Some(1 << 30))
+    );
+    assert_eq!(
+        pod.all_limits(),
+        limits(Some(1_600_000_000), Some((1 << 30) + (64 << 20)))
+    );
+    // One that may use as much as there is makes the pod such a one; so does a limit of 0.
+    let pod = read(json!({"containers": [limited("web", "0", "1Gi"), {"name": "free", "image": "i"}]}));
+    assert_eq!(pod.containers[0].limits, limits(None, Some(1 << 30)));
+    assert_eq!(pod.all_limits(), Limits::default());
+    // What the pod says itself holds.
+    let pod = read(json!({"containers": [{"name": "web"}], "resources": {"limits": {"memory": "2Gi"}}}));
+    assert_eq!(pod.all_limits(), limits(None, Some(2 << 30)));
+    assert_eq!(read(json!({"containers": null})).all_limits(), Limits::default());
+}
+
+#[test]
+fn a_limit_that_is_none_is_named_and_costs_nothing_else() {
+    let pod = read::<Pod>(&json!({
+        "metadata": {"name": "web-0", "namespace": "shop", "uid": "u1"},
+        "spec": {"containers": [{"name": "web", "resources": {"limits": {"cpu": "lots", "memory": "1Gi"}}}]},
+    }));
+    assert_eq!(
+        pod.faults[0].to_string(),
+        "pods shop/web-0: container web: limit of cpu `lots`: not a quantity (10Gi, 1.5T, 1e9, 250m)"
+    );
+    assert_eq!(pod.value.unwrap().containers[0].limits.memory, Some(1 << 30));
 }
 
 #[test]
@@ -318,7 +373,7 @@ fn a_wrong_amount_costs_itself_alone() {
     assert_eq!(
         said,
         [
-            "persistentvolumeclaims shop/data: spec.resources.requests.storage `ten`: not a quantity (10Gi, 1.5T, 1e9)",
+            "persistentvolumeclaims shop/data: spec.resources.requests.storage `ten`: not a quantity (10Gi, 1.5T, 1e9, 250m)",
             "persistentvolumeclaims shop/data: creationTimestamp `yesterday`: not a time (RFC 3339)",
         ]
     );

@@ -345,7 +345,7 @@ pub struct Pod {
     /// What was asked for.
     pub spec: Option<PodSpec>,
     /// What is.
-    pub status: Option<PhaseStatus>,
+    pub status: Option<PodStatus>,
 }
 
 /// A pod's `spec`.
@@ -354,6 +354,12 @@ pub struct Pod {
 pub struct PodSpec {
     /// The node.
     pub node_name: Option<String>,
+    /// The containers.
+    pub containers: Option<Vec<Container>>,
+    /// Containers that come before them: they end, but for sidecars.
+    pub init_containers: Option<Vec<Container>>,
+    /// What all containers together may use.
+    pub resources: Option<ContainerResources>,
     /// The volumes.
     pub volumes: Option<Vec<PodVolume>>,
 }
@@ -405,11 +411,42 @@ pub struct EmptyDir {
     pub size_limit: Option<Quantity>,
 }
 
-/// A status of which the phase is in use.
+/// A pod's `status`.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct PhaseStatus {
+pub struct PodStatus {
     /// The phase.
     pub phase: Option<String>,
+    /// The address.
+    #[serde(rename = "podIP")]
+    pub pod_ip: Option<String>,
+}
+
+/// A container of a pod's `spec`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Container {
+    /// The name.
+    pub name: Option<String>,
+    /// What it asks for and may use.
+    pub resources: Option<ContainerResources>,
+    /// `Always` makes a sidecar of a container that comes before the others.
+    pub restart_policy: Option<String>,
+}
+
+/// `resources` of a container, and of a pod.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ContainerResources {
+    /// What it may use.
+    pub limits: Option<ContainerLimits>,
+}
+
+/// The limits in use.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ContainerLimits {
+    /// Cores.
+    pub cpu: Option<Quantity>,
+    /// Bytes.
+    pub memory: Option<Quantity>,
 }
 
 /// A PersistentVolumeClaim.

@@ -4,10 +4,12 @@
 
 mod attention;
 pub mod cluster;
+pub mod controls;
 mod disks;
 pub mod mount_table;
 pub mod powerflex;
 mod promises;
+pub mod resources;
 mod snapshots;
 pub mod volume_io;
 pub mod volumes;

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::powerflex;
+use super::resources::ResourceFigures;
 
 /// The name of the backend that reads PowerFlex systems, in labels and paths.
 pub const POWERFLEX: &str = "powerflex";
+
+/// The name of the backend that reads CPU and memory from `metrics.k8s.io`, and what a tenant may see of its namespaces.
+pub const RESOURCES: &str = "resources";
 
 /// One attempt to read one instance of a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,20 @@ impl BackendOutcome {
 pub enum Figures {
     /// A PowerFlex system.
     PowerFlex(Arc<powerflex::System>),
+    /// CPU and memory. It may be a part of them, with the reason why the rest is missing.
+    Resources(Arc<ResourceFigures>),
+    /// There is nothing there to be asked, which is how it should be: no sample tells of it.
+    Absent,
+}
+
+impl Figures {
+    /// Why these figures are not all; `None` where they are.
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Resources(figures) => figures.problem.as_deref(),
+            Self::PowerFlex(_) | Self::Absent => None,
+        }
+    }
 }
 
 /// What the backends said for one page or report.
@@ -51,8 +69,9 @@ pub struct BackendReadings {
 impl BackendReadings {
     /// The PowerFlex systems that gave a reading.
     pub fn powerflex(&self) -> impl Iterator<Item = &Arc<powerflex::System>> {
-        self.figures.iter().map(|figures| match figures {
-            Figures::PowerFlex(system) => system,
+        self.figures.iter().filter_map(|figures| match figures {
+            Figures::PowerFlex(system) => Some(system),
+            Figures::Resources(_) | Figures::Absent => None,
         })
     }
 }

@@ -357,6 +357,24 @@ pub struct Owner {
     pub name: String,
 }
 
+/// How much of a thing a container may use. `None`: as much as there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Billionths of a core.
+    pub cpu: Option<u64>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+}
+
+/// A container that runs as long as its pod does: one of the pod's own, or a sidecar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name in the pod.
+    pub name: Box<str>,
+    /// How much it may use, as the pod's specification says.
+    pub limits: Limits,
+}
+
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
@@ -366,6 +384,8 @@ pub struct Pod {
     pub name: NamespacedName,
     /// The node that it was given; `None` before that.
     pub node: Option<String>,
+    /// Its address; `None` before it has one.
+    pub ip: Option<Box<str>>,
     /// Where it is in its life.
     pub phase: Option<PodPhase>,
     /// When it was made.
@@ -376,6 +396,10 @@ pub struct Pod {
     pub owner: Option<Owner>,
     /// For a static pod, the hash that the kubelet calls it by.
     pub static_hash: Option<String>,
+    /// Its containers, in its own order. Those that only prepare it are not among them.
+    pub containers: Box<[Container]>,
+    /// How much all its containers together may use, where the pod itself says so.
+    pub limits: Limits,
     /// Its volumes, in its own order.
     pub volumes: Vec<DeclaredVolume>,
 }
@@ -389,6 +413,19 @@ impl Pod {
     /// True once all its containers have ended for good: it holds no volume any more.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Some(PodPhase::Succeeded | PodPhase::Failed))
+    }
+
+    /// How much all its containers together may use: what the pod itself says, else the sum of what they say, if they all do.
+    pub fn all_limits(&self) -> Limits {
+        let sum = |of: fn(&Limits) -> Option<u64>| {
+            let mut limits = self.containers.iter().map(|container| of(&container.limits));
+            let sum = limits.try_fold(0_u64, |sum, limit| sum.checked_add(limit?))?;
+            (!self.containers.is_empty()).then_some(sum)
+        };
+        Limits {
+            cpu: self.limits.cpu.or_else(|| sum(|limits| limits.cpu)),
+            memory: self.limits.memory.or_else(|| sum(|limits| limits.memory)),
+        }
     }
 
     /// The name of its folder on the node.

@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use hyper::service::service_fn;
@@ -27,6 +28,8 @@ use tokio::sync::{Semaphore, watch};
 /// How long a client may take to send a request, and may stay silent between two. Scope asks every second,
 /// Prometheus every minute at the least in practice; both open a new connection where the old one was closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// At most so many connections to one socket; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 128;
 /// How long answers under way may take at the end.
@@ -45,9 +48,38 @@ pub struct Request {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
+    body: Option<Incoming>,
+}
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than may be.
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
+    /// It did not come in time.
+    #[error("the body did not come within {} s", BODY_TIMEOUT.as_secs())]
+    Late,
+    /// The client stopped in the middle.
+    #[error("the body ends in the middle")]
+    Broken,
 }
 
 impl Request {
+    /// The body, of at most so many bytes.
+    pub async fn body(self, most_bytes: usize) -> Result<Bytes, BodyError> {
+        let Some(body) = self.body else {
+            return Ok(Bytes::new());
+        };
+        let read = Limited::new(body, most_bytes).collect();
+        match tokio::time::timeout(BODY_TIMEOUT, read).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong(most_bytes)),
+            Ok(Err(_)) => Err(BodyError::Broken),
+            Err(_) => Err(BodyError::Late),
+        }
+    }
+
     /// A header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -296,13 +328,14 @@ async fn answer(
     handler: Handler,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Pieces>, Infallible> {
-    let (parts, _body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let head_only = parts.method == Method::HEAD;
     let request = Request {
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         method: parts.method,
         headers: parts.headers,
+        body: Some(body),
     };
     Ok(handler(request).await.into_response(head_only))
 }
@@ -318,6 +351,7 @@ mod tests {
             path: "/metrics".to_owned(),
             query: "exclude%5b%5D=a%20b&exclude[]=c+d&other=1&exclude[]&exclude[]=%zz%4".to_owned(),
             headers: HeaderMap::new(),
+            body: None,
         };
         assert_eq!(request.all_parameters("exclude[]"), ["a b", "c d", "%zz%4"]);
         assert_eq!(request.parameter("other"), Some("1"));

@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
 
+mod controls;
 mod faults;
 mod life;
 mod node_process;
 mod odd_objects;
+mod resources;
 mod rights;
 mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
+mod tenant;
 
 use std::time::Duration;
 

@@ -1,11 +1,19 @@
 //! The ClusterRoles that are shipped: nothing is missing in them, and nothing is too much.
 
+use std::time::Duration;
+
+use scope_storage_probe::backends::resources::Resources;
 use scope_storage_probe::model::inventory::{ResourceKind, Role, WatchProblem, WatchState};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::support::api_server::{ApiServer, shipped};
+use super::support::metrics_server::MetricsServer;
 use super::support::snapshot_definitions;
 use super::{fill, settings, watch};
+
+/// How long a reading may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Each role's rules, one verb on one resource at a time.
 fn single_rights(role: &Value) -> Vec<(String, String, String)> {
@@ -40,6 +48,7 @@ async fn every_right_that_is_asked_for_is_needed() {
     let server = ApiServer::start(&users.iter().map(String::as_str).collect::<Vec<_>>());
     fill(&server).await;
     snapshot_definitions::install(&server).await;
+    let _metrics = MetricsServer::install(&server).await;
     for ((role, rights, left_out), user) in cases.into_iter().zip(&users) {
         let (group, resource, verb) = rights[left_out].clone();
         let rules: Vec<Value> = rights
@@ -53,6 +62,18 @@ async fn every_right_that_is_asked_for_is_needed() {
         server
             .grant(user, &json!({"metadata": {"name": user}, "rules": rules}))
             .await;
+        if group == "metrics.k8s.io" {
+            let source = Resources::new(server.config(user), Vec::new()).unwrap();
+            let told = source.read(Instant::now() + PATIENCE).await.problem().unwrap();
+            let rule = format!(
+                "(a ClusterRole grants it by the rule {{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [\"{verb}\"]}})"
+            );
+            assert!(
+                told.starts_with(&format!("{resource}.{group}: ")) && told.ends_with(&rule),
+                "{told}"
+            );
+            continue;
+        }
         let watched = watch(server.config(user), &settings(role));
         let kind = ResourceKind::ALL
             .into_iter()

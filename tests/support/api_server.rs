@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use kube::client::Body;
 use kube::{Client, Config};
+use rustix::process::{Pid, Signal};
 use scope_storage_probe::model::inventory::Role;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -146,6 +147,23 @@ impl ApiServer {
         end(&mut self.server);
     }
 
+    /// Does something while the API server and its etcd stand still: they take no time of the machine, and their
+    /// connections stay.
+    pub fn while_still<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _going_on = GoingOn(self.processes().collect());
+        for process in self.processes() {
+            rustix::process::kill_process(process, Signal::STOP).unwrap();
+        }
+        act()
+    }
+
+    fn processes(&self) -> impl Iterator<Item = Pid> {
+        [&self.server, &self.etcd]
+            .into_iter()
+            .flatten()
+            .map(Pid::from_child)
+    }
+
     fn spawn(&self, program: &str, arguments: &[String]) -> Child {
         let log = fs::OpenOptions::new()
             .create(true)
@@ -196,6 +214,39 @@ impl ApiServer {
         });
         fs::write(&path, config.to_string()).unwrap();
         path
+    }
+
+    /// A certificate for a server of this name, signed by the same authority, with its key and the authority's certificate: files in
+    /// PEM.
+    pub fn certificate_for(&self, name: &str) -> [PathBuf; 3] {
+        let file = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
+        let signed = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ])
+            .args(["-nodes", "-days", "30", "-subj", "/CN=server"])
+            .args(["-CA", "authority.crt", "-CAkey", "authority.key"])
+            .args(["-addext", &format!("subjectAltName=DNS:{name}")])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-addext", "extendedKeyUsage=serverAuth"])
+            .arg("-keyout")
+            .arg(file("key"))
+            .arg("-out")
+            .arg(file("crt"))
+            .current_dir(self.folder.path())
+            .output()
+            .expect("openssl is needed");
+        assert!(
+            signed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&signed.stderr)
+        );
+        [file("crt"), file("key"), self.folder.path().join("authority.crt")]
     }
 
     /// One request of the administrator's; its answer must be a success.
@@ -254,11 +305,23 @@ impl ApiServer {
         .await;
     }
 
+    /// Gives a user the rights of a Role in one namespace, which is made as well.
+    pub async fn grant_within(&self, namespace: &str, user: &str, role: &Value) {
+        let name = role["metadata"]["name"].as_str().unwrap();
+        let root = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
+        self.create(&format!("{root}/roles"), role).await;
+        let binding = json!({
+            "metadata": {"name": format!("{user}-{name}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        });
+        self.create(&format!("{root}/rolebindings"), &binding).await;
+    }
+
     /// Gives a user the rights of a ClusterRole, which is made as well.
     pub async fn grant(&self, user: &str, role: &Value) {
         let name = role["metadata"]["name"].as_str().unwrap();
-        let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-        self.create(roles, role).await;
+        self.create(CLUSTER_ROLES, role).await;
         let bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
         let binding = json!({
             "metadata": {"name": format!("{user}-{name}")},
@@ -266,6 +329,32 @@ impl ApiServer {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
         });
         self.create(bindings, &binding).await;
+    }
+
+    /// Gives a user the rights of a ClusterRole, which is made as well, in one namespace.
+    pub async fn grant_in(&self, namespace: &str, user: &str, role: &Value) {
+        let name = role["metadata"]["name"].as_str().unwrap();
+        self.create(CLUSTER_ROLES, role).await;
+        let bindings = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
+        let binding = json!({
+            "metadata": {"name": format!("{user}-{name}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        });
+        self.create(&bindings, &binding).await;
+    }
+}
+
+const CLUSTER_ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+
+/// Processes that go on when it is dropped, also where a test fails.
+struct GoingOn(Vec<Pid>);
+
+impl Drop for GoingOn {
+    fn drop(&mut self) {
+        for process in &self.0 {
+            let _ = rustix::process::kill_process(*process, Signal::CONT);
+        }
     }
 }
 
@@ -293,11 +382,17 @@ fn end(child: &mut Option<Child>) {
 
 /// The ClusterRole that is shipped for this role.
 pub fn shipped(role: Role) -> Value {
-    let path = format!(
-        "{}/manifests/base/cluster-role-{}.yaml",
-        env!("CARGO_MANIFEST_DIR"),
-        role.as_str()
-    );
+    manifest(&format!("base/cluster-role-{}.yaml", role.as_str()))
+}
+
+/// The Role that is shipped for tenants.
+pub fn shipped_for_tenants() -> Value {
+    manifest("overlays/tenant/role.yaml")
+}
+
+/// The one object of a file of the manifests.
+pub fn manifest(file: &str) -> Value {
+    let path = format!("{}/manifests/{file}", env!("CARGO_MANIFEST_DIR"));
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// How long an answer may take where a test says nothing else.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
+/// Room that is made at once for an answer, whatever it says of its length.
+const MOST_RESERVED: usize = 16 << 20;
+
 /// A stream whose reads can be limited.
 pub trait Stream: Read + Write {
     /// Lets a read fail after this time.
@@ -176,6 +179,9 @@ impl<S: Stream> Connection<S> {
     }
 
     fn take(&mut self, length: usize, deadline: Instant) -> io::Result<Vec<u8>> {
+        // A long answer is timed; moving what has come of it again and again would count as well.
+        self.received
+            .reserve(length.saturating_sub(self.received.len()).min(MOST_RESERVED));
         while self.received.len() < length {
             self.receive(deadline)?;
         }
@@ -189,7 +195,7 @@ impl<S: Stream> Connection<S> {
             return Err(ErrorKind::TimedOut.into());
         }
         self.stream.limit_reads(left)?;
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = vec![0; 64 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(length) => {

@@ -22,6 +22,7 @@ pub mod kubelet_folder;
 pub mod kubernetes_tools;
 pub mod large_cluster;
 pub mod loop_device;
+pub mod metrics_server;
 pub mod node_with_pods;
 pub mod powerflex_gateway;
 pub mod prometheus;

@@ -1,6 +1,7 @@
 //! A real Prometheus: Debian's.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -148,4 +149,20 @@ impl Drop for Prometheus {
 pub fn free_address() -> SocketAddr {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     taken.local_addr().unwrap()
+}
+
+/// The exit code of `promtool check metrics`, and all that it says.
+pub fn promtool(page: &[u8]) -> (Option<i32>, String) {
+    require_program("promtool", "prometheus");
+    let mut child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(page).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).unwrap())
 }

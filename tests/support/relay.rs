@@ -1,7 +1,6 @@
 //! A server between the program and a real API server, that makes of its answers what a bad network and an overloaded
 //! server make of them.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,6 +32,8 @@ pub enum Way {
     Slow(Duration),
     /// Of the next event of each watch only half passes, and then the connection breaks.
     Cut,
+    /// Requests pass, and of those that change something the answer is lost.
+    Lost,
     /// The relay answers itself, with this status and this reason.
     Refused(u16, &'static str),
 }
@@ -98,7 +99,7 @@ impl Relay {
         self.state.refused.load(Ordering::Relaxed)
     }
 
-    /// Watches that it cut in the middle of an object.
+    /// Watches that it cut in the middle of an object, and answers that it lost.
     pub fn cut(&self) -> usize {
         self.state.cut.load(Ordering::Relaxed)
     }
@@ -139,7 +140,7 @@ async fn accept(listener: TcpListener, client: Client, state: Arc<State>) {
 
 type Answer = Response<http_body_util::combinators::UnsyncBoxBody<Bytes, io::Error>>;
 
-async fn answer(request: Request<Incoming>, client: Client, state: Arc<State>) -> Result<Answer, Infallible> {
+async fn answer(request: Request<Incoming>, client: Client, state: Arc<State>) -> io::Result<Answer> {
     match state.way() {
         Way::Refused(code, reason) => {
             state.refused.fetch_add(1, Ordering::Relaxed);
@@ -151,20 +152,33 @@ async fn answer(request: Request<Incoming>, client: Client, state: Arc<State>) -
             return Ok(response.body(body).unwrap());
         }
         Way::Slow(pause) => tokio::time::sleep(pause).await,
-        Way::Open | Way::Cut => {}
+        Way::Open | Way::Cut | Way::Lost => {}
     }
+    let changes = request.method() != hyper::Method::GET;
     let watches = request.uri().query().is_some_and(|query| query.contains("watch"));
-    let mut onward = Request::builder().uri(request.uri().path_and_query().unwrap().as_str());
-    for name in ["authorization", "accept"] {
+    let mut onward = Request::builder()
+        .method(request.method())
+        .uri(request.uri().path_and_query().unwrap().as_str());
+    for name in ["authorization", "accept", "content-type"] {
         if let Some(value) = request.headers().get(name) {
             onward = onward.header(name, value);
         }
     }
-    let Ok(response) = client.send(onward.body(Body::empty()).unwrap()).await else {
+    let sent = request
+        .into_body()
+        .collect()
+        .await
+        .map_err(io::Error::other)?
+        .to_bytes();
+    let Ok(response) = client.send(onward.body(Body::from(sent)).unwrap()).await else {
         // As a load balancer does whose server is away.
         let body = Full::default().map_err(|never| match never {}).boxed_unsync();
         return Ok(Response::builder().status(502).body(body).unwrap());
     };
+    if changes && state.way() == Way::Lost {
+        state.cut.fetch_add(1, Ordering::Relaxed);
+        return Err(io::Error::other("the answer is lost"));
+    }
     let (head, body) = response.into_parts();
     let pieces = stream::unfold((body, state, false), move |(mut body, state, over)| async move {
         if over {

@@ -102,6 +102,10 @@ impl Backend for PowerFlex {
         &self.name
     }
 
+    fn is_shown_in_scope(&self) -> bool {
+        true
+    }
+
     fn read(&self, question: Question) -> Reading {
         let mut shared = locked(&self.shared);
         let latest = shared.latest.clone();

@@ -180,7 +180,8 @@ pub(super) fn access_modes(modes: &[AccessMode]) -> String {
     words.join(",")
 }
 
-fn write_claims(page: &mut Page<'_>, map: &ClusterMap) {
+/// Writes what is known of claims.
+pub(super) fn write_claims(page: &mut Page<'_>, map: &ClusterMap) {
     let claims: Vec<(&Claim, Labels)> = map
         .inventory
         .claims

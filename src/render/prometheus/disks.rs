@@ -22,6 +22,11 @@ const DEVICE_PARENT_INFO: Family = Family::new(
     "A block device and one that it is made of. Always 1.",
 );
 const DEVICE_SIZE: Family = Family::new("device_size_bytes", Kind::Gauge, "Capacity of a block device.");
+const RAID_MISSING_MEMBERS: Family = Family::new(
+    "raid_missing_members",
+    Kind::Gauge,
+    "Devices that a software RAID lacks of those that it is meant to have (md/degraded): 0 for a whole one. Absent for levels without redundancy.",
+);
 const PROMISED: Family = Family::new(
     "disk_promised_bytes",
     Kind::Gauge,
@@ -142,12 +147,13 @@ const COUNTERS: [CounterFamily; 16] = [
 
 /// All families that this file knows, for the reference.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    const INFO: [Family; 6] = [
+    const INFO: [Family; 7] = [
         NODE_INFO,
         DISK_INFO,
         DEVICE_INFO,
         DEVICE_PARENT_INFO,
         DEVICE_SIZE,
+        RAID_MISSING_MEMBERS,
         PROMISED,
     ];
     const GAUGES: [Family; 4] = [IO_NOW, IOPS, THROUGHPUT, UTILIZATION];
@@ -172,6 +178,13 @@ pub fn write(page: &mut Page<'_>, state: &State) {
         for (device, labels) in &labels {
             if let Some(size) = device.size {
                 samples.add(labels, size);
+            }
+        }
+    });
+    page.family(&RAID_MISSING_MEMBERS, |samples| {
+        for (device, labels) in &labels {
+            if let Some(missing) = device.missing_members {
+                samples.add(labels, missing);
             }
         }
     });

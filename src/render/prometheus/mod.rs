@@ -7,15 +7,17 @@ pub mod disks;
 pub mod exposition;
 pub mod filesystems;
 pub mod itself;
+pub mod metrics_server_prom;
 pub mod negotiation;
 pub mod powerflex;
+pub mod resources;
 pub mod scaleio;
 pub mod snapshots;
 pub mod volumes;
 
 use self::exposition::{Format, Page};
 use self::itself::SelfFigures;
-use crate::model::backend::BackendReadings;
+use crate::model::backend::{BackendReadings, Figures};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::state::State;
@@ -66,6 +68,19 @@ pub fn write_cluster_page(
     page.finish();
 }
 
+/// The page of who sees some namespaces alone, which its backend tells of.
+pub fn write_tenant_page(
+    backends: &BackendReadings,
+    itself: &SelfFigures,
+    format: Format,
+    take: &mut dyn FnMut(&str),
+) {
+    let mut page = Page::new(format, take);
+    write_backends(&mut page, backends);
+    itself::write(&mut page, &[], itself);
+    page.finish();
+}
+
 /// A page of backends alone.
 pub fn write_backends_page(backends: &BackendReadings, format: Format, take: &mut dyn FnMut(&str)) {
     let mut page = Page::new(format, take);
@@ -76,6 +91,17 @@ pub fn write_backends_page(backends: &BackendReadings, format: Format, take: &mu
 fn write_backends(page: &mut Page<'_>, readings: &BackendReadings) {
     backends::write(page, readings);
     powerflex::write(page, readings);
+    for figures in &readings.figures {
+        if let Figures::Resources(figures) = figures {
+            resources::write(page, &figures.map);
+            if let Some(claims) = &figures.claims {
+                cluster::write_claims(page, claims);
+            }
+            if figures.old_names {
+                metrics_server_prom::write(page, &figures.map);
+            }
+        }
+    }
 }
 
 /// The page of the node role in one.

@@ -21,7 +21,7 @@ use crate::model::workload::{Claim, PersistentVolume};
 const LABEL: &str = "Storage of the cluster";
 const ABOUT: &str = "Claims and volumes: what failed, what waits, what is left over";
 /// Most bytes of nodes, so that with everything else it stays well below the 2 MB that Scope's probe can read in time.
-const MOST_BYTES: usize = 1_800_000;
+pub(super) const MOST_BYTES: usize = 1_800_000;
 
 /// Of them so many are kept for storage pools where there are any.
 const BYTES_OF_POOLS: usize = 500_000;
@@ -185,7 +185,7 @@ pub(super) fn select<'a>(
 ) -> Selected<'a> {
     let mut selected = Selected::default();
     let mut seen = known.clone();
-    let mut length = Length(0);
+    let mut length = 0;
     for told in in_order(map) {
         // Once something had no room, nothing less urgent takes its place.
         if selected.left_out > 0 {
@@ -211,10 +211,8 @@ pub(super) fn select<'a>(
         };
         for (node, nodes) in nodes {
             let Some(node) = node else { continue };
-            // Counting cannot fail.
-            let _ = serde_json::to_writer(&mut length, &node);
-            length.0 += node.id.len() + 4;
-            if selected.left_out > 0 || length.0 > most_bytes {
+            length += bytes_of(&node);
+            if selected.left_out > 0 || length > most_bytes {
                 selected.left_out += 1;
             } else {
                 nodes.push(node);
@@ -222,6 +220,14 @@ pub(super) fn select<'a>(
         }
     }
     selected
+}
+
+/// How long a node is in a report, with its key.
+pub(super) fn bytes_of(node: &Node<'_>) -> usize {
+    let mut length = Length(node.id.len() + 4);
+    // Counting cannot fail.
+    let _ = serde_json::to_writer(&mut length, node);
+    length.0
 }
 
 /// Counts what is written, and keeps none of it.

@@ -214,6 +214,7 @@ pub(super) fn topology<'a>(
         metadata_templates: metadata_templates(),
         metric_templates: metric_templates(),
         table_templates: BTreeMap::new(),
+        controls: BTreeMap::new(),
     }
 }
 

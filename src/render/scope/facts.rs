@@ -58,12 +58,20 @@ pub(super) fn latest<'a>(
 }
 
 /// Scope's own facts on the same nodes have whole numbers: two of one number would change places from look to look.
-const BESIDE_SCOPES: f64 = 0.25;
+pub(super) const BESIDE_SCOPES: f64 = 0.25;
 
 /// The templates of facts, in the order in which the details panel shows them: the first nine at once, the
 /// others when asked for more.
 pub(super) fn templates<'a>(
     facts: impl IntoIterator<Item = &'a Fact>,
+) -> BTreeMap<&'static str, MetadataTemplate> {
+    templates_beside(facts, BESIDE_SCOPES)
+}
+
+/// The same for facts on nodes of which another plugin of ours tells as well: so much beside the whole numbers.
+pub(super) fn templates_beside<'a>(
+    facts: impl IntoIterator<Item = &'a Fact>,
+    beside: f64,
 ) -> BTreeMap<&'static str, MetadataTemplate> {
     facts
         .into_iter()
@@ -74,8 +82,9 @@ pub(super) fn templates<'a>(
                 MetadataTemplate {
                     id,
                     label,
-                    priority: f64::from(priority) + BESIDE_SCOPES,
+                    priority: f64::from(priority) + beside,
                     from: "latest",
+                    data_type: "",
                 },
             )
         })

@@ -52,6 +52,7 @@ pub(super) fn topology<'a>(
         metadata_templates: BTreeMap::new(),
         metric_templates: metric_templates(),
         table_templates: BTreeMap::from([(TABLE, table_template())]),
+        controls: BTreeMap::new(),
     }
 }
 

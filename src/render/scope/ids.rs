@@ -40,6 +40,11 @@ pub fn object(uid: &str, topology: &str) -> Option<String> {
     is_usable(uid).then(|| format!("{uid};<{topology}>"))
 }
 
+/// The node beside a claim that has the claim's buttons: Scope's own buttons on the claim itself would come and go with ours.
+pub fn snapshots_of(claim_uid: &str) -> Option<String> {
+    is_usable(claim_uid).then(|| format!("{claim_uid}-snapshots;<{VOLUME_SNAPSHOT}>"))
+}
+
 /// True for a UID that an id can be made of.
 pub fn is_usable(uid: &str) -> bool {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');

@@ -5,6 +5,7 @@
 //! it does not survive, is told in `plugin-spec/README.md`.
 
 mod cluster;
+pub mod controls;
 mod disks;
 mod facts;
 mod hosts;
@@ -36,6 +37,8 @@ pub const PLUGIN_ID: &str = "storage";
 pub const PLUGIN_LABEL: &str = "Storage";
 /// The id of the plugin that tells of the whole cluster.
 pub const CLUSTER_PLUGIN_ID: &str = "storage-cluster";
+/// The id of the plugin that has the buttons.
+pub const CONTROLS_PLUGIN_ID: &str = "storage-controls";
 /// The version of the protocol.
 pub const API_VERSION: &str = "1";
 
@@ -193,7 +196,7 @@ fn description(shown: usize, all: usize) -> Cow<'static, str> {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn timestamp(at: SystemTime) -> String {
+pub fn timestamp(at: SystemTime) -> String {
     let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{at:.3}")
 }

@@ -226,7 +226,7 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
         (CLAIM_MODE.0, Some(Cow::Borrowed(claim.mode.as_str()))),
         (CLAIM_MADE_FROM.0, source),
         (CLAIM_CREATED.0, moment(claim.created)),
-        (CLAIM_SNAPSHOTS.0, snapshots(map, claim)),
+        (CLAIM_SNAPSHOTS.0, snapshots_in_words(map, &claim.name)),
         (
             CLAIM_NEWEST_SNAPSHOT.0,
             map.newest_snapshot(&claim.name)
@@ -245,10 +245,10 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
 }
 
 /// `3, of them 2 ready`; `None` where the claim has none.
-fn snapshots(map: &ClusterMap, claim: &Claim) -> Option<Cow<'static, str>> {
-    let all = map.snapshots(&claim.name).count();
+pub(super) fn snapshots_in_words(map: &ClusterMap, claim: &NamespacedName) -> Option<Cow<'static, str>> {
+    let all = map.snapshots(claim).count();
     let ready = map
-        .snapshots(&claim.name)
+        .snapshots(claim)
         .filter(|snapshot| snapshot.ready == Some(true))
         .count();
     match (all, all - ready) {

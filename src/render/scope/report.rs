@@ -60,6 +60,9 @@ pub struct Topology<'a> {
     pub metric_templates: BTreeMap<&'static str, MetricTemplate>,
     /// How tables are shown.
     pub table_templates: BTreeMap<&'static str, TableTemplate>,
+    /// Buttons that its nodes may have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<&'static str, ControlTemplate>,
 }
 
 /// One node.
@@ -123,6 +126,9 @@ pub struct MetadataTemplate {
     pub priority: f64,
     /// Always `latest`.
     pub from: &'static str,
+    /// Empty for text; `datetime` is shown as how long ago it is.
+    #[serde(rename = "dataType", skip_serializing_if = "str::is_empty")]
+    pub data_type: &'static str,
 }
 
 /// How one metric is shown.
@@ -165,4 +171,20 @@ pub struct Column {
     /// Empty for text.
     #[serde(rename = "dataType", skip_serializing_if = "str::is_empty")]
     pub data_type: &'static str,
+}
+
+/// A button.
+#[derive(Debug, Clone, Serialize)]
+pub struct ControlTemplate {
+    /// Also its key.
+    pub id: &'static str,
+    /// What people read when they point at it.
+    pub human: &'static str,
+    /// A name of Font Awesome 4, which Scope's page has.
+    pub icon: &'static str,
+    /// Order.
+    pub rank: u8,
+    /// What is asked before anything is done.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub confirmation: &'static str,
 }

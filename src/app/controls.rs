@@ -1,0 +1,303 @@
+//! Requests on the socket of the plugin that has the buttons:
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /report` | nodes with buttons |
+//! | `POST /control` | what came of a button, or that it is under way |
+//!
+//! The map's plugin has another socket, so that whatever happens here, its reports are on time.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+
+use super::{Shared, locked};
+use crate::control::Controller;
+use crate::link::controls as decide;
+use crate::model::cluster_map::ClusterMap;
+use crate::model::control::{Control, Offer, Permitted, Progress};
+use crate::render::scope::controls::{self, Controls};
+use crate::render::scope::{API_VERSION, timestamp};
+use crate::serve::{Answer, BodyError, Handler, Request};
+
+/// Scope's requests are a few hundred bytes.
+const LONGEST_BODY: usize = 64 << 10;
+/// How long an action is waited for. Scope gives up after 500 ms, and holds up all plugins while it waits.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Who waits at the same time; others are told at once that it is under way.
+const MOST_WAITING: usize = 8;
+/// The most of what Scope says of itself, in characters.
+const LONGEST_ID: usize = 64;
+
+/// What the answers share.
+struct Buttons {
+    shared: Arc<Shared>,
+    controller: Controller,
+    permitted: Permitted,
+    latest: Mutex<Latest>,
+    waiting: Semaphore,
+}
+
+/// What was made last, to be given again while nothing has changed.
+#[derive(Default)]
+struct Latest {
+    offers: Option<(u64, Arc<Vec<Offer>>)>,
+    report: Option<((u64, u64, String), Bytes)>,
+}
+
+/// Answers with these buttons.
+pub(super) fn handler(shared: Arc<Shared>, controller: Controller, permitted: Permitted) -> Handler {
+    let buttons = Arc::new(Buttons {
+        shared,
+        controller,
+        permitted,
+        latest: Mutex::default(),
+        waiting: Semaphore::new(MOST_WAITING),
+    });
+    Arc::new(move |request| {
+        let buttons = Arc::clone(&buttons);
+        Box::pin(async move { buttons.answer(request).await })
+    })
+}
+
+/// What Scope's probe posts.
+#[derive(Debug, Deserialize)]
+struct Pressed {
+    #[serde(rename = "AppID", default)]
+    app: Option<String>,
+    #[serde(rename = "NodeID")]
+    node: String,
+    #[serde(rename = "Control")]
+    control: String,
+}
+
+/// What it is answered.
+#[derive(Debug, Default, Serialize)]
+struct Said<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(rename = "removedNode", skip_serializing_if = "Option::is_none")]
+    removed_node: Option<&'a str>,
+    #[serde(rename = "shortcutReport", skip_serializing_if = "Option::is_none")]
+    shortcut_report: Option<Box<RawValue>>,
+}
+
+impl Said<'_> {
+    /// The page shows it as it stands.
+    fn refusal(error: String) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::default()
+        }
+    }
+
+    fn answer(&self) -> Answer {
+        // Writing to memory cannot fail, and there is no key but text.
+        Answer::ok("application/json", serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+impl Buttons {
+    async fn answer(&self, request: Request) -> Answer {
+        match (request.path.as_str(), &request.method) {
+            ("/report", &Method::GET | &Method::HEAD) => self.report(&request),
+            ("/report", _) => Answer::method_not_allowed("GET, HEAD"),
+            ("/control", &Method::POST) => self.control(request).await,
+            ("/control", _) => Answer::method_not_allowed("POST"),
+            (path, _) => Answer::error(
+                StatusCode::NOT_FOUND,
+                format!("no {path} here; there are /report and /control"),
+            ),
+        }
+    }
+
+    fn report(&self, request: &Request) -> Answer {
+        if let Some(refused) = wrong_version(request) {
+            return refused;
+        }
+        let probe_id = probe_id(request);
+        let map = self.map();
+        let (done, actions) = self.controller.actions();
+        let made_of = (map.inventory.version, done, probe_id);
+        let offers = self.offers(&map);
+        let mut latest = locked(&self.latest);
+        if let Some((known, bytes)) = &latest.report
+            && *known == made_of
+        {
+            return Answer::ok("application/json", bytes.clone());
+        }
+        let taken_at = timestamp(SystemTime::now());
+        let bytes = Bytes::from(controls::controls_report(Controls {
+            map: &map,
+            offers: &offers,
+            actions: &actions,
+            probe_id: &made_of.2,
+            taken_at: &taken_at,
+        }));
+        latest.report = Some((made_of, bytes.clone()));
+        Answer::ok("application/json", bytes)
+    }
+
+    fn map(&self) -> Arc<ClusterMap> {
+        let answers = self.shared.observe(Instant::now());
+        answers.cluster_map().cloned().unwrap_or_default()
+    }
+
+    fn offers(&self, map: &ClusterMap) -> Arc<Vec<Offer>> {
+        let mut latest = locked(&self.latest);
+        if let Some((version, offers)) = &latest.offers
+            && *version == map.inventory.version
+        {
+            return Arc::clone(offers);
+        }
+        let offers = Arc::new(decide::offers(map, &self.permitted));
+        latest.offers = Some((map.inventory.version, Arc::clone(&offers)));
+        offers
+    }
+
+    async fn control(&self, request: Request) -> Answer {
+        if let Some(refused) = wrong_version(&request) {
+            return refused;
+        }
+        let probe_id = probe_id(&request);
+        let body = match request.body(LONGEST_BODY).await {
+            Ok(body) => body,
+            Err(error) => {
+                let status = match error {
+                    BodyError::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                    BodyError::Late => StatusCode::REQUEST_TIMEOUT,
+                    BodyError::Broken => StatusCode::BAD_REQUEST,
+                };
+                return Answer::error(status, error.to_string());
+            }
+        };
+        let pressed: Pressed = match serde_json::from_slice(&body) {
+            Ok(pressed) => pressed,
+            Err(error) => {
+                let line = format!("the body is not what Scope posts to /control: {error}");
+                return Answer::error(StatusCode::BAD_REQUEST, line);
+            }
+        };
+        let map = self.map();
+        let offers = self.offers(&map);
+        let (offer, control) = match offered(&offers, &pressed) {
+            Ok(offered) => offered,
+            Err(refusal) => {
+                tracing::warn!("{:?} on {:?}: refused: {refusal}", pressed.control, pressed.node);
+                return Said::refusal(refusal).answer();
+            }
+        };
+        let asked_by = asked_by(pressed.app.as_deref(), &probe_id);
+        let begun = decide::plan(&map, control, &offer.target)
+            .and_then(|plan| self.controller.press(control, offer, plan, &asked_by));
+        let mut progress = match begun {
+            Ok(progress) => progress,
+            Err(refusal) => {
+                tracing::warn!(
+                    "{} {}: refused: {refusal} ({asked_by})",
+                    control.as_str(),
+                    offer.target.name()
+                );
+                return Said::refusal(refusal).answer();
+            }
+        };
+        let ended = |progress: &Progress| *progress != Progress::Running;
+        let progress = match self.waiting.try_acquire() {
+            Ok(_place) => match tokio::time::timeout(PATIENCE, progress.wait_for(ended)).await {
+                Ok(Ok(ended)) => ended.clone(),
+                _ => Progress::Running,
+            },
+            Err(_) => progress.borrow().clone(),
+        };
+        self.said(&map, offer, &pressed.node, &probe_id, &progress)
+    }
+
+    fn said(
+        &self,
+        map: &ClusterMap,
+        offer: &Offer,
+        node: &str,
+        probe_id: &str,
+        progress: &Progress,
+    ) -> Answer {
+        let outcome = match progress {
+            Progress::Failed(refusal) => return Said::refusal(refusal.clone()).answer(),
+            Progress::Running => None,
+            Progress::Done(outcome) => Some(outcome),
+        };
+        let removed = outcome.is_some_and(|outcome| outcome.removed);
+        let (_, actions) = self.controller.actions();
+        let taken_at = timestamp(SystemTime::now());
+        let shortcut = (!removed).then(|| {
+            controls::shortcut_report(
+                Controls {
+                    map,
+                    offers: std::slice::from_ref(offer),
+                    actions: &actions,
+                    probe_id,
+                    taken_at: &taken_at,
+                },
+                offer,
+            )
+        });
+        Said {
+            value: outcome.map(|outcome| outcome.text.clone()),
+            removed_node: removed.then_some(node),
+            shortcut_report: shortcut
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .and_then(|text| RawValue::from_string(text).ok()),
+            ..Said::default()
+        }
+        .answer()
+    }
+}
+
+/// The offer that a button belongs to. Nothing is done that was not offered.
+fn offered<'a>(offers: &'a [Offer], pressed: &Pressed) -> Result<(&'a Offer, Control), String> {
+    let control = controls::control(&pressed.control)
+        .ok_or_else(|| format!("there is no control {:?}", pressed.control))?;
+    let offer = offers
+        .iter()
+        .find(|offer| controls::node_id(offer).is_some_and(|id| id == pressed.node))
+        .ok_or_else(|| format!("the node {:?} has no buttons of ours (any more)", pressed.node))?;
+    if !offer.controls.contains(&control) {
+        return Err(format!(
+            "{} is not offered for the {} {}",
+            control.as_str(),
+            offer.target.kind(),
+            offer.target.name()
+        ));
+    }
+    Ok((offer, control))
+}
+
+/// What is known of who asked: Scope's page has no login.
+fn asked_by(app: Option<&str>, probe_id: &str) -> String {
+    let app = plain(app.unwrap_or_default());
+    format!("asked for in Weave Scope, app {app:?}, probe {probe_id:?}; by whom Scope does not say")
+}
+
+fn probe_id(request: &Request) -> String {
+    plain(request.parameter("probe_id").unwrap_or_default())
+}
+
+/// What somebody says of himself, as far as it can stand in a log line and a node.
+fn plain(text: &str) -> String {
+    let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':');
+    text.chars().filter(is_plain).take(LONGEST_ID).collect()
+}
+
+fn wrong_version(request: &Request) -> Option<Answer> {
+    let version = request.parameter("api_version")?;
+    (version != API_VERSION).then(|| {
+        let line = format!("api_version {version} is not spoken here, only {API_VERSION}");
+        Answer::error(StatusCode::BAD_REQUEST, line)
+    })
+}

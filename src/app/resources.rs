@@ -1,0 +1,213 @@
+//! CPU and memory as a backend: read when somebody scrapes, and joined with what is known of the pods.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::Instant;
+
+use super::locked;
+use super::observer::log_changes;
+use crate::args::{Compatibility, SourceArguments};
+use crate::backends::resources::{ResourceOutcome, Resources};
+use crate::backends::{Backend, Question, Reading};
+use crate::cluster::{Cluster, connect};
+use crate::link::{cluster, resources};
+use crate::model::backend::{Figures, RESOURCES};
+use crate::model::fault::Fault;
+use crate::model::inventory::{Inventory, Role};
+use crate::model::resources::ResourceFigures;
+
+/// Left of the time of who asks, so that what did come can be told.
+const MARGIN: Duration = Duration::from_millis(50);
+
+/// The figures of one API server.
+#[derive(Debug)]
+pub(super) struct ResourceBackend {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    source: Resources,
+    /// What is known of the whole cluster; `None` for who sees some namespaces alone.
+    cluster: Option<Cluster>,
+    old_names: bool,
+    /// How many wait for somebody else's reading.
+    waiting: AtomicUsize,
+    /// That reading and when it was begun, for them; nothing is kept once nobody waits.
+    shared: tokio::sync::Mutex<Option<(Instant, Figures)>>,
+    remarks: Mutex<Remarks>,
+}
+
+/// What was said last, so that each is logged once.
+#[derive(Debug, Default)]
+struct Remarks {
+    faults: BTreeSet<Fault>,
+    hidden: BTreeSet<String>,
+    absent: bool,
+}
+
+/// The source that the command line names; `None` where there is none to be asked.
+pub(super) async fn source(sources: &SourceArguments, watches: bool) -> anyhow::Result<Option<Resources>> {
+    let arguments = &sources.cluster;
+    let tenant = !arguments.namespace.is_empty();
+    if tenant && arguments.role.is_some_and(|role| role != Role::Cluster) {
+        bail!(
+            "--namespace is for who sees these namespaces and no node: it goes with --role cluster or with no role"
+        );
+    }
+    let whole = watches && arguments.role.is_some_and(Role::sees_cluster);
+    let wanted = whole && arguments.from_dump.is_empty() && !sources.backends.no_resources;
+    if !tenant && !wanted {
+        return Ok(None);
+    }
+    let config = connect::configuration(&arguments.whereabouts()).await?;
+    Ok(Some(Resources::new(config, arguments.namespace.clone())?))
+}
+
+impl ResourceBackend {
+    /// The backend that the command line names. `cluster` is what is watched.
+    pub(super) async fn configured(
+        sources: &SourceArguments,
+        cluster: Option<&Cluster>,
+    ) -> anyhow::Result<Option<Arc<dyn Backend>>> {
+        let source = source(sources, cluster.is_some()).await?;
+        let old_names = sources
+            .backends
+            .compat
+            .contains(&Compatibility::MetricsServerProm);
+        Ok(source.map(|source| {
+            Arc::new(Self {
+                inner: Arc::new(Inner {
+                    source,
+                    cluster: cluster.cloned(),
+                    old_names,
+                    waiting: AtomicUsize::new(0),
+                    shared: tokio::sync::Mutex::default(),
+                    remarks: Mutex::default(),
+                }),
+            }) as Arc<dyn Backend>
+        }))
+    }
+}
+
+impl Backend for ResourceBackend {
+    fn name(&self) -> &'static str {
+        RESOURCES
+    }
+
+    fn instance(&self) -> &str {
+        self.inner.source.instance()
+    }
+
+    fn read(&self, question: Question) -> Reading {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { Ok(inner.read(question).await) })
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let remarks = locked(&self.inner.remarks);
+        let faults = remarks.faults.iter().map(ToString::to_string);
+        faults
+            .chain(remarks.hidden.iter().map(|hidden| format!("not seen: {hidden}")))
+            .chain(remarks.absent.then(|| ABSENT.to_owned()))
+            .collect()
+    }
+}
+
+/// What is said where there is no metrics-server.
+const ABSENT: &str = "no CPU and memory of nodes and containers: the API server has no metrics.k8s.io (is metrics-server installed?)";
+
+/// Counts one who waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    /// Reads, or takes the reading of who asked at the same time: a page of ten thousand containers is not to be made ten times.
+    async fn read(&self, question: Question) -> Figures {
+        let asked = Instant::now();
+        let waiting = Waiting::new(&self.waiting);
+        let mut shared = self.shared.lock().await;
+        drop(waiting);
+        let fresh = shared
+            .take()
+            .filter(|(begun, _)| asked.saturating_duration_since(*begun) <= question.oldest);
+        let (begun, figures) = match fresh {
+            Some(fresh) => fresh,
+            None => (
+                Instant::now(),
+                self.figures(question.deadline.checked_sub(MARGIN).unwrap_or(question.deadline))
+                    .await,
+            ),
+        };
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            *shared = Some((begun, figures.clone()));
+        }
+        figures
+    }
+
+    async fn figures(&self, deadline: Instant) -> Figures {
+        let outcome = self.source.read(deadline).await;
+        self.note(&outcome);
+        if outcome.is_absent() {
+            return Figures::Absent;
+        }
+        let problem = outcome.problem();
+        let tenancy = outcome.reading.tenancy.as_ref();
+        let claims = tenancy.map(|tenancy| Arc::new(cluster::map(Arc::clone(&tenancy.inventory))));
+        let inventory = self.cluster.as_ref().map(Cluster::inventory).unwrap_or_default();
+        Figures::Resources(Arc::new(ResourceFigures {
+            map: resources::join(outcome.reading, &inventory),
+            claims,
+            problem,
+            old_names: self.old_names,
+        }))
+    }
+
+    /// Logs what was not said before.
+    fn note(&self, outcome: &ResourceOutcome) {
+        let mut remarks = locked(&self.remarks);
+        log_changes(&mut remarks.faults, &outcome.reading.faults);
+        let hidden: BTreeSet<String> = outcome.hidden().collect();
+        for new in hidden.difference(&remarks.hidden) {
+            tracing::info!("not seen: {new}");
+        }
+        remarks.hidden = hidden;
+        let absent = outcome.is_absent();
+        if absent && !remarks.absent {
+            tracing::info!("{ABSENT}");
+        }
+        remarks.absent = absent;
+    }
+}
+
+/// What may be seen of the namespaces now, for a command that prints once.
+pub(super) async fn inventory(sources: &SourceArguments, patience: Duration) -> anyhow::Result<Inventory> {
+    let Some(source) = source(sources, false).await? else {
+        bail!("no namespace is named");
+    };
+    let outcome = source.read(Instant::now() + patience).await;
+    if let Some(problem) = outcome.problem() {
+        tracing::warn!("{problem}");
+    }
+    for hidden in outcome.hidden() {
+        tracing::info!("not seen: {hidden}");
+    }
+    let tenancy = outcome.reading.tenancy.unwrap_or_default();
+    Ok(Arc::unwrap_or_clone(tenancy.inventory))
+}

@@ -1,0 +1,388 @@
+//! One namespace, for who may see that and nothing else: pods with their restarts, claims, services and figures.
+//!
+//! Each of the four is a right of its own. What a right is missing for is left out, and which one that is can be asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::metrics::{self, List};
+use super::request::{Answered, Asking, Wanted, not_understood};
+use super::{Heard, METRICS, ResourceOutcome};
+use crate::cluster::object::{Object, Watched};
+use crate::model::backend::RESOURCES;
+use crate::model::fault::Fault;
+use crate::model::inventory::{Inventory, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState};
+use crate::model::resources::{PodUsage, Tenancy};
+use crate::model::workload::{Claim, NamespacedName, Pod};
+
+/// The label of an EndpointSlice that names its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// A pod's containers and how often each was started anew.
+type Restarts = Vec<(Box<str>, u64)>;
+/// A service's pods, and whether each is ready.
+type Instances = BTreeMap<String, bool>;
+
+/// What was heard of a namespace.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    pods: Result<Vec<(Arc<Pod>, Restarts)>, WatchError>,
+    claims: Result<Vec<Arc<Claim>>, WatchError>,
+    services: Result<BTreeMap<NamespacedName, Instances>, WatchError>,
+    usages: Result<Vec<PodUsage>, WatchError>,
+    faults: Vec<Fault>,
+    name: String,
+}
+
+impl Namespace {
+    /// Asks for all of it at the same time. `old_slices` remembers which version of EndpointSlices the API server has.
+    pub(super) async fn read(asking: &Asking<'_>, name: &str, old_slices: &AtomicBool) -> Self {
+        let list = |group, version, resource| Wanted::within(name, group, version, resource);
+        let (pods, claims, usages) = (
+            list("", "v1", "pods"),
+            list("", "v1", "persistentvolumeclaims"),
+            list(METRICS, "v1beta1", "pods"),
+        );
+        let (pods, claims, slices, usages) = tokio::join!(
+            asking.get(&pods),
+            asking.get(&claims),
+            slices(asking, name, old_slices),
+            asking.get(&usages),
+        );
+        let mut faults = Vec::new();
+        Self {
+            pods: pods.and_then(|body| read_pods(&body, &mut faults)),
+            claims: claims.and_then(|body| read_claims(&body, &mut faults)),
+            services: slices.and_then(|body| read_services(&body, name, &mut faults)),
+            usages: usages.and_then(|body| metrics::pods(&body, &mut faults)),
+            faults,
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// EndpointSlices, in whichever version the API server has: v1 came with Kubernetes 1.21, and v1beta1 went with 1.25.
+async fn slices(asking: &Asking<'_>, namespace: &str, old: &AtomicBool) -> Answered {
+    let ask = async |is_old: bool| {
+        let version = if is_old { "v1beta1" } else { "v1" };
+        asking
+            .get(&Wanted::within(
+                namespace,
+                "discovery.k8s.io",
+                version,
+                "endpointslices",
+            ))
+            .await
+    };
+    let known = old.load(Ordering::Relaxed);
+    let answered = ask(known).await;
+    if !super::is_missing(&answered) {
+        return answered;
+    }
+    let other = ask(!known).await;
+    if other.is_ok() {
+        old.store(!known, Ordering::Relaxed);
+    }
+    other
+}
+
+/// All namespaces in one.
+pub(super) fn tenancy(namespaces: Vec<Namespace>) -> ResourceOutcome {
+    let mut outcome = ResourceOutcome::default();
+    let mut tenancy = Tenancy::default();
+    let mut pods = BTreeMap::new();
+    let mut claims = BTreeMap::new();
+    let mut whole = [true, true];
+    for namespace in namespaces {
+        let name = namespace.name;
+        let mut heard = |kind: &str, error: Option<WatchError>| {
+            outcome.heard.push(Heard {
+                what: format!("namespace {name}: {kind}"),
+                error,
+            });
+        };
+        match namespace.pods {
+            Ok(found) => {
+                for (pod, restarts) in found {
+                    tenancy.restarts.insert(pod.uid.clone(), restarts);
+                    pods.insert(pod.uid.clone(), pod);
+                }
+                heard("pods", None);
+            }
+            Err(error) => {
+                whole[0] = false;
+                heard("pods", Some(error));
+            }
+        }
+        match namespace.claims {
+            Ok(found) => {
+                claims.extend(found.into_iter().map(|claim| (claim.name.clone(), claim)));
+                heard("persistentvolumeclaims", None);
+            }
+            Err(error) => {
+                whole[1] = false;
+                heard("persistentvolumeclaims", Some(error));
+            }
+        }
+        heard(
+            "endpointslices.discovery.k8s.io",
+            namespace.services.as_ref().err().cloned(),
+        );
+        tenancy.services.extend(namespace.services.unwrap_or_default());
+        heard("pods.metrics.k8s.io", namespace.usages.as_ref().err().cloned());
+        outcome.reading.pods.extend(namespace.usages.unwrap_or_default());
+        outcome.reading.faults.extend(namespace.faults);
+    }
+    tenancy.inventory = Arc::new(inventory(pods, claims, whole));
+    outcome.reading.tenancy = Some(tenancy);
+    outcome
+}
+
+/// What is known of the namespaces; `whole` says whether of all of them, for pods and for claims.
+fn inventory(
+    pods: BTreeMap<String, Arc<Pod>>,
+    claims: BTreeMap<NamespacedName, Arc<Claim>>,
+    whole: [bool; 2],
+) -> Inventory {
+    let seen = |kind: ResourceKind, whole: bool| {
+        let mut watch = WatchState::waiting(0);
+        watch.synced = true;
+        whole.then_some((kind, watch))
+    };
+    Inventory {
+        role: Role::Cluster,
+        pods: Objects::new(pods),
+        claims: Objects::new(claims),
+        watches: [
+            seen(ResourceKind::Pods, whole[0]),
+            seen(ResourceKind::Claims, whole[1]),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        ..Inventory::default()
+    }
+}
+
+fn raw_items(body: &[u8]) -> Result<Vec<&RawValue>, WatchError> {
+    let list: List<&RawValue> = serde_json::from_slice(body).map_err(|wrong| not_understood(&wrong))?;
+    Ok(list.items.unwrap_or_default())
+}
+
+/// One object, as a watch would have read it. What is wrong with it is this backend's to tell.
+fn object<T: Watched>(json: &str, faults: &mut Vec<Fault>) -> Option<Arc<T>> {
+    let object = Object::<T>::read(json);
+    faults.extend(object.faults.into_iter().map(|fault| Fault {
+        source: RESOURCES,
+        ..fault
+    }));
+    object.value
+}
+
+fn read_pods(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<(Arc<Pod>, Restarts)>, WatchError> {
+    let items = raw_items(body)?.into_iter();
+    Ok(items
+        .filter_map(|raw| Some((object::<Pod>(raw.get(), faults)?, restarts(raw.get()))))
+        .collect())
+}
+
+fn read_claims(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<Arc<Claim>>, WatchError> {
+    let items = raw_items(body)?.into_iter();
+    Ok(items
+        .filter_map(|raw| object::<Claim>(raw.get(), faults))
+        .collect())
+}
+
+/// `status.containerStatuses` of a pod, and those of its sidecars.
+fn restarts(json: &str) -> Restarts {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Statuses {
+        container_statuses: Option<Vec<Status>>,
+        init_container_statuses: Option<Vec<Status>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        name: Option<String>,
+        restart_count: Option<u64>,
+    }
+    #[derive(Default, Deserialize)]
+    struct WirePod {
+        status: Option<Statuses>,
+        spec: Option<Spec>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spec {
+        init_containers: Option<Vec<InitContainer>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct InitContainer {
+        name: Option<String>,
+        restart_policy: Option<String>,
+    }
+    let pod: WirePod = serde_json::from_str(json).unwrap_or_default();
+    let statuses = pod.status.unwrap_or_default();
+    let before = pod.spec.unwrap_or_default().init_containers.unwrap_or_default();
+    let is_sidecar = |status: &Status| {
+        before.iter().any(|container| {
+            container.restart_policy.as_deref() == Some("Always") && container.name == status.name
+        })
+    };
+    let sidecars = statuses
+        .init_container_statuses
+        .into_iter()
+        .flatten()
+        .filter(is_sidecar);
+    let mut found: Restarts = sidecars
+        .chain(statuses.container_statuses.into_iter().flatten())
+        .filter_map(|status| Some((status.name?.into(), status.restart_count?)))
+        .collect();
+    found.sort();
+    found.dedup_by(|later, first| later.0 == first.0);
+    found
+}
+
+/// Services with their pods. One that has no pod yet has a slice without addresses.
+fn read_services(
+    body: &[u8],
+    namespace: &str,
+    faults: &mut Vec<Fault>,
+) -> Result<BTreeMap<NamespacedName, Instances>, WatchError> {
+    #[derive(Default, Deserialize)]
+    struct Slice {
+        metadata: Option<Meta>,
+        endpoints: Option<Vec<Endpoint>>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Meta {
+        labels: Option<BTreeMap<String, Option<String>>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Endpoint {
+        conditions: Option<Conditions>,
+        target_ref: Option<Target>,
+    }
+    #[derive(Deserialize)]
+    struct Conditions {
+        ready: Option<bool>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        kind: Option<String>,
+        name: Option<String>,
+    }
+    let mut services: BTreeMap<NamespacedName, Instances> = BTreeMap::new();
+    for raw in raw_items(body)? {
+        let slice: Slice = match serde_json::from_str(raw.get()) {
+            Ok(slice) => slice,
+            Err(wrong) => {
+                let object: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
+                let name = object["metadata"]["name"].as_str().unwrap_or("without a name");
+                faults.push(Fault::new(
+                    RESOURCES,
+                    format!("endpointslices {namespace}/{name}"),
+                    format!("left out: {wrong}"),
+                ));
+                continue;
+            }
+        };
+        let meta = slice.metadata.unwrap_or_default();
+        let service = meta
+            .labels
+            .and_then(|mut labels| labels.remove(SERVICE_NAME))
+            .flatten();
+        // Slices can be made by hand, for no service.
+        let Some(service) = service.filter(|service| !service.is_empty()) else {
+            continue;
+        };
+        let instances = services
+            .entry(NamespacedName::new(namespace, service))
+            .or_default();
+        for endpoint in slice.endpoints.into_iter().flatten() {
+            let target = endpoint
+                .target_ref
+                .filter(|target| target.kind.as_deref() == Some("Pod"));
+            let Some(pod) = target.and_then(|target| target.name) else {
+                continue;
+            };
+            // The API means ready where nothing is said. A pod has one slice for each family of addresses.
+            let ready = endpoint
+                .conditions
+                .and_then(|conditions| conditions.ready)
+                .unwrap_or(true);
+            *instances.entry(pod).or_default() |= ready;
+        }
+    }
+    Ok(services)
+}
+
+/// True for what is missing because there is no right to it, or no such thing in this cluster: that is how it should be.
+pub(super) fn is_hidden(error: &WatchError) -> bool {
+    matches!(error.problem, WatchProblem::Forbidden | WatchProblem::Missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_service_has_the_pods_of_all_its_slices() {
+        let slice = |name: &str, service: Option<&str>, endpoints: serde_json::Value| json!({"metadata": {"name": name, "labels": {SERVICE_NAME: service, "other": "label"}}, "endpoints": endpoints});
+        let pod = |name: &str, ready: Option<bool>| {
+            json!({"addresses": ["10.0.0.1"], "conditions": {"ready": ready, "serving": null},
+                   "targetRef": {"kind": "Pod", "name": name, "namespace": "shop"}})
+        };
+        let list = json!({"items": [
+            slice("web-4", Some("web"), json!([pod("web-1", Some(true)), pod("web-2", Some(false))])),
+            slice("web-6", Some("web"), json!([pod("web-1", Some(false)), pod("web-3", None)])),
+            slice("new-1", Some("new"), json!(null)),
+            slice("by-hand", None, json!([pod("web-1", Some(true))])),
+            slice("outside", Some("outside"), json!([{"addresses": ["192.0.2.1"], "conditions": {}}])),
+            slice("odd", Some("odd"), json!("none")),
+        ]});
+        let mut faults = Vec::new();
+        let services = read_services(list.to_string().as_bytes(), "shop", &mut faults).unwrap();
+        let of = |name: &str| services.get(&NamespacedName::new("shop", name));
+        let web = of("web").unwrap();
+        let web: Vec<_> = web.iter().map(|(pod, ready)| (pod.as_str(), *ready)).collect();
+        assert_eq!(web, [("web-1", true), ("web-2", false), ("web-3", true)]);
+        assert_eq!(of("new"), Some(&Instances::new()));
+        assert_eq!(of("outside"), Some(&Instances::new()));
+        assert_eq!(services.len(), 3);
+        assert_eq!(faults.len(), 1);
+        assert!(
+            faults[0]
+                .to_string()
+                .starts_with("endpointslices shop/odd: left out: "),
+            "{}",
+            faults[0]
+        );
+    }
+
+    #[test]
+    fn restarts_are_those_of_containers_that_stay() {
+        let status = |name: &str, restarts: u64| json!({"name": name, "restartCount": restarts, "state": {}});
+        let pod = json!({
+            "spec": {"initContainers": [{"name": "prepare"}, {"name": "proxy", "restartPolicy": "Always"}]},
+            "status": {
+                "initContainerStatuses": [status("prepare", 7), status("proxy", 2)],
+                "containerStatuses": [status("web", 3), {"name": "starting"}],
+            },
+        });
+        assert_eq!(
+            restarts(&pod.to_string()),
+            [("proxy".into(), 2), ("web".into(), 3)]
+        );
+        assert_eq!(restarts("{}"), []);
+    }
+}

@@ -1,0 +1,149 @@
+//! An object of the API in lines for people: field and value, as `kubectl describe` has them, with its events.
+
+use serde_json::Value;
+
+/// Lines of an object that are shown, and of its events.
+const MOST_FIELDS: usize = 60;
+const MOST_EVENTS: usize = 12;
+/// The most of one value, in characters.
+const LONGEST_VALUE: usize = 300;
+
+/// What nobody reads: who wrote which field last, and the whole object once more.
+const LEFT_OUT: [&str; 2] = [
+    "metadata.managedFields",
+    "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration",
+];
+
+/// The lines.
+pub(super) fn lines(object: &Value, events: &[Value]) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    flatten("", object, &mut fields);
+    let more = fields.len().saturating_sub(MOST_FIELDS);
+    fields.truncate(MOST_FIELDS);
+    if more > 0 {
+        fields.push(("…".to_owned(), format!("{more} more fields")));
+    }
+    let mut events: Vec<&Value> = events.iter().collect();
+    // The last come first.
+    events.sort_by_key(|event| std::cmp::Reverse(time(event)));
+    fields.extend(events.into_iter().take(MOST_EVENTS).map(|event| {
+        let text = |field: &str| event[field].as_str().unwrap_or_default();
+        let times = match event["count"].as_u64() {
+            Some(count) if count > 1 => format!(" ({count} times)"),
+            _ => String::new(),
+        };
+        let what = format!("event {} {}", time(event), text("type"));
+        (
+            what,
+            shortened(&format!("{}: {}{times}", text("reason"), text("message"))),
+        )
+    }));
+    fields
+}
+
+fn time(event: &Value) -> &str {
+    ["lastTimestamp", "eventTime", "firstTimestamp"]
+        .iter()
+        .find_map(|field| event[*field].as_str())
+        .unwrap_or_default()
+}
+
+fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    if LEFT_OUT.contains(&path) {
+        return;
+    }
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
+    match value {
+        Value::Null => {}
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                flatten(&below(key), value, lines);
+            }
+        }
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            let words: Vec<String> = items.iter().map(word).collect();
+            lines.push((path.to_owned(), shortened(&words.join(", "))));
+        }
+        Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{number}]"), item, lines);
+            }
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            lines.push((path.to_owned(), shortened(&word(value))));
+        }
+    }
+}
+
+fn word(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+fn shortened(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(LONGEST_VALUE)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    if text.chars().nth(LONGEST_VALUE).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_is_told_in_lines_with_its_events_the_last_first() {
+        let object = json!({
+            "kind": "VolumeSnapshot",
+            "metadata": {"name": "daily", "managedFields": [{"manager": "kubectl"}]},
+            "spec": {"source": {"persistentVolumeClaimName": "data"}, "modes": ["a", "b"]},
+            "status": {"readyToUse": true, "error": null, "conditions": [{"type": "Ready"}]},
+        });
+        let events = [
+            json!({"type": "Normal", "reason": "Creating", "message": "began", "lastTimestamp": "2026-01-01T00:00:00Z"}),
+            json!({"type": "Warning", "reason": "Failed", "message": "no\nroom", "count": 3, "lastTimestamp": "2026-01-02T00:00:00Z"}),
+        ];
+        let told = lines(&object, &events);
+        let told: Vec<(&str, &str)> = told.iter().map(|(field, value)| (&**field, &**value)).collect();
+        assert_eq!(
+            told,
+            [
+                ("kind", "VolumeSnapshot"),
+                ("metadata.name", "daily"),
+                ("spec.modes", "a, b"),
+                ("spec.source.persistentVolumeClaimName", "data"),
+                ("status.conditions[0].type", "Ready"),
+                ("status.readyToUse", "true"),
+                ("event 2026-01-02T00:00:00Z Warning", "Failed: no room (3 times)"),
+                ("event 2026-01-01T00:00:00Z Normal", "Creating: began"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_huge_object_is_told_in_part() {
+        let labels: serde_json::Map<String, Value> = (0..500)
+            .map(|number| (format!("label-{number}"), json!("x".repeat(1000))))
+            .collect();
+        let told = lines(&json!({"metadata": {"labels": labels}}), &[]);
+        assert_eq!(told.len(), MOST_FIELDS + 1);
+        assert_eq!(told[MOST_FIELDS].1, "440 more fields");
+        assert!(
+            told.iter()
+                .all(|(_, value)| value.chars().count() <= LONGEST_VALUE + 1)
+        );
+    }
+}

@@ -1,0 +1,277 @@
+//! Carries out what somebody pressed in Scope's page.
+//!
+//! Scope waits half a second, so an action is started and goes on by itself; whoever wants to wait for it a little can. What came of
+//! it is kept for some minutes, to be shown where the button is, and told in an event of the object. The same button pressed
+//! twice within some seconds is one action. Nothing is kept on disk: of what a dead process left behind, the API server knows.
+
+mod api;
+mod description;
+mod moment;
+mod names;
+mod objects;
+mod perform;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
+use tokio::sync::watch;
+
+use self::moment::Moment;
+use self::perform::Order;
+use crate::cluster::connect::ConnectError;
+use crate::model::control::{Action, Control, Made, Offer, Plan, Progress};
+use crate::model::fault::with_causes;
+
+/// Within which the same button pressed again is the same wish.
+const SAME_WISH: Duration = Duration::from_secs(10);
+/// How long an outcome is shown.
+const SHOWN: Duration = Duration::from_secs(600);
+/// How long a description is shown: it is of one moment.
+const DESCRIBED: Duration = Duration::from_secs(120);
+/// How long an object that was made is told of by us, should the watch not have shown it before.
+const MADE_SHOWN: Duration = Duration::from_secs(30);
+/// Actions under way at most.
+const MOST_RUNNING: usize = 16;
+/// Actions that are remembered at most.
+const MOST_KEPT: usize = 256;
+
+/// Carries out actions, and remembers those of the last minutes.
+#[derive(Clone)]
+pub struct Controller {
+    client: Client,
+    state: Arc<Mutex<State>>,
+}
+
+impl fmt::Debug for Controller {
+    /// The client holds credentials.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Controller")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Changes with every change.
+    version: u64,
+    /// In order of time.
+    kept: Vec<Kept>,
+    number: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    action: Action,
+    id: String,
+    started: Instant,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Kept {
+    fn is_running(&self) -> bool {
+        self.action.progress == Progress::Running
+    }
+
+    fn made(&self) -> Option<&Made> {
+        match &self.action.progress {
+            Progress::Done(outcome) => outcome.made.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The same button, pressed by an impatient hand. A refusal can be tried again at once, and a description be wanted anew.
+    fn answers(&self, control: Control, uid: &str) -> bool {
+        self.action.control == control
+            && self.action.uid == uid
+            && match self.action.progress {
+                Progress::Running => true,
+                Progress::Done(_) => control != Control::Describe && self.started.elapsed() < SAME_WISH,
+                Progress::Failed(_) => false,
+            }
+    }
+}
+
+/// Why an action is not even begun, in a sentence for people.
+pub type Refusal = String;
+
+impl Controller {
+    /// One that speaks to that API server.
+    pub fn new(mut config: Config) -> Result<Self, ConnectError> {
+        config.default_retry = false;
+        let url = config.cluster_url.to_string();
+        let client = ClientBuilder::try_from(config)
+            .map_err(|error| ConnectError::Client {
+                url,
+                reason: with_causes(&error),
+            })?
+            .build();
+        Ok(Self {
+            client,
+            state: Arc::default(),
+        })
+    }
+
+    /// Begins an action, unless the same is under way or was just done: then it is that one. `asked_by` is what is known of who asked.
+    ///
+    /// What is returned tells how it stands, and when that changes.
+    pub fn press(
+        &self,
+        control: Control,
+        offer: &Offer,
+        plan: Plan,
+        asked_by: &str,
+    ) -> Result<watch::Receiver<Progress>, Refusal> {
+        let asked = Moment::now();
+        let mut state = self.state();
+        if let Some(same) = state.kept.iter().find(|kept| kept.answers(control, &offer.uid)) {
+            return Ok(same.progress.clone());
+        }
+        if state.kept.iter().filter(|kept| kept.is_running()).count() >= MOST_RUNNING {
+            return Err(format!(
+                "{MOST_RUNNING} actions are under way; try again in a moment"
+            ));
+        }
+        let restores = |kept: &Kept| {
+            kept.action.control == Control::Restore
+                && kept.action.uid == offer.uid
+                && (kept.is_running() || kept.made().is_some() && kept.started.elapsed() < SAME_WISH)
+        };
+        if control == Control::Delete && state.kept.iter().any(restores) {
+            return Err(format!(
+                "the snapshot {} is being restored; try again once the new claim is bound",
+                offer.target.name()
+            ));
+        }
+        state.number += 1;
+        let order = Order {
+            control,
+            target: offer.target.clone(),
+            uid: offer.uid.clone(),
+            plan,
+            id: format!("{:x}-{:x}", unique(), state.number),
+            asked,
+        };
+        tracing::info!(
+            "{} {} {}/{}: begun ({asked_by})",
+            control.as_str(),
+            order.target.kind(),
+            order.target.namespace(),
+            order.target.name()
+        );
+        let (changing, progress) = watch::channel(Progress::Running);
+        state.keep(Kept {
+            action: Action {
+                control,
+                target: order.target.clone(),
+                uid: order.uid.clone(),
+                asked: asked.0,
+                progress: Progress::Running,
+            },
+            id: order.id.clone(),
+            started: Instant::now(),
+            progress: progress.clone(),
+        });
+        drop(state);
+        tokio::spawn(self.clone().carry_out(order, changing, asked_by.to_owned()));
+        Ok(progress)
+    }
+
+    async fn carry_out(self, order: Order, changing: watch::Sender<Progress>, asked_by: String) {
+        let done = perform::perform(&self.client, &order).await;
+        let place = format!(
+            "{} {} {}/{}",
+            order.control.as_str(),
+            order.target.kind(),
+            order.target.namespace(),
+            order.target.name()
+        );
+        let (progress, told) = match &done {
+            Ok(outcome) => {
+                tracing::info!("{place}: {} ({asked_by})", outcome.text);
+                (Progress::Done(outcome.clone()), Ok(outcome.text.as_str()))
+            }
+            Err(refusal) => {
+                tracing::warn!("{place}: refused: {refusal} ({asked_by})");
+                (Progress::Failed(refusal.clone()), Err(refusal.as_str()))
+            }
+        };
+        self.state().ended(&order.id, &progress);
+        // Whoever pressed may have gone.
+        let _ = changing.send(progress);
+        // To look changes nothing, and leaves no event.
+        if order.control != Control::Describe {
+            perform::tell(&self.client, &order, told, &asked_by).await;
+        }
+    }
+
+    /// The actions to be shown now, and a number that is another one when they change.
+    pub fn actions(&self) -> (u64, Vec<Action>) {
+        let mut state = self.state();
+        state.forget();
+        let actions = state.kept.iter().map(|kept| kept.action.clone()).collect();
+        (state.version, actions)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn keep(&mut self, kept: Kept) {
+        // Of one object the last action of each control is shown.
+        let (control, uid) = (kept.action.control, kept.action.uid.clone());
+        self.kept
+            .retain(|other| other.is_running() || other.action.control != control || other.action.uid != uid);
+        if self.kept.len() >= MOST_KEPT
+            && let Some(oldest) = self.kept.iter().position(|kept| !kept.is_running())
+        {
+            self.kept.remove(oldest);
+        }
+        self.kept.push(kept);
+        self.version += 1;
+    }
+
+    fn ended(&mut self, id: &str, progress: &Progress) {
+        for kept in self.kept.iter_mut().filter(|kept| kept.id == id) {
+            kept.action.progress = progress.clone();
+        }
+        self.version += 1;
+    }
+
+    /// What has been shown long enough goes.
+    fn forget(&mut self) {
+        let mut changed = false;
+        self.kept.retain(|kept| {
+            let limit = match (kept.action.control, &kept.action.progress) {
+                (_, Progress::Running) => return true,
+                (Control::Describe, _) => DESCRIBED,
+                _ => SHOWN,
+            };
+            let stays = kept.started.elapsed() < limit;
+            changed |= !stays;
+            stays
+        });
+        for kept in &mut self.kept {
+            if kept.started.elapsed() >= MADE_SHOWN
+                && let Progress::Done(outcome) = &mut kept.action.progress
+                && outcome.made.take().is_some()
+            {
+                changed = true;
+            }
+        }
+        self.version += u64::from(changed);
+    }
+}
+
+/// A number that no other process and no earlier run has: the moment, to the nanosecond.
+fn unique() -> u128 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |passed| passed.as_nanos())
+}
