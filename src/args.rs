@@ -165,7 +165,7 @@ pub struct BackendArguments {
     /// Do not ask metrics.k8s.io for CPU and memory of nodes and containers
     #[arg(long, env = "STORAGE_PROBE_NO_RESOURCES", global = true)]
     pub no_resources: bool,
-    /// Write the names of an older exporter as well: scaleio has those of kubernetes-scaleio-prom
+    /// Write the names of an older exporter as well: scaleio has those of kubernetes-scaleio-prom, metrics-server-prom its own
     #[arg(
         long,
         value_name = "NAMES",
