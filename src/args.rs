@@ -398,6 +398,7 @@ fn role(text: &str) -> Result<Role, String> {
 
 /// A namespace's name is a label as DNS has it: Kubernetes takes no other, and it is to be a part of paths.
 fn namespace(text: &str) -> Result<String, String> {
+    let text = text.trim();
     let inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     let sound = (1..=63).contains(&text.len())
         && text.chars().all(inner)
@@ -506,7 +507,7 @@ mod tests {
     fn namespaces_are_called_as_kubernetes_calls_them() {
         let parse =
             |arguments: &[&str]| Arguments::try_parse_from([&["program", "serve"], arguments].concat());
-        let parsed = parse(&["--namespace", "shop,bank-2", "--namespace", "x"]).unwrap();
+        let parsed = parse(&["--namespace", "shop, bank-2", "--namespace", "x"]).unwrap();
         assert_eq!(parsed.sources.cluster.namespace, ["shop", "bank-2", "x"]);
         for wrong in ["", "Shop", "a/b", "a b", "-a", "a-", "a..", "?x=y"] {
             assert!(namespace(wrong).is_err(), "{wrong:?}");

@@ -54,7 +54,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serving) => runtime()?.block_on(app::serve(sources, serving))?,
         Command::Report(reading) => {
             let (answers, backends) = if sources.backends.any() {
-                runtime()?.block_on(app::observe_page_once(sources, reading.interval))?
+                runtime()?.block_on(app::observe_report_once(sources, reading.interval))?
             } else {
                 let answers = runtime()?.block_on(app::observe_once(sources, reading.interval))?;
                 (answers, BackendReadings::default())

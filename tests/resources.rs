@@ -511,6 +511,45 @@ async fn many_scrapes_at_once_share_a_reading() {
     assert!(asked <= 8, "{asked} requests for 20 scrapes at once");
 }
 
+#[tokio::test]
+async fn a_tenant_whose_api_server_is_away_is_told_so() {
+    let api = ScriptedApi::start(|_: &Asked| None);
+    let address = api.address;
+    api.stop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = kubeconfig(folder.path(), address);
+    let (code, output) = run_to_its_end(&["tree", "--namespace", "shop", "--kubeconfig", &kubeconfig]);
+    assert_eq!(code, Some(1));
+    assert!(output.contains("Connection refused"), "{output}");
+    // One page all the same: with the reason, and a figure that says so.
+    let (code, output) = run_to_its_end(&["metrics", "--namespace", "shop", "--kubeconfig", &kubeconfig]);
+    assert_eq!(code, Some(0));
+    assert!(
+        output.contains(&format!(
+            "storage_probe_backend_up{{backend=\"resources\",instance=\"http://{address}\"}} 0\n"
+        )),
+        "{output}"
+    );
+    // It has no node and no role of one.
+    let (code, output) = run_to_its_end(&[
+        "tree",
+        "--namespace",
+        "shop",
+        "--role",
+        "node",
+        "--kubeconfig",
+        &kubeconfig,
+    ]);
+    assert_eq!(code, Some(1));
+    assert!(output.contains("--namespace is for"), "{output}");
+}
+
+fn run_to_its_end(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = support::server::run(arguments);
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
 /// A Prometheus that scrapes the page of the figures alone, as the documentation says.
 fn prometheus_of(server: &Server) -> Prometheus {
     Prometheus::configured(&format!(
