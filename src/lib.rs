@@ -9,6 +9,7 @@
 pub mod app;
 pub mod args;
 pub mod cluster;
+pub mod engine;
 pub mod history;
 pub mod host;
 pub mod link;

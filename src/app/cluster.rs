@@ -61,7 +61,7 @@ pub(super) async fn listen(cluster: &Cluster, watching: Watching) {
                 .watches
                 .values()
                 .all(|watch| watch.synced || watch.error.is_some());
-            if settled || Instant::now() >= deadline {
+            if settled && inventory.unanswered.is_empty() || Instant::now() >= deadline {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -376,7 +376,7 @@ fn named(name: &str, provisioner: &str) -> Object<StorageClass> {
     read(&json!({"metadata": {"name": name, "resourceVersion": "1"}, "provisioner": provisioner}))
 }
 
-fn classes(index: &Index<StorageClass>) -> Vec<(&str, &str)> {
+fn classes(index: &Index<String, StorageClass>) -> Vec<(&str, &str)> {
     index
         .objects()
         .iter()

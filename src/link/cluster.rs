@@ -3,26 +3,112 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{attention, snapshots};
+use super::{attention, engines, snapshots};
 use crate::model::cluster_map::{ClusterMap, Declared, DeclaredPath, inline_volumes};
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, ResourceKind};
 use crate::model::workload::{Claim, NamespacedName, Pod, StorageSource, VolumeAttachment};
 
 /// The map of an inventory.
 pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
     let mut map = ClusterMap {
-        pods: pods_by_folder(&inventory),
-        users: users(&inventory),
-        claims: claims_by_volume(&inventory),
-        attachments: attachments_by_volume(&inventory),
         inventory,
         ..ClusterMap::default()
     };
-    map.claim_attention = attention::of_claims(&map);
-    map.volume_attention = attention::of_volumes(&map);
-    snapshots::join(&mut map);
-    map.declared = declared(&map);
+    join(&mut map, Changes::ALL);
+    engines::join(&mut map);
     map
+}
+
+/// The map of an inventory, given the one of the inventory before it: what has not changed is kept.
+pub fn update(mut map: ClusterMap, inventory: Arc<Inventory>) -> ClusterMap {
+    let before = std::mem::replace(&mut map.inventory, inventory);
+    let changes = Changes::between(&before, &map.inventory);
+    join(&mut map, changes);
+    engines::rejoin(&mut map, &before, changes);
+    map
+}
+
+/// Which kinds of objects are others than before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Changes {
+    pub(super) pods: bool,
+    pub(super) claims: bool,
+    pub(super) volumes: bool,
+    pub(super) attachments: bool,
+    pub(super) nodes: bool,
+    classes: bool,
+    snapshots: bool,
+}
+
+impl Changes {
+    /// All are.
+    const ALL: Self = Self {
+        pods: true,
+        claims: true,
+        volumes: true,
+        attachments: true,
+        nodes: true,
+        classes: true,
+        snapshots: true,
+    };
+
+    fn between(before: &Inventory, now: &Inventory) -> Self {
+        // What may be concluded from an object that is not there depends on what was seen whole.
+        let seen = |inventory: &Inventory| -> Vec<ResourceKind> {
+            let kinds = ResourceKind::ALL.into_iter();
+            kinds.filter(|kind| inventory.knows_all(*kind)).collect()
+        };
+        if before.role != now.role || before.node != now.node || seen(before) != seen(now) {
+            return Self::ALL;
+        }
+        Self {
+            pods: !Arc::ptr_eq(&before.pods, &now.pods),
+            claims: !Arc::ptr_eq(&before.claims, &now.claims),
+            volumes: !Arc::ptr_eq(&before.volumes, &now.volumes),
+            attachments: !Arc::ptr_eq(&before.attachments, &now.attachments),
+            nodes: !Arc::ptr_eq(&before.nodes, &now.nodes),
+            classes: !Arc::ptr_eq(&before.classes, &now.classes),
+            snapshots: !Arc::ptr_eq(&before.snapshots, &now.snapshots)
+                || !Arc::ptr_eq(&before.snapshot_contents, &now.snapshot_contents)
+                || !Arc::ptr_eq(&before.snapshot_classes, &now.snapshot_classes)
+                || !Arc::ptr_eq(&before.external_snapshots, &now.external_snapshots)
+                || !Arc::ptr_eq(&before.external_snapshot_data, &now.external_snapshot_data),
+        }
+    }
+}
+
+fn join(map: &mut ClusterMap, changes: Changes) {
+    let Changes {
+        pods,
+        claims,
+        volumes,
+        attachments,
+        nodes,
+        classes,
+        snapshots,
+    } = changes;
+    if pods {
+        map.pods = pods_by_folder(&map.inventory);
+        map.users = users(&map.inventory);
+    }
+    if claims || volumes {
+        map.claims = claims_by_volume(&map.inventory);
+    }
+    if attachments {
+        map.attachments = attachments_by_volume(&map.inventory);
+    }
+    if pods || claims || volumes || classes {
+        map.claim_attention = attention::of_claims(map);
+    }
+    if claims || volumes || attachments || nodes {
+        map.volume_attention = attention::of_volumes(map);
+    }
+    if claims || volumes || snapshots {
+        snapshots::join(map);
+    }
+    if pods || claims || volumes {
+        map.declared = declared(map);
+    }
 }
 
 /// What the API knows of volumes of this node's pods, and their folders do not tell.

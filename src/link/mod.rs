@@ -5,6 +5,7 @@
 mod attention;
 pub mod cluster;
 mod disks;
+mod engines;
 pub mod mount_table;
 mod promises;
 mod snapshots;

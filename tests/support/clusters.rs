@@ -22,6 +22,11 @@ pub fn snapshots() -> Inventory {
     dump("snapshots.yaml")
 }
 
+/// A cluster with every storage engine that is known.
+pub fn engines() -> Inventory {
+    dump("engines.yaml")
+}
+
 fn dump(file: &str) -> Inventory {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clusters");
     dump::read(&[folder.join(file)]).unwrap()

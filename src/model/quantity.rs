@@ -1,23 +1,33 @@
 //! Amounts as Kubernetes writes them: `10Gi`, `1.5T`, `1e9`, `500m`.
 
-use thiserror::Error;
+use std::error::Error;
+use std::fmt;
 
 /// Digits that are read exactly; more are refused. With the largest suffix that still fits into 128 bits.
 const MOST_DIGITS: usize = 20;
 
 /// Why a text is no amount of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuantityError {
     /// It does not look like one.
-    #[error("not a quantity (10Gi, 1.5T, 1e9)")]
     Malformed,
     /// Less than nothing.
-    #[error("a size below zero")]
     Negative,
     /// Beyond 2⁶⁴ bytes, or of more digits than anybody needs.
-    #[error("a size beyond all bounds")]
     OutOfRange,
 }
+
+impl fmt::Display for QuantityError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Malformed => "not a quantity (10Gi, 1.5T, 1e9)",
+            Self::Negative => "a size below zero",
+            Self::OutOfRange => "a size beyond all bounds",
+        })
+    }
+}
+
+impl Error for QuantityError {}
 
 /// The bytes that a quantity stands for. A part of a byte counts as one, as Kubernetes has it.
 ///
