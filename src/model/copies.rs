@@ -180,7 +180,7 @@ impl ClusterMap {
     }
 
     /// What a node adds to the state of what lies on it: nothing where it is well, or not known.
-    fn node_state(&self, node: &str) -> Option<(Health, String)> {
+    pub fn node_state(&self, node: &str) -> Option<(Health, String)> {
         match self.inventory.nodes.get(node) {
             Some(known) if known.ready == Some(true) => None,
             Some(_) => Some((Health::Unknown, format!("the node {node} is not ready"))),
@@ -212,7 +212,7 @@ impl ClusterMap {
                 || replica.made_only && of_pool == Health::Degraded)
         {
             let said = pool.said.as_deref().unwrap_or(of_pool.as_str());
-            worsen(&mut state, of_pool, || format!("the pool {} is {said}", pool.key));
+            worsen(&mut state, of_pool, || format!("the pool {}: {said}", pool.key));
         }
         let missing = replica.pool.as_ref().is_some_and(|key| self.is_gone(key, pool));
         if missing {

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod compression;
 pub mod disks;
+pub mod engines;
 pub mod exposition;
 pub mod filesystems;
 pub mod itself;
@@ -26,6 +27,7 @@ pub fn write_node_page(state: &State, itself: &SelfFigures, format: Format, take
         if map.inventory.role.sees_cluster() {
             cluster::write(&mut page, map);
             snapshots::write(&mut page, map);
+            engines::write(&mut page, map);
         }
         cluster::write_watches(&mut page, &map.inventory);
     }
@@ -47,6 +49,7 @@ pub fn write_cluster_page(
     let mut page = Page::new(format, take);
     cluster::write(&mut page, map);
     snapshots::write(&mut page, map);
+    engines::write(&mut page, map);
     cluster::write_watches(&mut page, inventory);
     cluster::write_left_out(&mut page, left_out);
     itself::write(&mut page, &[], itself);

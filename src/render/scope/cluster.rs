@@ -10,7 +10,7 @@ use std::io;
 use std::time::SystemTime;
 
 use super::report::{Node, Plugin, Report, Topology};
-use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, ids, objects, snapshots, timestamp};
+use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, engines, ids, objects, snapshots, timestamp};
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::{Snapshot, SnapshotApi, SnapshotContent};
@@ -22,19 +22,23 @@ const ABOUT: &str = "Claims and volumes: what failed, what waits, what is left o
 /// Most bytes of nodes, so that with everything else it stays well below the 2 MB that Scope's probe can read in time.
 const MOST_BYTES: usize = 1_800_000;
 
+/// Most bytes of pools and disks.
+const MOST_POOL_BYTES: usize = 600_000;
+
 /// A report of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterReport {
     /// As it is sent.
     pub bytes: Vec<u8>,
-    /// Claims, volumes, snapshots and their contents for which there was no room.
+    /// Claims, volumes, pools, disks, snapshots and their contents for which there was no room.
     pub left_out: usize,
 }
 
 /// The report of what was known at `taken_at`.
 pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
     let taken_at = timestamp(taken_at);
-    let selected = select(map, &BTreeSet::new(), MOST_BYTES, &taken_at);
+    let (pools, length, without_pool) = pools(map, &taken_at);
+    let mut selected = select(map, &BTreeSet::new(), MOST_BYTES - length, &taken_at);
     let classes = map
         .inventory
         .classes
@@ -53,7 +57,10 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
             all - selected.left_out
         );
     }
+    selected.left_out += without_pool;
     description.push_str(&staleness(&map.inventory));
+    let left_out = selected.left_out;
+    let volumes = selected.volumes.into_iter().chain(pools);
     let (snapshot, snapshot_content) = snapshot_topologies(map, selected.snapshots, selected.contents);
     let report = Report {
         host: None,
@@ -64,7 +71,7 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
         snapshot_content,
         persistent_volume: Topology {
             metric_templates: disks::metric_templates(),
-            ..objects::topology(selected.volumes, disks::metadata_templates())
+            ..objects::topology(volumes, disks::metadata_templates())
         },
         plugins: [Plugin {
             id: CLUSTER_PLUGIN_ID,
@@ -77,8 +84,30 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
     ClusterReport {
         // Writing to memory cannot fail, and the wire types have neither non-text keys nor failing fields.
         bytes: serde_json::to_vec(&report).unwrap_or_default(),
-        left_out: selected.left_out,
+        left_out,
     }
+}
+
+/// As many of the storage engines' pools and disks as have room, how many bytes they are, and how many have none.
+fn pools<'a>(map: &'a ClusterMap, taken_at: &'a str) -> (Vec<Node<'a>>, usize, usize) {
+    let carried = engines::Carried::of(map);
+    let mut nodes = engines::nodes(map, &carried, taken_at);
+    let mut length = Length(0);
+    let mut fitting = 0;
+    for node in &nodes {
+        let before = length.0;
+        // Counting cannot fail.
+        let _ = serde_json::to_writer(&mut length, node);
+        length.0 += node.id.len() + 4;
+        if length.0 > MOST_POOL_BYTES {
+            length.0 = before;
+            break;
+        }
+        fitting += 1;
+    }
+    let left_out = nodes.len() - fitting;
+    nodes.truncate(fitting);
+    (nodes, length.0, left_out)
 }
 
 /// Snapshots and their contents as topologies; none where the cluster has no such thing.
@@ -225,7 +254,7 @@ fn in_order(map: &ClusterMap) -> Vec<Told<'_>> {
     };
     for claim in inventory.claims.values() {
         let volume = claim.volume.as_ref().and_then(|name| inventory.volumes.get(name));
-        let of_volume = volume.and_then(|volume| map.volume_attention.get(&volume.name));
+        let of_volume = volume.and_then(|volume| map.attention_of_volume(&volume.name));
         let urgency = most_urgent([map.claim_attention.get(&claim.name), of_volume]);
         order.push((urgency, Told::Claim(Some(claim), volume.map(|volume| &**volume))));
     }
@@ -234,7 +263,7 @@ fn in_order(map: &ClusterMap) -> Vec<Told<'_>> {
         .values()
         .filter(|volume| map.claim(&volume.name).is_none())
     {
-        let urgency = most_urgent([map.volume_attention.get(&volume.name), None]);
+        let urgency = most_urgent([map.attention_of_volume(&volume.name), None]);
         order.push((urgency, Told::Claim(None, Some(volume))));
     }
     let mut bound: BTreeSet<(SnapshotApi, &str)> = BTreeSet::new();

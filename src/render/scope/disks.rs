@@ -18,8 +18,8 @@ use crate::state::State;
 const SIZE: Fact = ("storage_disk_size", "Capacity");
 const MODEL: Fact = ("storage_disk_model", "Model");
 const VENDOR: Fact = ("storage_disk_vendor", "Vendor");
-const SERIAL: Fact = ("storage_disk_serial", "Serial");
-const WWN: Fact = ("storage_disk_wwn", "WWN");
+pub(super) const SERIAL: Fact = ("storage_disk_serial", "Serial");
+pub(super) const WWN: Fact = ("storage_disk_wwn", "WWN");
 const MEDIA: Fact = ("storage_disk_media", "Media");
 const TRANSPORT: Fact = ("storage_disk_transport", "Transport");
 const FIRMWARE: Fact = ("storage_disk_firmware", "Firmware");
@@ -32,9 +32,15 @@ const CLAIMS: Fact = ("storage_disk_claims", "Claims");
 const VOLUMES: Fact = ("storage_disk_volumes", "Volumes");
 const PODS: Fact = ("storage_disk_pods", "Pods");
 const BACKING_FILE: Fact = ("storage_disk_file", "File");
+/// What the object says that manages the disk; these three are the cluster role's.
+pub(super) const BLOCK_DEVICE: Fact = ("storage_disk_block_device", "Block device");
+/// The pools that take room from the disk.
+pub(super) const POOLS: Fact = ("storage_disk_pools", "Pools");
+/// The claims of which copies lie on the disk.
+pub(super) const COPIES: Fact = ("storage_disk_copies", "Copies of");
 
 /// In the order in which the details panel shows them: the first nine at once, the others when asked for more.
-const FACTS: [Fact; 18] = [
+const FACTS: [Fact; 21] = [
     (NODE_TYPE, "Type"),
     STATUS,
     SIZE,
@@ -44,6 +50,9 @@ const FACTS: [Fact; 18] = [
     CARRIES,
     MODEL,
     SERIAL,
+    COPIES,
+    POOLS,
+    BLOCK_DEVICE,
     PODS,
     FULLEST_ON,
     MEDIA,
@@ -307,7 +316,7 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
 
 /// What the graph writes below the disk. It says whose disk it is, because every node has an `sda`. And it has spaces,
 /// which no Kubernetes name has: a volume that is called `sda`, too, must not be joined with the disk.
-fn label(device: &str, host_id: &str) -> String {
+pub(super) fn label(device: &str, host_id: &str) -> String {
     format!("{device} on {host_id}")
 }
 
@@ -407,6 +416,11 @@ pub(super) fn metadata_templates() -> BTreeMap<&'static str, MetadataTemplate> {
     let mut templates = facts::templates(&super::objects::VOLUME_FACTS);
     for template in templates.values_mut() {
         template.priority += 0.5;
+    }
+    // Pools are the third sort of node here.
+    for (key, mut template) in super::engines::templates() {
+        template.priority += 0.125;
+        templates.insert(key, template);
     }
     templates.extend(facts::templates(&FACTS));
     templates

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod disks;
+mod engines;
 mod facts;
 mod hosts;
 pub mod ids;

@@ -227,7 +227,7 @@ fn object_row(cluster: &ClusterMap, volume: &PersistentVolume, indent: &str) -> 
         .as_ref()
         .and_then(StorageSource::handle)
         .unwrap_or_default();
-    row[NOTE] = match cluster.volume_attention.get(&volume.name) {
+    row[NOTE] = match cluster.attention_of_volume(&volume.name) {
         Some(attention) => attention.to_string(),
         None => volume
             .phase
@@ -261,8 +261,7 @@ pub(super) fn attention(state: &State) -> String {
         .iter()
         .map(|(name, attention)| (attention, "claim", name.to_string()));
     let volumes = cluster
-        .volume_attention
-        .iter()
+        .volumes_in_need()
         .map(|(name, attention)| (attention, "volume", name.clone()));
     let snapshots = cluster
         .snapshot_attention
