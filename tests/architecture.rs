@@ -5,12 +5,13 @@
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("host", &["model"]),
-    ("cluster", &["model"]),
+    ("engine", &["model"]),
+    ("cluster", &["model", "engine"]),
     ("history", &["model"]),
-    ("link", &["model"]),
+    ("link", &["model", "engine"]),
     ("state", &["model", "history"]),
     ("render", &["model", "history", "state"]),
     ("serve", &[]),

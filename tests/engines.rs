@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use scope_storage_probe::link::cluster;
 use scope_storage_probe::model::cluster_map::ClusterMap;
-use support::clusters::engines;
+use scope_storage_probe::render::tree;
+use scope_storage_probe::state::State;
+use support::clusters::{engines, shown};
 
 fn map() -> ClusterMap {
     cluster::map(Arc::new(engines()))
@@ -54,4 +56,40 @@ fn told(map: &ClusterMap) -> String {
 #[test]
 fn every_engines_volumes_lead_to_their_disks() {
     insta::assert_snapshot!("engines.copies", told(&map()));
+}
+
+#[test]
+fn a_cluster_with_every_engine() {
+    let [report, page, tree] = shown(map());
+    insta::assert_snapshot!("engines.report", report);
+    insta::assert_snapshot!("engines.page", page);
+    insta::assert_snapshot!("engines.tree", tree);
+}
+
+#[test]
+fn a_disks_death_is_told_by_any_of_its_names() {
+    let state = State::of_cluster(Arc::new(map()));
+    let told = [
+        "worker-1/sdb",
+        "worker-2/nvme0n1",
+        "worker-1/sdd",
+        "worker-1/nvme-SSD_980_SER1N",
+        "worker-3/sdb",
+    ]
+    .map(|disk| tree::disk(&state, disk).unwrap())
+    .join("\n---\n");
+    insta::assert_snapshot!("engines.disks", told);
+    let one = tree::disk(&state, "worker-1/sdb");
+    for name in [
+        "worker-1/dev/sdb",
+        "worker-1/ata-ST100_SER1B",
+        "worker-1/disk/by-id/wwn-0x5000c5000000001b",
+        "worker-1/SER1B",
+        "worker-1/0x5000c5000000001b",
+        "worker-1/pci-0000:00:1f.2-ata-2",
+    ] {
+        assert_eq!(tree::disk(&state, name), one, "{name}");
+    }
+    assert_eq!(tree::disk(&state, "worker-1/sdz"), None);
+    assert_eq!(tree::disk(&state, "sdb"), None, "whose?");
 }

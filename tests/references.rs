@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use scope_storage_probe::args::Arguments;
 use scope_storage_probe::render::prometheus::exposition::{Family, Kind, PREFIX};
-use scope_storage_probe::render::prometheus::{cluster, disks, filesystems, itself, snapshots, volumes};
+use scope_storage_probe::render::prometheus::{
+    cluster, disks, engines, filesystems, itself, snapshots, volumes,
+};
 
 fn place(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -84,7 +86,7 @@ fn the_configuration_reference_is_what_the_program_takes() {
     compare("docs/configuration.md", &format!("{}\n", text.trim_end()));
 }
 
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 7] = [
     ("Disks and other block devices", "node role"),
     ("Pods' volumes", "node role"),
     ("The node's own filesystems", "node role"),
@@ -93,16 +95,18 @@ const PARTS: [(&str, &str); 6] = [
         "cluster role; those about watches in both",
     ),
     ("Snapshots", "cluster role"),
+    ("Storage engines", "cluster role"),
     ("The program itself", "both roles"),
 ];
 
-fn families() -> [Vec<&'static Family>; 6] {
+fn families() -> [Vec<&'static Family>; 7] {
     [
         disks::families().collect(),
         volumes::families().collect(),
         filesystems::families().collect(),
         cluster::families().collect(),
         snapshots::families().collect(),
+        engines::families().collect(),
         itself::families().collect(),
     ]
 }

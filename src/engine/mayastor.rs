@@ -59,12 +59,17 @@ impl Engine for Mayastor {
             .into_iter()
             .map(|disk| DiskReference::on(node).with_path(path(disk)))
             .collect();
+        // Of a pool that is not open all three are 0.
+        let is_open = object
+            .bytes("status.capacity")
+            .is_some_and(|capacity| capacity > 0);
+        let figure = |path| object.bytes(path).filter(|_| is_open);
         vec![EnginePart::Pool(Arc::new(Pool {
             state,
             said,
-            capacity: object.bytes("status.capacity"),
-            used: object.bytes("status.used"),
-            free: object.bytes("status.available"),
+            capacity: figure("status.capacity"),
+            used: figure("status.used"),
+            free: figure("status.available"),
             layout: Some(Layout::Striped),
             disks,
             ..Pool::named(

@@ -179,6 +179,18 @@ impl ClusterMap {
         }
     }
 
+    /// How a pool is, with what is known of its node, and why where it is not healthy; `None` where nothing is known.
+    pub fn pool_state(&self, pool: &Pool) -> Option<(Health, Option<String>)> {
+        let mut state = pool
+            .state
+            .map(|state| (state, pool.said.clone().filter(|_| state != Health::Healthy)));
+        let node = pool.node.as_deref().map(|node| self.node_called(node));
+        if let Some((of_node, why)) = node.as_deref().and_then(|node| self.node_state(node)) {
+            worsen(&mut state, of_node, || why);
+        }
+        state
+    }
+
     /// What a node adds to the state of what lies on it: nothing where it is well, or not known.
     pub fn node_state(&self, node: &str) -> Option<(Health, String)> {
         match self.inventory.nodes.get(node) {

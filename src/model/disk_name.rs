@@ -186,7 +186,8 @@ impl DiskReference {
 
     /// True where `text` names it: the kernel's name, a link with or without its folder, serial number, WWN, group, pool or folder.
     pub fn is_called(&self, text: &str) -> bool {
-        let text = text.strip_prefix("/dev/").unwrap_or(text);
+        let text = text.strip_prefix('/').unwrap_or(text);
+        let text = text.strip_prefix("dev/").unwrap_or(text);
         let text = text.strip_prefix("disk/").unwrap_or(text);
         let kernel = whole_disk(text).unwrap_or(text);
         self.names.iter().any(|name| match name {
@@ -197,8 +198,8 @@ impl DiskReference {
             | DiskName::Serial(known)
             | DiskName::VolumeGroup(known)
             | DiskName::ZfsPool(known)
-            | DiskName::Folder(known)
             | DiskName::Managed(known) => known == text,
+            DiskName::Folder(folder) => folder.trim_matches('/') == text.trim_matches('/'),
         })
     }
 

@@ -7,6 +7,7 @@ pub mod btrfs;
 pub mod bytes;
 pub mod cluster_map;
 pub mod copies;
+pub mod copy_loss;
 pub mod device;
 pub mod disk_name;
 pub mod fault;

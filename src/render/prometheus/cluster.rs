@@ -79,7 +79,7 @@ const STALE_SINCE: Family = gauge(
 
 const LEFT_OUT: Family = gauge(
     "report_left_out_objects",
-    "Claims, volumes and snapshots for which the latest Scope report has no room: those that need attention come first.",
+    "Claims, volumes, snapshots, pools and disks for which the latest Scope report has no room: those that need attention come first.",
 );
 
 /// All families that this file knows, for the reference.

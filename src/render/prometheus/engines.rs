@@ -168,7 +168,7 @@ fn write_pools(page: &mut Page<'_>, map: &ClusterMap) {
             let labels = labels
                 .clone()
                 .with_known("layout", layout.as_deref())
-                .with_known("state", pool.state.map(Health::as_str));
+                .with_known("state", map.pool_state(pool).map(|(state, _)| state.as_str()));
             samples.add(&labels, 1_u64);
         }
     });

@@ -60,6 +60,10 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
     selected.left_out += without_pool;
     description.push_str(&staleness(&map.inventory));
     let left_out = selected.left_out;
+    let mut templates = disks::metadata_templates();
+    if !pools.is_empty() {
+        templates.extend(engines::templates());
+    }
     let volumes = selected.volumes.into_iter().chain(pools);
     let (snapshot, snapshot_content) = snapshot_topologies(map, selected.snapshots, selected.contents);
     let report = Report {
@@ -71,7 +75,7 @@ pub fn cluster_report(map: &ClusterMap, taken_at: SystemTime) -> ClusterReport {
         snapshot_content,
         persistent_volume: Topology {
             metric_templates: disks::metric_templates(),
-            ..objects::topology(volumes, disks::metadata_templates())
+            ..objects::topology(volumes, templates)
         },
         plugins: [Plugin {
             id: CLUSTER_PLUGIN_ID,

@@ -32,15 +32,9 @@ const CLAIMS: Fact = ("storage_disk_claims", "Claims");
 const VOLUMES: Fact = ("storage_disk_volumes", "Volumes");
 const PODS: Fact = ("storage_disk_pods", "Pods");
 const BACKING_FILE: Fact = ("storage_disk_file", "File");
-/// What the object says that manages the disk; these three are the cluster role's.
-pub(super) const BLOCK_DEVICE: Fact = ("storage_disk_block_device", "Block device");
-/// The pools that take room from the disk.
-pub(super) const POOLS: Fact = ("storage_disk_pools", "Pools");
-/// The claims of which copies lie on the disk.
-pub(super) const COPIES: Fact = ("storage_disk_copies", "Copies of");
 
 /// In the order in which the details panel shows them: the first nine at once, the others when asked for more.
-const FACTS: [Fact; 21] = [
+const FACTS: [Fact; 18] = [
     (NODE_TYPE, "Type"),
     STATUS,
     SIZE,
@@ -50,9 +44,6 @@ const FACTS: [Fact; 21] = [
     CARRIES,
     MODEL,
     SERIAL,
-    COPIES,
-    POOLS,
-    BLOCK_DEVICE,
     PODS,
     FULLEST_ON,
     MEDIA,
@@ -416,11 +407,6 @@ pub(super) fn metadata_templates() -> BTreeMap<&'static str, MetadataTemplate> {
     let mut templates = facts::templates(&super::objects::VOLUME_FACTS);
     for template in templates.values_mut() {
         template.priority += 0.5;
-    }
-    // Pools are the third sort of node here.
-    for (key, mut template) in super::engines::templates() {
-        template.priority += 0.125;
-        templates.insert(key, template);
     }
     templates.extend(facts::templates(&FACTS));
     templates

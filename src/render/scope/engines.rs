@@ -42,6 +42,14 @@ const POOL_FACTS: [Fact; 10] = [
     POOL_ENGINE,
 ];
 
+/// What the object says that manages the disk.
+const BLOCK_DEVICE: Fact = ("storage_disk_block_device", "Block device");
+const POOLS: Fact = ("storage_disk_pools", "Pools");
+const COPIES: Fact = ("storage_disk_copies", "Copies of");
+
+/// What is known here of disks, and not to their nodes.
+const DISK_FACTS: [Fact; 3] = [COPIES, POOLS, BLOCK_DEVICE];
+
 /// Most claims, pools or disks that are named.
 const MOST_NAMES: usize = 20;
 
@@ -217,7 +225,7 @@ fn pool_node<'a>(
     let facts = [
         (NAME, Some(Cow::Owned(label(map, pool)))),
         (NODE_TYPE, Some(Cow::Borrowed("Storage pool"))),
-        (POOL_STATUS.0, Some(pool_status(map, pool, node.as_deref()))),
+        (POOL_STATUS.0, Some(pool_status(map, pool))),
         (POOL_CAPACITY.0, bytes(pool.capacity)),
         (POOL_USED.0, bytes(pool.used)),
         (POOL_FREE.0, bytes(pool.free)),
@@ -253,18 +261,13 @@ fn pool_node<'a>(
 }
 
 /// `healthy`, `failed: OFFLINE`, `unknown: the node worker-3 is not ready`.
-fn pool_status<'a>(map: &ClusterMap, pool: &'a Pool, node: Option<&str>) -> Cow<'a, str> {
-    if let Some((of_node, why)) = node.and_then(|node| map.node_state(node))
-        && pool.state.is_none_or(|state| state < of_node)
-    {
-        return Cow::Owned(format!("{}: {why}", of_node.as_str()));
-    }
-    match (pool.state, &pool.said) {
-        (None, _) => Cow::Borrowed("not told by its engine"),
-        (Some(state), Some(said)) if !said.eq_ignore_ascii_case(state.as_str()) => {
+fn pool_status<'a>(map: &ClusterMap, pool: &Pool) -> Cow<'a, str> {
+    match map.pool_state(pool) {
+        None => Cow::Borrowed("not told by its engine"),
+        Some((state, Some(said))) if !said.eq_ignore_ascii_case(state.as_str()) => {
             Cow::Owned(format!("{}: {said}", state.as_str()))
         }
-        (Some(state), _) => Cow::Borrowed(state.as_str()),
+        Some((state, _)) => Cow::Borrowed(state.as_str()),
     }
 }
 
@@ -307,11 +310,11 @@ impl<'a> DiskOf<'a> {
             (disks::SERIAL.0, own(disk.serial())),
             (disks::WWN.0, own(disk.wwn())),
             (
-                disks::BLOCK_DEVICE.0,
+                BLOCK_DEVICE.0,
                 self.managed.map(|managed| Cow::Owned(managed_text(managed))),
             ),
-            (disks::POOLS.0, Some(Cow::Owned(pools))),
-            (disks::COPIES.0, carried.by_disk.get(&id).map(listed)),
+            (POOLS.0, Some(Cow::Owned(pools))),
+            (COPIES.0, carried.by_disk.get(&id).map(listed)),
         ];
         Node {
             id,
@@ -373,9 +376,20 @@ fn disk_id(disk: &DiskReference) -> Option<String> {
     Some(ids::disk(&ids::plain(node), &ids::plain(&name)))
 }
 
-/// How pools' texts are shown.
+/// How pools' texts are shown, and those of disks that their nodes do not know. Each has a place of its own among those of disks and
+/// volumes, which are of the same topology.
 pub(super) fn templates() -> BTreeMap<&'static str, MetadataTemplate> {
+    const BESIDE_POOLS: f64 = 0.125;
+    const AFTER_A_DISKS_FIRST: f64 = 9.0625;
     let mut templates = facts::templates(&POOL_FACTS);
+    // The type is everybody's.
     templates.remove(NODE_TYPE);
+    for template in templates.values_mut() {
+        template.priority += BESIDE_POOLS;
+    }
+    for (key, mut template) in facts::templates(&DISK_FACTS) {
+        template.priority += AFTER_A_DISKS_FIRST;
+        templates.insert(key, template);
+    }
     templates
 }
