@@ -4,53 +4,20 @@
 
 mod support;
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use scope_storage_probe::engine;
 use scope_storage_probe::link::cluster;
 use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::render::tree;
 use scope_storage_probe::state::State;
+use support::api_server::shipped_for_engines;
 use support::clusters::{engines, shown};
+use support::told_copies::told;
 
 fn map() -> ClusterMap {
     cluster::map(Arc::new(engines()))
-}
-
-/// Each volume with its copies, one line each.
-fn told(map: &ClusterMap) -> String {
-    let mut text = String::new();
-    for volume in map.inventory.volumes.values() {
-        let Some(copies) = map.copies(volume) else {
-            let _ = writeln!(text, "{}: nothing is told", volume.name);
-            continue;
-        };
-        let _ = writeln!(
-            text,
-            "{}: {}, wanted {:?}, there {:?}, healthy {:?}",
-            volume.name,
-            copies.engine,
-            copies.wanted,
-            copies.number(),
-            copies.healthy()
-        );
-        for copy in &copies.list {
-            let state = copy.state.map(|state| state.as_str());
-            let _ = writeln!(
-                text,
-                "  {} on {:?} in {:?}: {state:?} {:?}",
-                copy.name,
-                copy.node,
-                copy.pool_key.map(ToString::to_string),
-                copy.reason
-            );
-            for disk in &*copy.disks {
-                let names: Vec<String> = disk.names.iter().map(ToString::to_string).collect();
-                let _ = writeln!(text, "    {disk}: {}", names.join(", "));
-            }
-        }
-    }
-    text
 }
 
 #[test]
@@ -92,4 +59,36 @@ fn a_disks_death_is_told_by_any_of_its_names() {
     }
     assert_eq!(tree::disk(&state, "worker-1/sdz"), None);
     assert_eq!(tree::disk(&state, "sdb"), None, "whose?");
+}
+
+#[test]
+fn an_object_of_the_wrong_shape_is_told_of_once_and_costs_nothing_else() {
+    let faults: Vec<String> = map().inventory.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "lvmvolumes.local.openebs.io without a name: left out: invalid type: integer `5`, expected struct Metadata at line 1 column 73",
+            "lvmvolumes.local.openebs.io openebs/pvc-odd: spec.ownerNodeID: not a text",
+            "lvmvolumes.local.openebs.io openebs/pvc-odd: status: not an object",
+            "lvmvolumes.local.openebs.io openebs/pvc-odd: spec.capacity: not a quantity (10Gi, 1.5T, 1e9)",
+        ]
+    );
+}
+
+#[test]
+fn the_rights_that_are_shipped_are_those_that_are_asked_for() {
+    let role = shipped_for_engines();
+    let mut granted = BTreeSet::new();
+    for rule in role["rules"].as_array().unwrap() {
+        assert_eq!(rule["verbs"], serde_json::json!(["list", "watch"]));
+        for group in rule["apiGroups"].as_array().unwrap() {
+            for resource in rule["resources"].as_array().unwrap() {
+                granted.insert((group.as_str().unwrap(), resource.as_str().unwrap()));
+            }
+        }
+    }
+    let asked: BTreeSet<_> = engine::resources()
+        .map(|(_, resource)| (resource.group, resource.resource))
+        .collect();
+    assert_eq!(granted, asked);
 }

@@ -184,6 +184,7 @@ fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
             run(command.arg(format!("--subresource={part}")), "").is_ok()
         };
         assert!(may("list", "pods"), "{role}");
+        assert_eq!(may("list", "deployments.apps"), role == "cluster", "{role}");
         assert_eq!(may("list", "persistentvolumes"), role == "cluster", "{role}");
         assert_eq!(
             may("watch", "persistentvolumeclaims"),
@@ -216,11 +217,12 @@ fn chart(settings: &[&str]) -> Result<String, String> {
 }
 
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 13] = [
+const SWITCHES: [&str; 14] = [
     "scope.enabled=true",
     "node.enabled=false",
     "cluster.enabled=false",
     "rbac.create=false",
+    "engines.enabled=false",
     "serviceAccount.create=false",
     "networkPolicy.enabled=false",
     "podMonitor.enabled=true",

@@ -55,6 +55,9 @@ struct Followed {
     task: AbortHandle,
 }
 
+/// How long to wait after the first attempts failed.
+const UNANSWERED: Duration = Duration::from_secs(5);
+
 /// Follows the engines' kinds that there are, for ever. `patience` is for lists, and `pause` between two looks at what there is.
 pub(super) async fn follow(
     client: Client,
@@ -64,10 +67,12 @@ pub(super) async fn follow(
 ) {
     let mut tasks = JoinSet::new();
     let mut followed: BTreeMap<&'static str, Followed> = BTreeMap::new();
+    let mut answered = false;
     loop {
         // What cannot be asked now is as it was: the kinds' own watches say what is wrong.
         match served(&client).await {
             Ok(served) => {
+                answered = true;
                 for kind in EngineKind::all() {
                     let name = kind.resource.name;
                     let version = served.get(name).copied();
@@ -100,7 +105,8 @@ pub(super) async fn follow(
                 }
             }
         }
-        tokio::time::sleep(pause).await;
+        // Who was never answered asks again soon: it may have been the moment alone.
+        tokio::time::sleep(if answered { pause } else { pause.min(UNANSWERED) }).await;
     }
 }
 

@@ -97,7 +97,7 @@ fn pool(node: &str, group: &Fields<'_>) -> Option<EnginePart> {
         }),
         said: missing
             .filter(|missing| *missing > 0)
-            .map(|missing| format!("degraded: {missing} of its disks missing")),
+            .map(|missing| format!("{missing} of its disks missing")),
         capacity,
         used: capacity
             .zip(free)

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
 
+mod engines;
 mod faults;
 mod life;
 mod node_process;

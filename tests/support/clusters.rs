@@ -36,9 +36,14 @@ pub fn engines() -> Inventory {
     dump("engines.yaml")
 }
 
-fn dump(file: &str) -> Inventory {
+/// The file of that name.
+pub fn path(file: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clusters");
-    dump::read(&[folder.join(file)]).unwrap()
+    folder.join(file)
+}
+
+fn dump(file: &str) -> Inventory {
+    dump::read(&[path(file)]).unwrap()
 }
 
 /// The node `node` of the cluster, with its pods' folders and mounts.

@@ -13,6 +13,7 @@
 pub mod api_server;
 pub mod asker;
 pub mod clusters;
+pub mod engine_definitions;
 pub mod etcd;
 pub mod exposition;
 pub mod fixture;
@@ -31,6 +32,7 @@ pub mod scope_contract;
 pub mod scripted_api;
 pub mod server;
 pub mod snapshot_definitions;
+pub mod told_copies;
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
