@@ -4,6 +4,7 @@
 //! everybody may. So of kinds that are not there nobody asks, and what may not be read is a fault only where there is such a thing.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,13 +141,16 @@ async fn served(client: &Client) -> Result<BTreeMap<&'static str, &'static str>,
                 continue;
             }
             let key = (resource.group, *version);
-            if !lists.contains_key(&key) {
-                let path = format!("/apis/{}/{version}", resource.group);
-                let list: Resources = get(client, &path).await?;
-                let names = list.resources.into_iter().map(|named| named.name);
-                lists.insert(key, names.collect());
-            }
-            if lists[&key].iter().any(|name| name == resource.resource) {
+            let names = match lists.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let path = format!("/apis/{}/{version}", resource.group);
+                    let list: Resources = get(client, &path).await?;
+                    let names = list.resources.into_iter().map(|named| named.name);
+                    place.insert(names.collect())
+                }
+            };
+            if names.iter().any(|name| name == resource.resource) {
                 found.insert(resource.name, *version);
                 break;
             }

@@ -85,12 +85,11 @@ impl<'a> Fields<'a> {
     /// A field that is a text, by its path (`status.phase`); `None` where it is not there, or empty.
     pub fn text(&self, path: &str) -> Option<&'a str> {
         let value = self.find(path)?;
-        match value {
-            Value::String(text) => (!text.is_empty()).then_some(text.as_str()),
-            _ => {
-                self.complain(path, "not a text");
-                None
-            }
+        if let Value::String(text) = value {
+            (!text.is_empty()).then_some(text.as_str())
+        } else {
+            self.complain(path, "not a text");
+            None
         }
     }
 
@@ -100,7 +99,6 @@ impl<'a> Fields<'a> {
         let text = match value {
             Value::Number(number) => number.to_string(),
             Value::String(text) if text.is_empty() => return None,
-            // Some engines write the space that people do: `10 GiB` never, `10.5G` and `10737418240` both.
             Value::String(text) => text.clone(),
             _ => {
                 self.complain(path, "not a size");
@@ -144,7 +142,7 @@ impl<'a> Fields<'a> {
 
     /// The entries of a list.
     pub fn list(&self, path: &str) -> Vec<Self> {
-        let entry = |(at, value)| self.part(format!("{path}[{at}]"), value);
+        let entry = |(at, value)| self.part(&format!("{path}[{at}]"), value);
         self.array(path).iter().enumerate().map(entry).collect()
     }
 
@@ -153,7 +151,7 @@ impl<'a> Fields<'a> {
         match self.find(path) {
             Some(Value::Object(map)) => map
                 .iter()
-                .map(|(key, value)| (key.as_str(), self.part(format!("{path}.{key}"), value)))
+                .map(|(key, value)| (key.as_str(), self.part(&format!("{path}.{key}"), value)))
                 .collect(),
             Some(_) => {
                 self.complain(path, "not an object");
@@ -179,7 +177,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn part(&self, place: String, value: &'a Value) -> Self {
+    fn part(&self, place: &str, value: &'a Value) -> Self {
         Self {
             document: self.document,
             part: Some(value),
@@ -190,19 +188,18 @@ impl<'a> Fields<'a> {
 
     fn find(&self, path: &str) -> Option<&'a Value> {
         let mut rest = path;
-        let mut value = match self.part {
-            Some(value) => value,
-            None => {
-                let (first, further) = path.split_once('.').unwrap_or((path, ""));
-                rest = further;
-                let document = self.document;
-                match first {
-                    "spec" => document.spec.as_ref()?,
-                    "status" => document.status.as_ref()?,
-                    "volumeGroups" => document.volume_groups.as_ref()?,
-                    "pools" => document.pools.as_ref()?,
-                    _ => return None,
-                }
+        let mut value = if let Some(value) = self.part {
+            value
+        } else {
+            let (first, further) = path.split_once('.').unwrap_or((path, ""));
+            rest = further;
+            let document = self.document;
+            match first {
+                "spec" => document.spec.as_ref()?,
+                "status" => document.status.as_ref()?,
+                "volumeGroups" => document.volume_groups.as_ref()?,
+                "pools" => document.pools.as_ref()?,
+                _ => return None,
             }
         };
         while !rest.is_empty() && !value.is_null() {

@@ -29,8 +29,7 @@ impl Engine for Hostpath {
     }
 
     fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
-        let (Some(StorageSource::Local { path }) | Some(StorageSource::HostPath { path })) = &volume.source
-        else {
+        let Some(StorageSource::Local { path } | StorageSource::HostPath { path }) = &volume.source else {
             return None;
         };
         let disk = DiskReference::on(None).with(DiskName::Folder(path.clone()?));

@@ -1,6 +1,6 @@
 //! Joins the cluster's objects: pods with claims, claims with volumes, and with what is wrong with them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{attention, engines, snapshots};
@@ -14,7 +14,7 @@ pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
         inventory,
         ..ClusterMap::default()
     };
-    join(&mut map, Changes::ALL);
+    join(&mut map, &Changes::all());
     engines::join(&mut map);
     map
 }
@@ -23,34 +23,19 @@ pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
 pub fn update(mut map: ClusterMap, inventory: Arc<Inventory>) -> ClusterMap {
     let before = std::mem::replace(&mut map.inventory, inventory);
     let changes = Changes::between(&before, &map.inventory);
-    join(&mut map, changes);
-    engines::rejoin(&mut map, &before, changes);
+    join(&mut map, &changes);
+    engines::rejoin(&mut map, &before, &changes);
     map
 }
 
-/// Which kinds of objects are others than before.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Changes {
-    pub(super) pods: bool,
-    pub(super) claims: bool,
-    pub(super) volumes: bool,
-    pub(super) attachments: bool,
-    pub(super) nodes: bool,
-    classes: bool,
-    snapshots: bool,
-}
+/// The kinds of which objects are others than before.
+#[derive(Debug)]
+pub(super) struct Changes(BTreeSet<ResourceKind>);
 
 impl Changes {
-    /// All are.
-    const ALL: Self = Self {
-        pods: true,
-        claims: true,
-        volumes: true,
-        attachments: true,
-        nodes: true,
-        classes: true,
-        snapshots: true,
-    };
+    fn all() -> Self {
+        Self(ResourceKind::ALL.into())
+    }
 
     fn between(before: &Inventory, now: &Inventory) -> Self {
         // What may be concluded from an object that is not there depends on what was seen whole.
@@ -59,54 +44,61 @@ impl Changes {
             kinds.filter(|kind| inventory.knows_all(*kind)).collect()
         };
         if before.role != now.role || before.node != now.node || seen(before) != seen(now) {
-            return Self::ALL;
+            return Self::all();
         }
-        Self {
-            pods: !Arc::ptr_eq(&before.pods, &now.pods),
-            claims: !Arc::ptr_eq(&before.claims, &now.claims),
-            volumes: !Arc::ptr_eq(&before.volumes, &now.volumes),
-            attachments: !Arc::ptr_eq(&before.attachments, &now.attachments),
-            nodes: !Arc::ptr_eq(&before.nodes, &now.nodes),
-            classes: !Arc::ptr_eq(&before.classes, &now.classes),
-            snapshots: !Arc::ptr_eq(&before.snapshots, &now.snapshots)
-                || !Arc::ptr_eq(&before.snapshot_contents, &now.snapshot_contents)
-                || !Arc::ptr_eq(&before.snapshot_classes, &now.snapshot_classes)
-                || !Arc::ptr_eq(&before.external_snapshots, &now.external_snapshots)
-                || !Arc::ptr_eq(&before.external_snapshot_data, &now.external_snapshot_data),
-        }
+        let mut changed = BTreeSet::new();
+        let mut compare = |kind, same: bool| {
+            if !same {
+                changed.insert(kind);
+            }
+        };
+        compare(ResourceKind::Pods, Arc::ptr_eq(&before.pods, &now.pods));
+        compare(ResourceKind::Claims, Arc::ptr_eq(&before.claims, &now.claims));
+        compare(ResourceKind::Volumes, Arc::ptr_eq(&before.volumes, &now.volumes));
+        compare(ResourceKind::Classes, Arc::ptr_eq(&before.classes, &now.classes));
+        compare(
+            ResourceKind::Attachments,
+            Arc::ptr_eq(&before.attachments, &now.attachments),
+        );
+        compare(ResourceKind::Nodes, Arc::ptr_eq(&before.nodes, &now.nodes));
+        let same_snapshots = Arc::ptr_eq(&before.snapshots, &now.snapshots)
+            && Arc::ptr_eq(&before.snapshot_contents, &now.snapshot_contents)
+            && Arc::ptr_eq(&before.snapshot_classes, &now.snapshot_classes)
+            && Arc::ptr_eq(&before.external_snapshots, &now.external_snapshots)
+            && Arc::ptr_eq(&before.external_snapshot_data, &now.external_snapshot_data);
+        compare(ResourceKind::Snapshots, same_snapshots);
+        Self(changed)
+    }
+
+    /// True where objects of one of these kinds are others.
+    pub(super) fn any(&self, kinds: &[ResourceKind]) -> bool {
+        kinds.iter().any(|kind| self.0.contains(kind))
     }
 }
 
-fn join(map: &mut ClusterMap, changes: Changes) {
-    let Changes {
-        pods,
-        claims,
-        volumes,
-        attachments,
-        nodes,
-        classes,
-        snapshots,
-    } = changes;
-    if pods {
+fn join(map: &mut ClusterMap, changes: &Changes) {
+    use ResourceKind::{Attachments, Claims, Classes, Nodes, Pods, Snapshots, Volumes};
+
+    if changes.any(&[Pods]) {
         map.pods = pods_by_folder(&map.inventory);
         map.users = users(&map.inventory);
     }
-    if claims || volumes {
+    if changes.any(&[Claims, Volumes]) {
         map.claims = claims_by_volume(&map.inventory);
     }
-    if attachments {
+    if changes.any(&[Attachments]) {
         map.attachments = attachments_by_volume(&map.inventory);
     }
-    if pods || claims || volumes || classes {
+    if changes.any(&[Pods, Claims, Volumes, Classes]) {
         map.claim_attention = attention::of_claims(map);
     }
-    if claims || volumes || attachments || nodes {
+    if changes.any(&[Claims, Volumes, Attachments, Nodes]) {
         map.volume_attention = attention::of_volumes(map);
     }
-    if claims || volumes || snapshots {
+    if changes.any(&[Claims, Volumes, Snapshots]) {
         snapshots::join(map);
     }
-    if pods || claims || volumes {
+    if changes.any(&[Pods, Claims, Volumes]) {
         map.declared = declared(map);
     }
 }

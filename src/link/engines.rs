@@ -11,7 +11,7 @@ use crate::engine::{self, ENGINES};
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::copies::{Copies, EngineTables};
 use crate::model::disk_name::DiskReference;
-use crate::model::inventory::{Inventory, Objects};
+use crate::model::inventory::{Inventory, Objects, ResourceKind};
 use crate::model::replica::{
     EngineObject, EnginePart, Health, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
 };
@@ -48,22 +48,24 @@ pub(super) fn join(map: &mut ClusterMap) {
 }
 
 /// Brings a map up to date of which all else is.
-pub(super) fn rejoin(map: &mut ClusterMap, before: &Inventory, changes: Changes) {
+pub(super) fn rejoin(map: &mut ClusterMap, before: &Inventory, changes: &Changes) {
+    use ResourceKind::{Attachments, Claims, Nodes, Pods, Volumes};
+
     let mut touched = Touched::default();
     replace_objects(map, before, &mut touched);
-    if changes.nodes {
+    if changes.any(&[Nodes]) {
         map.node_aliases = aliases(&map.inventory);
         replace_pools_of_nodes(map);
     }
-    if changes.volumes || changes.attachments {
+    if changes.any(&[Volumes, Attachments]) {
         map.placements = placements(map);
     }
-    if changes.nodes || changes.volumes || changes.attachments {
+    if changes.any(&[Nodes, Volumes, Attachments]) {
         map.pool_disks = all_pool_disks(map);
         map.copy_attention = all_attention(map);
         return;
     }
-    if changes.pods || changes.claims {
+    if changes.any(&[Pods, Claims]) {
         // Claims may carry copies of other volumes, and disks of pools.
         touched.disks |= map
             .engines
@@ -78,7 +80,7 @@ pub(super) fn rejoin(map: &mut ClusterMap, before: &Inventory, changes: Changes)
             .filter(|volume| volume.claims.is_some());
         touched.volumes.extend(carried.map(|volume| volume.key.clone()));
     }
-    settle(map, touched);
+    settle(map, &touched);
 }
 
 fn replace_objects(map: &mut ClusterMap, before: &Inventory, touched: &mut Touched) {
@@ -275,7 +277,7 @@ fn forget<K: std::hash::Hash + Eq, T>(table: &mut HashMap<K, Vec<Arc<T>>>, key: 
 }
 
 /// Makes anew what was made of what was touched.
-fn settle(map: &mut ClusterMap, touched: Touched) {
+fn settle(map: &mut ClusterMap, touched: &Touched) {
     if touched.disks {
         map.pool_disks = all_pool_disks(map);
     } else {
@@ -318,7 +320,12 @@ fn settle(map: &mut ClusterMap, touched: Touched) {
     };
     let names: Vec<String> = match touched.volumes.first() {
         // Most changes are of one volume, which as a rule is called like its PersistentVolume.
-        Some(key) if touched.volumes.len() == 1 && moved.is_empty() && is_called(map, &key.name, key) => {
+        Some(key)
+            if touched.volumes.len() == 1
+                && !touched.disks
+                && moved.is_empty()
+                && is_called(map, &key.name, key) =>
+        {
             vec![key.name.clone()]
         }
         None if moved.is_empty() && !touched.disks => Vec::new(),

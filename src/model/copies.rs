@@ -155,7 +155,7 @@ impl ClusterMap {
             }
             Place::Outside(disks) => {
                 copies.counted = false;
-                copies.list = disks.iter().map(|disk| self.outside(volume, disk)).collect();
+                copies.list = disks.iter().map(|disk| Self::outside(volume, disk)).collect();
             }
             Place::Spread(key) => {
                 copies.counted = false;
@@ -375,7 +375,7 @@ impl ClusterMap {
         copy
     }
 
-    fn outside<'a>(&'a self, volume: &'a PersistentVolume, disk: &DiskReference) -> PlacedReplica<'a> {
+    fn outside<'a>(volume: &'a PersistentVolume, disk: &DiskReference) -> PlacedReplica<'a> {
         PlacedReplica {
             name: Cow::Borrowed(&volume.name),
             node: disk.node.clone(),

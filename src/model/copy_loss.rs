@@ -190,7 +190,7 @@ fn loss(copies: &Copies<'_>, is_it: &impl Fn(&DiskReference) -> bool) -> Option<
             && copy.state == Some(Health::Healthy)
             && copy.disks.len() > 1
     };
-    if hit.iter().all(|copy| outlives(&copy)) {
+    if hit.iter().all(outlives) {
         return Some((
             CopyLoss::Degraded,
             "no copy is lost: its pool outlives the loss of a disk".to_owned(),

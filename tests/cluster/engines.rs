@@ -55,7 +55,6 @@ fn objects() -> Vec<Value> {
                         container["image"] = json!("image");
                     }
                 }
-                ("storage.k8s.io/v1", _) => {}
                 _ => {}
             }
             object
@@ -158,13 +157,12 @@ async fn all_seen(watched: &Watched, wanted: &str) {
 }
 
 fn pretty(wanted: &str, found: &str) {
-    for line in found.lines().filter(|line| !wanted.contains(line)) {
-        eprintln!("too much: {line}");
-    }
-    for line in wanted.lines().filter(|line| !found.contains(line)) {
-        eprintln!("missing: {line}");
-    }
-    panic!("the map is another than the dump's");
+    let beside = |one: &str, other: &str| -> Vec<String> {
+        let lines = one.lines().filter(|line| !other.contains(line));
+        lines.map(str::to_owned).collect()
+    };
+    let (missing, too_much) = (beside(wanted, found), beside(found, wanted));
+    panic!("the map is another than the dump's; missing: {missing:#?}; too much: {too_much:#?}");
 }
 
 async fn state_of(watched: &Watched, volume: &str, copy: usize, wanted: Option<Health>) {

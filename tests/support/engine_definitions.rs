@@ -66,7 +66,7 @@ pub async fn install(server: &ApiServer, versions: Versions) {
     for resource in resources() {
         let version = version(resource, versions);
         let path = format!("/apis/{}/{version}", resource.group);
-        let mut served = false;
+        let mut is_there = false;
         for _ in 0..600 {
             let groups = server.ask(Method::GET, "/apis", None).await;
             let has_version = groups["groups"].as_array().unwrap().iter().any(|group| {
@@ -76,15 +76,15 @@ pub async fn install(server: &ApiServer, versions: Versions) {
             if has_version {
                 let kinds = server.ask(Method::GET, &path, None).await;
                 let kinds = kinds["resources"].as_array().unwrap();
-                served = kinds.iter().any(|kind| kind["name"] == resource.resource);
+                is_there = kinds.iter().any(|kind| kind["name"] == resource.resource);
             }
-            if served {
+            if is_there {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         assert!(
-            served,
+            is_there,
             "the API server does not serve {} {version}",
             resource.name
         );

@@ -552,13 +552,12 @@ fn check_host(report: &Value, expectations: &Expectations<'_>, found: &mut Vec<S
             let sort = located.latest("kubernetes_node_type");
             let name = located.latest("kubernetes_name");
             match sort {
-                "Persistent Volume" => {}
                 "Disk" | "Storage pool" if !name.contains(' ') => {
                     found.push(located.fault("a volume may be called so, and would be joined with it"));
                 }
                 // Of disks the cluster's plugin adds to what their nodes tell: figures are theirs.
                 "Disk" if located.node["metrics"].is_null() && located.node["parents"].is_null() => {}
-                "Storage pool" => {}
+                "Persistent Volume" | "Storage pool" => {}
                 _ => found.push(located.fault("a plugin of the whole cluster has no figures of disks")),
             }
         }

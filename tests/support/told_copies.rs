@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use scope_storage_probe::model::cluster_map::ClusterMap;
+use scope_storage_probe::model::replica::Health;
 
 /// Each volume with its copies, one line each.
 pub fn told(map: &ClusterMap) -> String {
@@ -22,7 +23,7 @@ pub fn told(map: &ClusterMap) -> String {
             copies.healthy()
         );
         for copy in &copies.list {
-            let state = copy.state.map(|state| state.as_str());
+            let state = copy.state.map(Health::as_str);
             let _ = writeln!(
                 text,
                 "  {} on {:?} in {:?}: {state:?} {:?}",

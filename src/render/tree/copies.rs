@@ -119,7 +119,8 @@ fn disk_row(cluster: &ClusterMap, disk: &DiskReference, indent: &str) -> Row {
         row[MODEL] = managed.model.clone().unwrap_or_default();
         row[NOTE] = managed.activity.as_deref().unwrap_or_default().to_lowercase();
     }
-    row[SERIAL] = disk.serial().or(disk.wwn()).unwrap_or_default().to_owned();
+    let identity = disk.serial().or(disk.wwn());
+    identity.unwrap_or_default().clone_into(&mut row[SERIAL]);
     row
 }
 
