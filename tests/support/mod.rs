@@ -22,6 +22,7 @@ pub mod http;
 pub mod kubelet_folder;
 pub mod kubernetes_tools;
 pub mod large_cluster;
+pub mod large_engines;
 pub mod loop_device;
 pub mod node_with_pods;
 pub mod prometheus;
