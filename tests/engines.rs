@@ -11,10 +11,12 @@ use scope_storage_probe::engine;
 use scope_storage_probe::link::cluster;
 use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::model::inventory::{Inventory, Objects};
+use scope_storage_probe::render::scope;
 use scope_storage_probe::render::tree;
 use scope_storage_probe::state::State;
+use serde_json::json;
 use support::api_server::shipped_for_engines;
-use support::clusters::{engines, shown};
+use support::clusters::{checked, engines, seen_from, shown};
 use support::told_copies::told;
 
 fn map() -> ClusterMap {
@@ -32,6 +34,41 @@ fn a_cluster_with_every_engine() {
     insta::assert_snapshot!("engines.report", report);
     insta::assert_snapshot!("engines.page", page);
     insta::assert_snapshot!("engines.tree", tree);
+}
+
+#[test]
+fn a_node_that_sees_the_cluster_draws_the_pools_and_other_nodes_disks_as_well() {
+    let state = seen_from("worker-1", engines());
+    let report = checked(&scope::report(&state), "storage", "worker-1");
+    let nodes = report["PersistentVolume"]["nodes"].as_object().unwrap();
+    let edges = |id: &str| nodes[id]["adjacency"].clone();
+    assert_eq!(
+        edges("v-cstor;<persistent_volume>"),
+        json!([
+            "POOL-cstor--pool-1;<persistent_volume>",
+            "POOL-cstor--pool-2;<persistent_volume>",
+            "POOL-cstor--pool-3;<persistent_volume>"
+        ])
+    );
+    assert_eq!(
+        edges("POOL-cstor--pool-2;<persistent_volume>"),
+        json!(["worker-2-nvme0n1;<persistent_volume>"])
+    );
+    // The disk of another node, and one of this node's kernel: both have what engines say of them.
+    let told = |id: &str| nodes[id]["latest"]["storage_disk_block_device"]["value"].clone();
+    assert!(
+        told("worker-2-nvme0n1;<persistent_volume>")
+            .to_string()
+            .contains("active, claimed by cstor-b")
+    );
+    let own = &nodes["worker-1-sda;<persistent_volume>"];
+    assert_eq!(own["parents"]["host"][0], "worker-1;<host>");
+    assert_eq!(own["latest"]["storage_disk_serial"]["value"], "ZC100000");
+    assert!(
+        told("worker-1-sda;<persistent_volume>")
+            .to_string()
+            .contains("unclaimed")
+    );
 }
 
 #[test]

@@ -85,6 +85,9 @@ pub(super) async fn follow(
                     }
                     if let Some(followed) = followed.remove(name) {
                         followed.task.abort();
+                    }
+                    // In another version it is the same objects: what is known of them stays until they are listed.
+                    if version.is_none() {
                         shared.live().is_without(kind.resource);
                     }
                     if let Some(version) = version {

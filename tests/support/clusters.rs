@@ -48,10 +48,15 @@ fn dump(file: &str) -> Inventory {
 
 /// The node `node` of the cluster, with its pods' folders and mounts.
 pub fn node() -> State {
+    seen_from("node", dump::of_node(inventory(), "node"))
+}
+
+/// A cluster as it is seen from a machine with pods' folders and mounts, which is called so.
+pub fn seen_from(name: &str, inventory: Inventory) -> State {
     let machine = node_with_pods::node();
-    let cluster = Cluster::fixed(dump::of_node(inventory(), "node"));
+    let cluster = Cluster::fixed(inventory);
     let mut observer =
-        Observer::new(Host::new(machine.roots()), Some("node".into())).with_cluster(Some(cluster));
+        Observer::new(Host::new(machine.roots()), Some(name.into())).with_cluster(Some(cluster));
     let mut state = observer
         .observe(Instant::now() + Duration::from_secs(2))
         .state
