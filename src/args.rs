@@ -131,6 +131,9 @@ pub struct ClusterArguments {
         global = true
     )]
     pub from_dump: Vec<PathBuf>,
+    /// Leave out what storage engines say of themselves: replicas, pools and disks on all nodes
+    #[arg(long, env = "STORAGE_PROBE_NO_ENGINES", global = true)]
+    pub no_engines: bool,
     /// Have lists streamed, which saves memory on both sides (Kubernetes 1.27 and later)
     #[arg(long, env = "STORAGE_PROBE_STREAMING_LISTS", global = true)]
     pub streaming_lists: bool,
@@ -316,7 +319,8 @@ pub struct TreeArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// The other way round: what lies on this disk, and what is lost if it dies (a name as in the tree: nvme0n1, mpatha)
+    /// The other way round: what lies on this disk, and what is lost if it dies (a name as in the tree: nvme0n1, mpatha; with the
+    /// cluster, NODE/DEVICE of any node: kernel's name, link, serial number or WWN)
     #[arg(long, value_name = "DEVICE", conflicts_with = "json")]
     pub disk: Option<String>,
 }

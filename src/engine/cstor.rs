@@ -1,0 +1,173 @@
+//! OpenEBS cStor: replicas in pools of user-space ZFS, on disks that the node disk manager manages.
+//!
+//! CStorVolume says how the volume is, a CStorVolumeReplica how a copy is and in which pool it lies, a CStorPoolInstance how the pool is
+//! and which BlockDevices it has.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::fields::Fields;
+use super::states::{health, told};
+use crate::model::disk_name::{DiskName, DiskReference};
+use crate::model::replica::{
+    EnginePart, EngineResource, EngineVolume, Layout, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
+};
+use crate::model::workload::{PersistentVolume, StorageSource, VolumeAttachment};
+
+const NAME: &str = "cstor";
+const VOLUMES: &str = "cstorvolumes.cstor.openebs.io";
+const REPLICAS: &str = "cstorvolumereplicas.cstor.openebs.io";
+const GROUP: &str = "cstor.openebs.io";
+const VERSIONS: &[&str] = &["v1"];
+
+#[derive(Debug)]
+pub(super) struct Cstor;
+
+impl Engine for Cstor {
+    fn resources(&self) -> &'static [EngineResource] {
+        const ALL: &[EngineResource] = &[
+            EngineResource {
+                name: VOLUMES,
+                group: GROUP,
+                resource: "cstorvolumes",
+                kind: "CStorVolume",
+                versions: VERSIONS,
+                selector: "",
+                needs: None,
+            },
+            EngineResource {
+                name: REPLICAS,
+                group: GROUP,
+                resource: "cstorvolumereplicas",
+                kind: "CStorVolumeReplica",
+                versions: VERSIONS,
+                selector: "",
+                needs: None,
+            },
+            EngineResource {
+                name: "cstorpoolinstances.cstor.openebs.io",
+                group: GROUP,
+                resource: "cstorpoolinstances",
+                kind: "CStorPoolInstance",
+                versions: VERSIONS,
+                selector: "",
+                needs: None,
+            },
+        ];
+        ALL
+    }
+
+    fn drivers(&self) -> &'static [&'static str] {
+        &["cstor.csi.openebs.io"]
+    }
+
+    fn read(&self, resource: &EngineResource, object: &Fields<'_>) -> Vec<EnginePart> {
+        match resource.name {
+            VOLUMES => vec![EnginePart::Volume(Arc::new(volume(object)))],
+            REPLICAS => replica(object).into_iter().collect(),
+            _ => vec![EnginePart::Pool(Arc::new(pool(object)))],
+        }
+    }
+
+    fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
+        let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
+        Some(Placement {
+            engine: NAME,
+            wanted: None,
+            place: Place::Named(key(&handle)),
+        })
+    }
+}
+
+fn volume(object: &Fields<'_>) -> EngineVolume {
+    let (state, said) = told(object.text("status.phase"));
+    EngineVolume {
+        key: key(object.name()),
+        wanted: object
+            .number("spec.desiredReplicationFactor")
+            .or_else(|| object.number("spec.replicationFactor")),
+        state,
+        said,
+        claims: None,
+    }
+}
+
+fn replica(object: &Fields<'_>) -> Option<EnginePart> {
+    let volume = object
+        .label("cstorvolume.openebs.io/name")
+        .or_else(|| object.label("openebs.io/persistent-volume"))?;
+    let (state, said) = told(object.text("status.phase"));
+    Some(EnginePart::Replica(Arc::new(Replica {
+        volume: key(volume),
+        name: object.name().to_owned(),
+        node: object
+            .annotation("cstorpoolinstance.openebs.io/hostname")
+            .map(str::to_owned),
+        pool: object.label("cstorpoolinstance.openebs.io/name").map(pool_key),
+        state,
+        said,
+        made_only: false,
+        size: object.bytes("spec.capacity"),
+        disks: Vec::new(),
+    })))
+}
+
+fn pool(object: &Fields<'_>) -> Pool {
+    let node = object
+        .text("spec.hostName")
+        .or_else(|| object.label("kubernetes.io/hostname"));
+    let groups = object.list("spec.dataRaidGroups");
+    let disks: Vec<DiskReference> = groups
+        .iter()
+        .flat_map(|group| group.list("blockDevices"))
+        .filter_map(|device| {
+            let name = device.text("blockDeviceName")?;
+            let disk = DiskReference::on(node).with(DiskName::Managed(name.to_owned()));
+            Some(match device.text("devLink") {
+                Some(link) => disk.with_path(link),
+                None => disk,
+            })
+        })
+        .collect();
+    let layout = match object.text("spec.poolConfig.dataRaidGroupType") {
+        Some("stripe") => Some(Layout::Striped),
+        // Each group survives so many; two that die may be of one group.
+        Some("mirror" | "raidz") => Some(Layout::Redundant(1)),
+        Some("raidz2") => Some(Layout::Redundant(2)),
+        _ => (disks.len() == 1).then_some(Layout::Striped),
+    };
+    let phase = object.text("status.phase");
+    let read_only = object.flag("status.readOnly") == Some(true);
+    let said = phase.map(|phase| {
+        if read_only {
+            format!("{phase}, read-only")
+        } else {
+            phase.to_owned()
+        }
+    });
+    Pool {
+        state: phase.map(health),
+        said,
+        capacity: object.bytes("status.capacity.total"),
+        used: object.bytes("status.capacity.used"),
+        free: object.bytes("status.capacity.free"),
+        layout,
+        disks,
+        ..Pool::named(pool_key(object.name()), node.map(str::to_owned))
+    }
+}
+
+fn key(name: &str) -> VolumeKey {
+    VolumeKey {
+        engine: NAME,
+        name: name.to_owned(),
+    }
+}
+
+fn pool_key(name: &str) -> PoolKey {
+    PoolKey {
+        engine: NAME,
+        node: None,
+        name: name.to_owned(),
+    }
+}
