@@ -10,7 +10,6 @@ use std::time::SystemTime;
 
 use scope_storage_probe::cluster::dump;
 use scope_storage_probe::link::cluster;
-use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::cluster_map::{ClusterMap, Urgency};
 use scope_storage_probe::model::workload::NamespacedName;
 use scope_storage_probe::render::prometheus::exposition::Format;
