@@ -14,9 +14,9 @@ use scope_storage_probe::model::inventory::{Inventory, Objects};
 use scope_storage_probe::render::scope;
 use scope_storage_probe::render::tree;
 use scope_storage_probe::state::State;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::api_server::shipped_for_engines;
-use support::clusters::{checked, engines, seen_from, shown};
+use support::clusters::{checked, engines, path, seen_from, shown};
 use support::told_copies::told;
 
 fn map() -> ClusterMap {
@@ -129,6 +129,62 @@ fn the_rights_that_are_shipped_are_those_that_are_asked_for() {
         .map(|(_, resource)| (resource.group, resource.resource))
         .collect();
     assert_eq!(granted, asked);
+}
+
+/// Every value in an object by its place, itself among them.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                places(value, &format!("{at}/{key}"), found);
+            }
+        }
+        Value::Array(list) => {
+            for (number, value) in list.iter().enumerate() {
+                places(value, &format!("{at}/{number}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_stands_in_an_engines_object_it_is_read() {
+    let text = std::fs::read_to_string(path("engines.yaml")).unwrap();
+    let list: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut read = 0;
+    for object in list["items"].as_array().unwrap() {
+        let group = object["apiVersion"].as_str().unwrap().split('/').next().unwrap();
+        let of_kind = engine::resources()
+            .find(|(_, resource)| resource.group == group && object["kind"] == resource.kind);
+        let Some((engine, resource)) = of_kind else {
+            continue;
+        };
+        let mut all = Vec::new();
+        places(object, "", &mut all);
+        for place in all {
+            for other in [
+                Value::Null,
+                json!(-5),
+                json!(1e300),
+                json!(true),
+                json!("\u{0}é;"),
+                json!([[]]),
+                json!({"": {}}),
+            ] {
+                let mut changed = object.clone();
+                *changed.pointer_mut(&place).unwrap() = other;
+                // What is no object at all is refused before.
+                if let Ok(document) = serde_json::from_value(changed) {
+                    engine::read(engine, resource, &document, &mut Vec::new());
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 4000, "{read}");
 }
 
 /// Takes one object away, or gives it back: of the cluster's own kinds or of an engine's.

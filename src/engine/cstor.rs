@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use super::Engine;
 use super::fields::Fields;
 use super::states::{health, told};
+use super::{Engine, by_handle};
 use crate::model::disk_name::{DiskName, DiskReference};
 use crate::model::replica::{
-    EnginePart, EngineResource, EngineVolume, Layout, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
+    EnginePart, EngineResource, EngineVolume, Layout, Placement, Pool, PoolKey, Replica, VolumeKey,
 };
-use crate::model::workload::{PersistentVolume, StorageSource, VolumeAttachment};
+use crate::model::workload::{PersistentVolume, VolumeAttachment};
 
 const NAME: &str = "cstor";
 const VOLUMES: &str = "cstorvolumes.cstor.openebs.io";
@@ -26,33 +26,17 @@ pub(super) struct Cstor;
 impl Engine for Cstor {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: VOLUMES,
-                group: GROUP,
-                resource: "cstorvolumes",
-                kind: "CStorVolume",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: REPLICAS,
-                group: GROUP,
-                resource: "cstorvolumereplicas",
-                kind: "CStorVolumeReplica",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: "cstorpoolinstances.cstor.openebs.io",
-                group: GROUP,
-                resource: "cstorpoolinstances",
-                kind: "CStorPoolInstance",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(VOLUMES, [GROUP, "cstorvolumes", "CStorVolume"], VERSIONS),
+            EngineResource::custom(
+                REPLICAS,
+                [GROUP, "cstorvolumereplicas", "CStorVolumeReplica"],
+                VERSIONS,
+            ),
+            EngineResource::custom(
+                "cstorpoolinstances.cstor.openebs.io",
+                [GROUP, "cstorpoolinstances", "CStorPoolInstance"],
+                VERSIONS,
+            ),
         ];
         ALL
     }
@@ -70,19 +54,14 @@ impl Engine for Cstor {
     }
 
     fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
-        let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
-        Some(Placement {
-            engine: NAME,
-            wanted: None,
-            place: Place::Named(key(&handle)),
-        })
+        by_handle(NAME, volume, None)
     }
 }
 
 fn volume(object: &Fields<'_>) -> EngineVolume {
     let (state, said) = told(object.text("status.phase"));
     EngineVolume {
-        key: key(object.name()),
+        key: VolumeKey::new(NAME, object.name()),
         wanted: object
             .number("spec.desiredReplicationFactor")
             .or_else(|| object.number("spec.replicationFactor")),
@@ -98,12 +77,14 @@ fn replica(object: &Fields<'_>) -> Option<EnginePart> {
         .or_else(|| object.label("openebs.io/persistent-volume"))?;
     let (state, said) = told(object.text("status.phase"));
     Some(EnginePart::Replica(Arc::new(Replica {
-        volume: key(volume),
+        volume: VolumeKey::new(NAME, volume),
         name: object.name().to_owned(),
         node: object
             .annotation("cstorpoolinstance.openebs.io/hostname")
             .map(str::to_owned),
-        pool: object.label("cstorpoolinstance.openebs.io/name").map(pool_key),
+        pool: object
+            .label("cstorpoolinstance.openebs.io/name")
+            .map(|name| PoolKey::new(NAME, name)),
         state,
         said,
         made_only: false,
@@ -153,21 +134,6 @@ fn pool(object: &Fields<'_>) -> Pool {
         free: object.bytes("status.capacity.free"),
         layout,
         disks,
-        ..Pool::named(pool_key(object.name()), node.map(str::to_owned))
-    }
-}
-
-fn key(name: &str) -> VolumeKey {
-    VolumeKey {
-        engine: NAME,
-        name: name.to_owned(),
-    }
-}
-
-fn pool_key(name: &str) -> PoolKey {
-    PoolKey {
-        engine: NAME,
-        node: None,
-        name: name.to_owned(),
+        ..Pool::named(PoolKey::new(NAME, object.name()), node.map(str::to_owned))
     }
 }

@@ -6,13 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Engine;
 use super::fields::Fields;
 use super::states::{health, told};
-use crate::model::replica::{
-    EnginePart, EngineResource, EngineVolume, Place, Placement, ReplicaClaims, VolumeKey,
-};
-use crate::model::workload::{PersistentVolume, StorageSource, VolumeAttachment};
+use super::{Engine, by_handle};
+use crate::model::replica::{EnginePart, EngineResource, EngineVolume, Placement, ReplicaClaims, VolumeKey};
+use crate::model::workload::{PersistentVolume, VolumeAttachment};
 
 const NAME: &str = "jiva";
 
@@ -21,15 +19,11 @@ pub(super) struct Jiva;
 
 impl Engine for Jiva {
     fn resources(&self) -> &'static [EngineResource] {
-        const ALL: &[EngineResource] = &[EngineResource {
-            name: "jivavolumes.openebs.io",
-            group: "openebs.io",
-            resource: "jivavolumes",
-            kind: "JivaVolume",
-            versions: &["v1", "v1alpha1"],
-            selector: "",
-            needs: None,
-        }];
+        const ALL: &[EngineResource] = &[EngineResource::custom(
+            "jivavolumes.openebs.io",
+            ["openebs.io", "jivavolumes", "JivaVolume"],
+            &["v1", "v1alpha1"],
+        )];
         ALL
     }
 
@@ -54,7 +48,7 @@ impl Engine for Jiva {
             })
             .collect();
         vec![EnginePart::Volume(Arc::new(EngineVolume {
-            key: key(object.name()),
+            key: VolumeKey::new(NAME, object.name()),
             wanted,
             state,
             said,
@@ -67,12 +61,7 @@ impl Engine for Jiva {
     }
 
     fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
-        let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
-        Some(Placement {
-            engine: NAME,
-            wanted: None,
-            place: Place::Named(key(&handle)),
-        })
+        by_handle(NAME, volume, None)
     }
 }
 
@@ -85,13 +74,6 @@ fn host(address: &str) -> &str {
     match rest.rsplit_once(':') {
         Some((host, _)) if !host.contains(':') => host,
         _ => rest,
-    }
-}
-
-fn key(name: &str) -> VolumeKey {
-    VolumeKey {
-        engine: NAME,
-        name: name.to_owned(),
     }
 }
 

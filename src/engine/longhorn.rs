@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Engine;
 use super::fields::Fields;
 use super::states::{health, told};
+use super::{Engine, by_handle};
 use crate::model::disk_name::{DiskName, DiskReference};
 use crate::model::replica::{
-    EnginePart, EngineResource, EngineVolume, Health, Layout, Place, Placement, Pool, PoolKey, Replica,
+    EnginePart, EngineResource, EngineVolume, Health, Layout, Placement, Pool, PoolKey, Replica,
     ReplicaModes, VolumeKey,
 };
-use crate::model::workload::{PersistentVolume, StorageSource, VolumeAttachment};
+use crate::model::workload::{PersistentVolume, VolumeAttachment};
 
 const NAME: &str = "longhorn";
 const VOLUMES: &str = "volumes.longhorn.io";
@@ -29,42 +29,10 @@ pub(super) struct Longhorn;
 impl Engine for Longhorn {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: VOLUMES,
-                group: GROUP,
-                resource: "volumes",
-                kind: "Volume",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: REPLICAS,
-                group: GROUP,
-                resource: "replicas",
-                kind: "Replica",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: ENGINES,
-                group: GROUP,
-                resource: "engines",
-                kind: "Engine",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: "nodes.longhorn.io",
-                group: GROUP,
-                resource: "nodes",
-                kind: "Node",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(VOLUMES, [GROUP, "volumes", "Volume"], VERSIONS),
+            EngineResource::custom(REPLICAS, [GROUP, "replicas", "Replica"], VERSIONS),
+            EngineResource::custom(ENGINES, [GROUP, "engines", "Engine"], VERSIONS),
+            EngineResource::custom("nodes.longhorn.io", [GROUP, "nodes", "Node"], VERSIONS),
         ];
         ALL
     }
@@ -83,12 +51,7 @@ impl Engine for Longhorn {
     }
 
     fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
-        let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
-        Some(Placement {
-            engine: NAME,
-            wanted: None,
-            place: Place::Named(key(&handle)),
-        })
+        by_handle(NAME, volume, None)
     }
 }
 
@@ -96,7 +59,7 @@ fn volume(object: &Fields<'_>) -> EngineVolume {
     // Of a volume that is not attached nobody looks at the replicas: it says `unknown`.
     let (state, said) = told(object.text("status.robustness"));
     EngineVolume {
-        key: key(object.name()),
+        key: VolumeKey::new(NAME, object.name()),
         wanted: object.number("spec.numberOfReplicas"),
         state,
         said,
@@ -115,7 +78,7 @@ fn replica(object: &Fields<'_>) -> Option<EnginePart> {
         (false, true) => (Health::Healthy, "healthy"),
         (false, false) => (Health::Rebuilding, "never healthy yet"),
     };
-    let pool = object.text("spec.diskID").map(pool_key);
+    let pool = object.text("spec.diskID").map(|name| PoolKey::new(NAME, name));
     let node = object.text("spec.nodeID");
     // Nobody has been given the copy to keep yet.
     let (state, said) = if node.is_none() {
@@ -124,7 +87,7 @@ fn replica(object: &Fields<'_>) -> Option<EnginePart> {
         state
     };
     Some(EnginePart::Replica(Arc::new(Replica {
-        volume: key(volume),
+        volume: VolumeKey::new(NAME, volume),
         name: object.name().to_owned(),
         node: node.map(str::to_owned),
         disks: match (&pool, object.text("spec.diskPath")) {
@@ -153,7 +116,7 @@ fn modes(object: &Fields<'_>) -> Option<EnginePart> {
         .collect();
     (!modes.is_empty()).then(|| {
         EnginePart::Modes(Arc::new(ReplicaModes {
-            volume: key(volume),
+            volume: VolumeKey::new(NAME, volume),
             modes,
         }))
     })
@@ -196,7 +159,10 @@ fn pools(object: &Fields<'_>) -> Vec<EnginePart> {
                 free,
                 layout: Some(Layout::Striped),
                 disks,
-                ..Pool::named(pool_key(status.text("diskUUID")?), Some(node.to_owned()))
+                ..Pool::named(
+                    PoolKey::new(NAME, status.text("diskUUID")?),
+                    Some(node.to_owned()),
+                )
             })))
         })
         .collect()
@@ -237,20 +203,5 @@ fn disk(node: Option<&str>, path: &str, kind: Option<&str>) -> DiskReference {
         disk.with_path(path)
     } else {
         disk.with(DiskName::Folder(path.to_owned()))
-    }
-}
-
-fn key(name: &str) -> VolumeKey {
-    VolumeKey {
-        engine: NAME,
-        name: name.to_owned(),
-    }
-}
-
-fn pool_key(uuid: &str) -> PoolKey {
-    PoolKey {
-        engine: NAME,
-        node: None,
-        name: uuid.to_owned(),
     }
 }

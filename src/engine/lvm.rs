@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use super::Engine;
 use super::fields::Fields;
 use super::states::told;
+use super::{Engine, by_handle};
 use crate::model::disk_name::{DiskName, DiskReference};
 use crate::model::replica::{
-    EnginePart, EngineResource, Health, Layout, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
+    EnginePart, EngineResource, Health, Layout, Placement, Pool, PoolKey, Replica, VolumeKey,
 };
-use crate::model::workload::{PersistentVolume, StorageSource, VolumeAttachment};
+use crate::model::workload::{PersistentVolume, VolumeAttachment};
 
 const NAME: &str = "lvm-localpv";
 const VOLUMES: &str = "lvmvolumes.local.openebs.io";
@@ -25,24 +25,12 @@ pub(super) struct Lvm;
 impl Engine for Lvm {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: VOLUMES,
-                group: GROUP,
-                resource: "lvmvolumes",
-                kind: "LVMVolume",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: "lvmnodes.local.openebs.io",
-                group: GROUP,
-                resource: "lvmnodes",
-                kind: "LVMNode",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(VOLUMES, [GROUP, "lvmvolumes", "LVMVolume"], VERSIONS),
+            EngineResource::custom(
+                "lvmnodes.local.openebs.io",
+                [GROUP, "lvmnodes", "LVMNode"],
+                VERSIONS,
+            ),
         ];
         ALL
     }
@@ -61,10 +49,12 @@ impl Engine for Lvm {
         let (state, said) = told(object.text("status.state"));
         let reason = object.text("status.error.message");
         vec![EnginePart::Replica(Arc::new(Replica {
-            volume: key(object.name()),
+            volume: VolumeKey::new(NAME, object.name()),
             name: object.name().to_owned(),
             node: node.map(str::to_owned),
-            pool: node.zip(group).map(|(node, group)| pool_key(node, group)),
+            pool: node
+                .zip(group)
+                .map(|(node, group)| PoolKey::on(NAME, node, group)),
             state,
             said: reason.map(str::to_owned).or(said),
             made_only: true,
@@ -74,12 +64,7 @@ impl Engine for Lvm {
     }
 
     fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
-        let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
-        Some(Placement {
-            engine: NAME,
-            wanted: Some(1),
-            place: Place::Named(key(&handle)),
-        })
+        by_handle(NAME, volume, Some(1))
     }
 }
 
@@ -105,21 +90,6 @@ fn pool(node: &str, group: &Fields<'_>) -> Option<EnginePart> {
         free,
         layout: Some(Layout::Striped),
         disks: vec![DiskReference::on(Some(node)).with(DiskName::VolumeGroup(name.to_owned()))],
-        ..Pool::named(pool_key(node, name), Some(node.to_owned()))
+        ..Pool::named(PoolKey::on(NAME, node, name), Some(node.to_owned()))
     })))
-}
-
-fn key(name: &str) -> VolumeKey {
-    VolumeKey {
-        engine: NAME,
-        name: name.to_owned(),
-    }
-}
-
-fn pool_key(node: &str, group: &str) -> PoolKey {
-    PoolKey {
-        engine: NAME,
-        node: Some(node.to_owned()),
-        name: group.to_owned(),
-    }
 }

@@ -19,25 +19,17 @@ pub(super) struct Mayastor;
 impl Engine for Mayastor {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: "diskpools.openebs.io",
-                group: "openebs.io",
-                resource: "diskpools",
-                kind: "DiskPool",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(
+                "diskpools.openebs.io",
+                ["openebs.io", "diskpools", "DiskPool"],
+                VERSIONS,
+            ),
             // What the same was called at first.
-            EngineResource {
-                name: "mayastorpools.openebs.io",
-                group: "openebs.io",
-                resource: "mayastorpools",
-                kind: "MayastorPool",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(
+                "mayastorpools.openebs.io",
+                ["openebs.io", "mayastorpools", "MayastorPool"],
+                VERSIONS,
+            ),
         ];
         ALL
     }
@@ -72,14 +64,7 @@ impl Engine for Mayastor {
             free: figure("status.available"),
             layout: Some(Layout::Striped),
             disks,
-            ..Pool::named(
-                PoolKey {
-                    engine: NAME,
-                    node: None,
-                    name: object.name().to_owned(),
-                },
-                node.map(str::to_owned),
-            )
+            ..Pool::named(PoolKey::new(NAME, object.name()), node.map(str::to_owned))
         }))]
     }
 

@@ -23,8 +23,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use self::fields::Fields;
-use crate::model::replica::{EngineObject, EnginePart, EngineResource, Placement, Pool};
-use crate::model::workload::{Node, PersistentVolume, VolumeAttachment};
+use crate::model::replica::{EngineObject, EnginePart, EngineResource, Place, Placement, Pool, VolumeKey};
+use crate::model::workload::{Node, PersistentVolume, StorageSource, VolumeAttachment};
 
 /// A storage engine.
 pub trait Engine: Debug + Sync {
@@ -85,6 +85,16 @@ pub fn resources() -> impl Iterator<Item = (&'static dyn Engine, &'static Engine
     ENGINES
         .iter()
         .flat_map(|engine| engine.resources().iter().map(|resource| (*engine, resource)))
+}
+
+/// A volume that its engine knows by the name that its driver has for it.
+fn by_handle(engine: &'static str, volume: &PersistentVolume, wanted: Option<u64>) -> Option<Placement> {
+    let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
+    Some(Placement {
+        engine,
+        wanted,
+        place: Place::Named(VolumeKey::new(engine, handle)),
+    })
 }
 
 /// Takes an object of an engine apart. What of it cannot be understood is left out and said to `complain`.

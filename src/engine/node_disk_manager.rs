@@ -22,24 +22,12 @@ pub(super) struct NodeDiskManager;
 impl Engine for NodeDiskManager {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: DISKS,
-                group: GROUP,
-                resource: "blockdevices",
-                kind: "BlockDevice",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: "blockdeviceclaims.openebs.io",
-                group: GROUP,
-                resource: "blockdeviceclaims",
-                kind: "BlockDeviceClaim",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(DISKS, [GROUP, "blockdevices", "BlockDevice"], VERSIONS),
+            EngineResource::custom(
+                "blockdeviceclaims.openebs.io",
+                [GROUP, "blockdeviceclaims", "BlockDeviceClaim"],
+                VERSIONS,
+            ),
         ];
         ALL
     }

@@ -26,24 +26,8 @@ pub(super) struct Rook;
 impl Engine for Rook {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: POOLS,
-                group: GROUP,
-                resource: "cephblockpools",
-                kind: "CephBlockPool",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: CLUSTERS,
-                group: GROUP,
-                resource: "cephclusters",
-                kind: "CephCluster",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(POOLS, [GROUP, "cephblockpools", "CephBlockPool"], VERSIONS),
+            EngineResource::custom(CLUSTERS, [GROUP, "cephclusters", "CephCluster"], VERSIONS),
             EngineResource {
                 name: "deployments.apps",
                 group: "apps",
@@ -177,9 +161,5 @@ fn osd(object: &Fields<'_>) -> Option<PoolMember> {
 }
 
 fn pool_key(namespace: &str, name: &str) -> PoolKey {
-    PoolKey {
-        engine: NAME,
-        node: None,
-        name: format!("{namespace}/{name}"),
-    }
+    PoolKey::new(NAME, format!("{namespace}/{name}"))
 }

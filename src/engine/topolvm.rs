@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::Engine;
 use super::fields::Fields;
+use super::{Engine, by_handle};
 use crate::model::replica::{
-    EnginePart, EngineResource, Health, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
+    EnginePart, EngineResource, Health, Placement, Pool, PoolKey, Replica, VolumeKey,
 };
-use crate::model::workload::{Node, PersistentVolume, StorageSource, VolumeAttachment};
+use crate::model::workload::{Node, PersistentVolume, VolumeAttachment};
 
 const NAME: &str = "topolvm";
 /// How the class is called that is meant where none is named.
@@ -22,25 +22,17 @@ pub(super) struct TopoLvm;
 impl Engine for TopoLvm {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: "logicalvolumes.topolvm.io",
-                group: "topolvm.io",
-                resource: "logicalvolumes",
-                kind: "LogicalVolume",
-                versions: &["v1"],
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(
+                "logicalvolumes.topolvm.io",
+                ["topolvm.io", "logicalvolumes", "LogicalVolume"],
+                &["v1"],
+            ),
             // What the same was called at first.
-            EngineResource {
-                name: "logicalvolumes.topolvm.cybozu.com",
-                group: "topolvm.cybozu.com",
-                resource: "logicalvolumes",
-                kind: "LogicalVolume",
-                versions: &["v1"],
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(
+                "logicalvolumes.topolvm.cybozu.com",
+                ["topolvm.cybozu.com", "logicalvolumes", "LogicalVolume"],
+                &["v1"],
+            ),
         ];
         ALL
     }
@@ -67,10 +59,10 @@ impl Engine for TopoLvm {
             ),
         };
         vec![EnginePart::Replica(Arc::new(Replica {
-            volume: key(volume),
+            volume: VolumeKey::new(NAME, volume),
             name: object.text("spec.name").unwrap_or(object.name()).to_owned(),
             node: node.map(str::to_owned),
-            pool: node.map(|node| pool_key(node, class)),
+            pool: node.map(|node| PoolKey::on(NAME, node, class)),
             state: Some(state),
             said,
             made_only: true,
@@ -82,12 +74,7 @@ impl Engine for TopoLvm {
     }
 
     fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
-        let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
-        Some(Placement {
-            engine: NAME,
-            wanted: Some(1),
-            place: Place::Named(key(&handle)),
-        })
+        by_handle(NAME, volume, Some(1))
     }
 
     fn pools_of(&self, node: &Node) -> Vec<Pool> {
@@ -95,23 +82,8 @@ impl Engine for TopoLvm {
             .iter()
             .map(|(class, free)| Pool {
                 free: Some(*free),
-                ..Pool::named(pool_key(&node.name, class), Some(node.name.clone()))
+                ..Pool::named(PoolKey::on(NAME, &node.name, class), Some(node.name.clone()))
             })
             .collect()
-    }
-}
-
-fn key(name: &str) -> VolumeKey {
-    VolumeKey {
-        engine: NAME,
-        name: name.to_owned(),
-    }
-}
-
-fn pool_key(node: &str, class: &str) -> PoolKey {
-    PoolKey {
-        engine: NAME,
-        node: Some(node.to_owned()),
-        name: class.to_owned(),
     }
 }

@@ -5,14 +5,12 @@
 
 use std::sync::Arc;
 
-use super::Engine;
 use super::fields::Fields;
 use super::states::told;
+use super::{Engine, by_handle};
 use crate::model::disk_name::{DiskName, DiskReference};
-use crate::model::replica::{
-    EnginePart, EngineResource, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
-};
-use crate::model::workload::{PersistentVolume, StorageSource, VolumeAttachment};
+use crate::model::replica::{EnginePart, EngineResource, Placement, Pool, PoolKey, Replica, VolumeKey};
+use crate::model::workload::{PersistentVolume, VolumeAttachment};
 
 const NAME: &str = "zfs-localpv";
 const VOLUMES: &str = "zfsvolumes.zfs.openebs.io";
@@ -25,24 +23,12 @@ pub(super) struct Zfs;
 impl Engine for Zfs {
     fn resources(&self) -> &'static [EngineResource] {
         const ALL: &[EngineResource] = &[
-            EngineResource {
-                name: VOLUMES,
-                group: GROUP,
-                resource: "zfsvolumes",
-                kind: "ZFSVolume",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
-            EngineResource {
-                name: "zfsnodes.zfs.openebs.io",
-                group: GROUP,
-                resource: "zfsnodes",
-                kind: "ZFSNode",
-                versions: VERSIONS,
-                selector: "",
-                needs: None,
-            },
+            EngineResource::custom(VOLUMES, [GROUP, "zfsvolumes", "ZFSVolume"], VERSIONS),
+            EngineResource::custom(
+                "zfsnodes.zfs.openebs.io",
+                [GROUP, "zfsnodes", "ZFSNode"],
+                VERSIONS,
+            ),
         ];
         ALL
     }
@@ -60,7 +46,7 @@ impl Engine for Zfs {
         let name = object.text("spec.poolName");
         let (state, said) = told(object.text("status.state"));
         vec![EnginePart::Replica(Arc::new(Replica {
-            volume: key(object.name()),
+            volume: VolumeKey::new(NAME, object.name()),
             name: object.name().to_owned(),
             node: node.map(str::to_owned),
             pool: node.zip(name).map(|(node, name)| pool_key(node, name)),
@@ -73,12 +59,7 @@ impl Engine for Zfs {
     }
 
     fn place(&self, volume: &PersistentVolume, _: &[Arc<VolumeAttachment>]) -> Option<Placement> {
-        let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
-        Some(Placement {
-            engine: NAME,
-            wanted: Some(1),
-            place: Place::Named(key(&handle)),
-        })
+        by_handle(NAME, volume, Some(1))
     }
 }
 
@@ -94,18 +75,7 @@ fn pool(node: &str, pool: &Fields<'_>) -> Option<EnginePart> {
     })))
 }
 
-fn key(name: &str) -> VolumeKey {
-    VolumeKey {
-        engine: NAME,
-        name: name.to_owned(),
-    }
-}
-
 /// Volumes may be told to lie in a dataset of the pool: `tank/k8s`. Only whole pools are listed.
 fn pool_key(node: &str, name: &str) -> PoolKey {
-    PoolKey {
-        engine: NAME,
-        node: Some(node.to_owned()),
-        name: name.split('/').next().unwrap_or(name).to_owned(),
-    }
+    PoolKey::on(NAME, node, name.split('/').next().unwrap_or(name))
 }

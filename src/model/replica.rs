@@ -64,6 +64,25 @@ pub struct EngineResource {
     pub needs: Option<&'static str>,
 }
 
+impl EngineResource {
+    /// A custom resource, of which all objects are read.
+    pub const fn custom(
+        name: &'static str,
+        [group, resource, kind]: [&'static str; 3],
+        versions: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            group,
+            resource,
+            kind,
+            versions,
+            selector: "",
+            needs: None,
+        }
+    }
+}
+
 /// What one object of an engine says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineObject {
@@ -99,6 +118,16 @@ pub struct VolumeKey {
     pub name: String,
 }
 
+impl VolumeKey {
+    /// The name of a volume at an engine.
+    pub fn new(engine: &'static str, name: impl Into<String>) -> Self {
+        Self {
+            engine,
+            name: name.into(),
+        }
+    }
+}
+
 /// The name of a pool.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolKey {
@@ -108,6 +137,25 @@ pub struct PoolKey {
     pub node: Option<String>,
     /// The pool's name there.
     pub name: String,
+}
+
+impl PoolKey {
+    /// A pool whose name says which one it is in the whole cluster.
+    pub fn new(engine: &'static str, name: impl Into<String>) -> Self {
+        Self {
+            engine,
+            node: None,
+            name: name.into(),
+        }
+    }
+
+    /// A pool of a node, where others have pools by the same name.
+    pub fn on(engine: &'static str, node: &str, name: impl Into<String>) -> Self {
+        Self {
+            node: Some(node.to_owned()),
+            ..Self::new(engine, name)
+        }
+    }
 }
 
 /// A volume as its engine sees it.
