@@ -45,5 +45,5 @@ fn answer(shared: &Shared, request: &Request, now: Instant) -> Answer {
         let line = format!("api_version {version} is not spoken here, only {API_VERSION}");
         return Answer::error(StatusCode::BAD_REQUEST, line);
     }
-    Answer::ok("application/json", shared.observe(now + PATIENCE).report())
+    Answer::ok("application/json", shared.observe(now + PATIENCE).report()).kept()
 }
