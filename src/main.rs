@@ -128,7 +128,10 @@ fn start_log(arguments: &LogArguments) -> anyhow::Result<()> {
             arguments.log_level
         )
     })?;
-    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // A line that cannot be written is lost. To complain of it on the same standard error would end the program.
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     let wanted = tracing_subscriber::registry().with(filter);
     match arguments.log_format {
         LogFormat::Text => wanted

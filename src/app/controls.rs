@@ -12,15 +12,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
+use super::pressed::Pressed;
 use super::{Shared, locked};
 use crate::control::Controller;
 use crate::link::controls as decide;
 use crate::model::cluster_map::ClusterMap;
-use crate::model::control::{Control, Offer, Permitted, Progress};
+use crate::model::control::{Offer, Permitted, Progress};
 use crate::render::scope::controls::{self, Controls};
 use crate::render::scope::{API_VERSION, timestamp};
 use crate::serve::{Answer, BodyError, Handler, Request};
@@ -63,17 +64,6 @@ pub(super) fn handler(shared: Arc<Shared>, controller: Controller, permitted: Pe
         let buttons = Arc::clone(&buttons);
         Box::pin(async move { buttons.answer(request).await })
     })
-}
-
-/// What Scope's probe posts.
-#[derive(Debug, Deserialize)]
-struct Pressed {
-    #[serde(rename = "AppID", default)]
-    app: Option<String>,
-    #[serde(rename = "NodeID")]
-    node: String,
-    #[serde(rename = "Control")]
-    control: String,
 }
 
 /// What it is answered.
@@ -131,7 +121,7 @@ impl Buttons {
         if let Some((known, bytes)) = &latest.report
             && *known == made_of
         {
-            return Answer::ok("application/json", bytes.clone());
+            return Answer::ok("application/json", bytes.clone()).kept();
         }
         let taken_at = timestamp(SystemTime::now());
         let bytes = Bytes::from(controls::controls_report(Controls {
@@ -142,7 +132,7 @@ impl Buttons {
             taken_at: &taken_at,
         }));
         latest.report = Some((made_of, bytes.clone()));
-        Answer::ok("application/json", bytes)
+        Answer::ok("application/json", bytes).kept()
     }
 
     fn map(&self) -> Arc<ClusterMap> {
@@ -178,16 +168,13 @@ impl Buttons {
                 return Answer::error(status, error.to_string());
             }
         };
-        let pressed: Pressed = match serde_json::from_slice(&body) {
+        let pressed = match Pressed::parse(&body) {
             Ok(pressed) => pressed,
-            Err(error) => {
-                let line = format!("the body is not what Scope posts to /control: {error}");
-                return Answer::error(StatusCode::BAD_REQUEST, line);
-            }
+            Err(line) => return Answer::error(StatusCode::BAD_REQUEST, line),
         };
         let map = self.map();
         let offers = self.offers(&map);
-        let (offer, control) = match offered(&offers, &pressed) {
+        let (offer, control) = match pressed.among(&offers) {
             Ok(offered) => offered,
             Err(refusal) => {
                 tracing::warn!("{:?} on {:?}: refused: {refusal}", pressed.control, pressed.node);
@@ -257,25 +244,6 @@ impl Buttons {
         }
         .answer()
     }
-}
-
-/// The offer that a button belongs to. Nothing is done that was not offered.
-fn offered<'a>(offers: &'a [Offer], pressed: &Pressed) -> Result<(&'a Offer, Control), String> {
-    let control = controls::control(&pressed.control)
-        .ok_or_else(|| format!("there is no control {:?}", pressed.control))?;
-    let offer = offers
-        .iter()
-        .find(|offer| controls::node_id(offer).is_some_and(|id| id == pressed.node))
-        .ok_or_else(|| format!("the node {:?} has no buttons of ours (any more)", pressed.node))?;
-    if !offer.controls.contains(&control) {
-        return Err(format!(
-            "{} is not offered for the {} {}",
-            control.as_str(),
-            offer.target.kind(),
-            offer.target.name()
-        ));
-    }
-    Ok((offer, control))
 }
 
 /// What is known of who asked: Scope's page has no login.

@@ -9,6 +9,7 @@ mod controls;
 mod exporter;
 pub mod observer;
 mod plugin;
+pub mod pressed;
 mod process;
 mod resources;
 
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -40,7 +41,7 @@ use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
 use crate::serve::Handler;
-use crate::serve::socket::PluginSocket;
+use crate::serve::lasting::{LastingSocket, SocketOwner};
 
 /// What the answers of both sockets share.
 #[derive(Debug)]
@@ -323,21 +324,16 @@ fn controls_are_possible(sources: &SourceArguments) -> anyhow::Result<()> {
 }
 
 /// The plugin's socket. Where only rights are missing, that is said and the metrics are served alone.
-fn bind_plugin(plugins: &Path, plugin_id: &str) -> anyhow::Result<Option<(UnixListener, PluginSocket)>> {
+fn bind_plugin(
+    plugins: &Path,
+    plugin_id: &'static str,
+) -> anyhow::Result<Option<(LastingSocket, SocketOwner)>> {
     if plugins.as_os_str().is_empty() {
         tracing::info!("not answering Scope: --plugin-dir is empty");
         return Ok(None);
     }
-    match PluginSocket::bind(plugins, plugin_id) {
-        Ok((listener, socket)) => {
-            listener
-                .set_nonblocking(true)
-                .context("cannot use the plugin's socket")?;
-            Ok(Some((
-                UnixListener::from_std(listener).context("cannot use the plugin's socket")?,
-                socket,
-            )))
-        }
+    match LastingSocket::bind(plugins, plugin_id) {
+        Ok(bound) => Ok(Some(bound)),
         Err(error) if error.is_permission() => {
             tracing::warn!("not answering Scope: {error}");
             Ok(None)

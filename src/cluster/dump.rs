@@ -73,10 +73,23 @@ pub fn read(paths: &[PathBuf]) -> Result<Inventory, DumpError> {
             }
         }
     }
+    Ok(whole(&shared))
+}
+
+/// The objects of a text, as [`read`] takes them from a file. The error says why it is neither JSON nor YAML.
+pub fn parse(text: &str) -> Result<Inventory, String> {
+    let shared = Shared::new(Role::All, None, &[], Duration::ZERO);
+    for document in documents(text)? {
+        take_in(&document, None, None, &shared);
+    }
+    Ok(whole(&shared))
+}
+
+fn whole(shared: &Shared) -> Inventory {
     let inventory = shared.live().inventory();
     let mut inventory = Arc::unwrap_or_clone(inventory);
     inventory.watches = there(&inventory);
-    Ok(inventory)
+    inventory
 }
 
 /// The kinds of which the dump has objects: those it has whole. Whether it was asked for the others cannot be told.

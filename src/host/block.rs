@@ -106,6 +106,16 @@ impl Kept {
             !described.made_up && described.device.device_type == DeviceType::Partition
         })
     }
+
+    /// True where the kernel lists the device with a size and sysfs did not give one: the device was just coming, or its files could
+    /// not be opened. What such a reading lacks must not be missing for as long as things are kept.
+    fn is_half_read(&self, number: DeviceNumber) -> bool {
+        let size = self
+            .described
+            .as_ref()
+            .and_then(|described| described.device.size);
+        size.is_none() && self.fingerprint.blocks.is_some() && !sysfs::is_ram_disk(number)
+    }
 }
 
 #[derive(Debug)]
@@ -197,6 +207,7 @@ impl BlockReader {
             && kept.fingerprint.sequence == sequence
             && kept.fingerprint.record_written == record_written
             && now.saturating_duration_since(kept.read_at) < LONGEST_KEPT
+            && !kept.is_half_read(line.number)
         {
             let Some(described) = &mut kept.described else {
                 return false;
@@ -510,6 +521,37 @@ mod tests {
         let devices = machine.read();
         assert_eq!(named(&devices, "md0").parents, []);
         assert_eq!(named(&devices, "sda1").children, []);
+    }
+
+    #[test]
+    fn what_could_not_be_read_of_a_device_is_read_at_the_next_reading() {
+        let mut machine = Machine::new();
+        machine.settle();
+        let size = machine.folder.path().join("sys/devices/pci0/ata1/block/sda/size");
+        let link = machine.folder.path().join("sys/class/block/sda1");
+        let aside = machine.folder.path().join("aside");
+        fs::write(&size, "").unwrap();
+        fs::rename(&link, &aside).unwrap();
+        let devices = machine.read();
+        assert_eq!(named(&devices, "sda").size, None);
+        assert!(devices.named("sda1").is_none());
+        fs::write(&size, "2048\n").unwrap();
+        fs::rename(&aside, &link).unwrap();
+        let devices = machine.read();
+        assert_eq!(named(&devices, "sda").size, Some(1 << 20));
+        assert_eq!(named(&devices, "sda1").size, Some(512 << 10));
+        assert!(Arc::ptr_eq(&devices, &machine.read()));
+    }
+
+    #[test]
+    fn an_array_that_loses_a_member_is_seen_at_the_next_reading() {
+        let mut machine = Machine::new();
+        machine.settle();
+        let degraded = "sys/devices/virtual/block/md0/md/degraded";
+        machine.write(&[(degraded, "0\n")]);
+        assert_eq!(named(&machine.read(), "md0").missing_members, Some(0));
+        machine.write(&[(degraded, "1\n")]);
+        assert_eq!(named(&machine.read(), "md0").missing_members, Some(1));
     }
 
     #[test]

@@ -27,11 +27,15 @@ pub struct Described {
     pub made_up: bool,
 }
 
+/// True for RAM disks, which are slots without content: Documentation/admin-guide/devices.txt has their number.
+pub(super) fn is_ram_disk(number: DeviceNumber) -> bool {
+    number.major == 1
+}
+
 /// Reads one device's folder. `None` where there is no such folder (any more), and for slots without
 /// content: loop devices without a file, empty zram and nbd devices, RAM disks.
 pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -> Option<Described> {
-    const RAM_DISK_MAJOR: u32 = 1;
-    if device_number.major == RAM_DISK_MAJOR {
+    if is_ram_disk(device_number) {
         return None;
     }
     let folder = roots.block_device(kernel_name);
@@ -41,7 +45,7 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
 
     let size = number(&folder, "size")
         .filter(|sectors| *sectors > 0)
-        .map(|sectors| sectors.saturating_mul(SECTOR));
+        .and_then(|sectors| sectors.checked_mul(SECTOR));
     let backing_file = attribute(&folder, "loop/backing_file");
     if made_up && size.is_none() {
         return None;
@@ -152,7 +156,8 @@ pub fn is_made_as_before(folder: &Path, described: &Described) -> bool {
     } else if device.device_type == DeviceType::Partition {
         return true;
     } else if device.kernel_name.starts_with("md")
-        && device_type(folder, &device.kernel_name, false, false, None) != device.device_type
+        && (device_type(folder, &device.kernel_name, false, false, None) != device.device_type
+            || number(folder, "md/degraded") != device.missing_members)
     {
         return false;
     }

@@ -2,8 +2,10 @@
 //!
 //! This module knows nothing of disks: it is given a function from request to answer. Each connection has a task
 //! of its own, so that an idle or a broken client holds up nobody. A client that does not send a whole request in time is
-//! hung up on, and there is a bound on connections. At the end, answers under way are finished, for a bounded time.
+//! hung up on, and so is the one that was silent longest where there are too many (`connections.rs`). At the end, answers under way are finished, for a bounded time.
 
+mod connections;
+pub mod lasting;
 pub mod socket;
 
 use std::collections::VecDeque;
@@ -23,15 +25,15 @@ use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+
+use self::connections::{Connections, Place, Watched};
 
 /// How long a client may take to send a request, and may stay silent between two. Scope asks every second,
 /// Prometheus every minute at the least in practice; both open a new connection where the old one was closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// At most so many connections to one socket; further ones wait to be accepted.
-const MOST_CONNECTIONS: usize = 128;
 /// How long answers under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Request heads are small; a larger one is refused with 431.
@@ -87,11 +89,7 @@ impl Request {
 
     /// A parameter of the query, percent-decoding aside: the values that Scope sends need none.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        parameter(&self.query, name)
     }
 
     /// All values of a parameter that may be given more than once, decoded: Prometheus writes `exclude[]` as `exclude%5B%5D`.
@@ -124,6 +122,15 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The first parameter of this name in a query, as it stands there.
+pub fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
 /// What it is told.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -131,6 +138,7 @@ pub struct Answer {
     content_type: &'static str,
     body: Pieces,
     gzip: bool,
+    kept: bool,
     allow: Option<&'static str>,
 }
 
@@ -147,6 +155,7 @@ impl Answer {
             content_type,
             body: body.into_iter().collect(),
             gzip: false,
+            kept: false,
             allow: None,
         }
     }
@@ -160,6 +169,7 @@ impl Answer {
             content_type: "text/plain; charset=utf-8",
             body: [Bytes::from(line)].into_iter().collect(),
             gzip: false,
+            kept: false,
             allow: None,
         }
     }
@@ -176,6 +186,13 @@ impl Answer {
     #[must_use]
     pub fn gzipped(mut self) -> Self {
         self.gzip = true;
+        self
+    }
+
+    /// Says that the body is kept for others who ask, so that one more who is slow to take it costs nothing.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.kept = true;
         self
     }
 
@@ -262,13 +279,13 @@ pub trait Listener {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
     /// The next one.
-    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
 }
 
 impl Listener for tokio::net::TcpListener {
     type Stream = tokio::net::TcpStream;
 
-    async fn accept(&self) -> std::io::Result<Self::Stream> {
+    async fn accept(&mut self) -> std::io::Result<Self::Stream> {
         let (stream, _) = tokio::net::TcpListener::accept(self).await?;
         // Answers are written whole; waiting to fill a packet only costs time.
         let _ = stream.set_nodelay(true);
@@ -276,23 +293,12 @@ impl Listener for tokio::net::TcpListener {
     }
 }
 
-impl Listener for tokio::net::UnixListener {
-    type Stream = tokio::net::UnixStream;
-
-    async fn accept(&self) -> std::io::Result<Self::Stream> {
-        Ok(tokio::net::UnixListener::accept(self).await?.0)
-    }
-}
-
 /// Answers until `stop` says true, then finishes what is under way.
-pub async fn run(listener: impl Listener, handler: Handler, mut stop: watch::Receiver<bool>) {
+pub async fn run(mut listener: impl Listener, handler: Handler, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let connections = Arc::new(Connections::new());
+    let mut was_refused = false;
     loop {
-        let place = tokio::select! {
-            place = Arc::clone(&places).acquire_owned() => place,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
@@ -301,13 +307,27 @@ pub async fn run(listener: impl Listener, handler: Handler, mut stop: watch::Rec
             Ok(stream) => stream,
             Err(error) => {
                 // Out of file descriptors, mostly: trying again at once would only burn time.
-                tracing::warn!(%error, "cannot accept a connection; trying again");
+                if !was_refused {
+                    tracing::warn!(%error, "cannot accept a connection; trying again until it can be");
+                }
+                was_refused = true;
+                connections.have_one_fewer();
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
+        if was_refused {
+            tracing::info!("connections are accepted again");
+        }
+        was_refused = false;
+        let place = tokio::select! {
+            place = connections.place() => Arc::new(place),
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let client = Arc::clone(place.client());
         let handler = Arc::clone(&handler);
-        let service = service_fn(move |request| answer(Arc::clone(&handler), request));
+        let stream = Watched::new(stream, Arc::clone(&client));
+        let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&place), request));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
@@ -315,10 +335,14 @@ pub async fn run(listener: impl Listener, handler: Handler, mut stop: watch::Rec
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                }
+                () = client.has_to_go() => tracing::debug!("hung up on a connection: others need its place"),
             }
-            drop(place);
         });
     }
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
@@ -326,8 +350,10 @@ pub async fn run(listener: impl Listener, handler: Handler, mut stop: watch::Rec
 
 async fn answer(
     handler: Handler,
+    place: Arc<Place>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Pieces>, Infallible> {
+    place.asks();
     let (parts, body) = request.into_parts();
     let head_only = parts.method == Method::HEAD;
     let request = Request {
@@ -337,7 +363,12 @@ async fn answer(
         headers: parts.headers,
         body: Some(body),
     };
-    Ok(handler(request).await.into_response(head_only))
+    let answer = handler(request).await;
+    if !place.is_sent(if head_only { 0 } else { answer.len() }, answer.kept) {
+        let line = "too many answers wait to be taken by others; ask again";
+        return Ok(Answer::error(StatusCode::SERVICE_UNAVAILABLE, line).into_response(head_only));
+    }
+    Ok(answer.into_response(head_only))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub enum BindError {
 }
 
 impl BindError {
-    fn system(path: &Path, error: io::Error) -> Self {
+    pub(super) fn system(path: &Path, error: io::Error) -> Self {
         let hint = match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 " (run as root, or choose a folder of yours with --plugin-dir; --plugin-dir '' serves metrics alone)"
@@ -94,12 +94,18 @@ impl PluginSocket {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// True while what lies at its path is what was bound.
+    pub fn is_there(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok_and(|about| mark(&about) == self.mark)
+    }
 }
 
 impl Drop for PluginSocket {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|about| mark(&about) == self.mark);
-        if ours && let Err(error) = std::fs::remove_file(&self.path) {
+        if self.is_there()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
             tracing::warn!(%error, path = %self.path.display(), "cannot remove the socket");
         }
     }

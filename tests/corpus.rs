@@ -1,0 +1,114 @@
+//! What the fuzzer begins with and what it found, judged as a whole: a target itself only says whether the program survives, and here
+//! each report is held against the contract with Scope, and each page against the rules of OpenMetrics.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use scope_storage_probe::cluster::dump;
+use scope_storage_probe::link::{cluster, controls};
+use scope_storage_probe::model::backend::BackendReadings;
+use scope_storage_probe::model::control::{Control, Permitted};
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::itself::SelfFigures;
+use scope_storage_probe::render::prometheus::write_cluster_page;
+use scope_storage_probe::render::scope;
+use scope_storage_probe::render::scope::controls::{Controls, controls_report};
+use support::exposition::open_metrics_violations;
+use support::reading::WALL;
+use support::scope_contract::{Expectations, violations};
+
+/// The inputs of a target: those in the tree, and those that a run of `fuzz/run.sh` left on this machine.
+fn inputs(target: &str) -> Vec<PathBuf> {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let folders = [
+        fuzz.join("corpus").join(target),
+        fuzz.join("target/corpus").join(target),
+    ];
+    let files = folders
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+/// What is wrong with what is made of a cluster's objects.
+fn wrong_with(objects: &str) -> Vec<String> {
+    let Ok(inventory) = dump::parse(objects) else {
+        return Vec::new();
+    };
+    let namespaces: BTreeSet<String> = inventory
+        .claims
+        .keys()
+        .map(|claim| claim.namespace.clone())
+        .collect();
+    let map = cluster::map(Arc::new(inventory));
+    let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
+    let mut wrong = judged(&report.bytes, "storage-cluster");
+    let mut page = String::new();
+    write_cluster_page(
+        &map,
+        &map.inventory,
+        Some(report.left_out),
+        &BackendReadings::default(),
+        &SelfFigures::default(),
+        Format::OpenMetrics("1.0.0"),
+        &mut |piece| page.push_str(piece),
+    );
+    wrong.extend(open_metrics_violations(&page));
+    let permitted = Permitted {
+        controls: Control::ALL.into_iter().collect(),
+        namespaces,
+    };
+    let offers = controls::offers(&map, &permitted);
+    let buttons = controls_report(Controls {
+        map: &map,
+        offers: &offers,
+        actions: &[],
+        probe_id: "1",
+        taken_at: "2026-01-02T03:04:05.000Z",
+    });
+    wrong.extend(judged(&buttons, "storage-controls"));
+    wrong
+}
+
+fn judged(report: &[u8], plugin_id: &str) -> Vec<String> {
+    let expectations = Expectations {
+        plugin_id,
+        api_version: "1",
+        host: "",
+        maximal_bytes: None,
+    };
+    match serde_json::from_slice(report) {
+        Ok(report) => violations(&report, &expectations),
+        Err(error) => vec![format!("not JSON: {error}")],
+    }
+}
+
+#[test]
+fn whatever_the_objects_of_a_cluster_hold_the_answers_are_right() {
+    let inputs = inputs("objects");
+    assert!(inputs.len() > 10, "{inputs:?}");
+    let mut wrong = Vec::new();
+    for input in &inputs {
+        let text = fs::read(input).unwrap();
+        let found = std::str::from_utf8(&text).map(wrong_with).unwrap_or_default();
+        wrong.extend(
+            found
+                .into_iter()
+                .map(|found| format!("{}: {found}", input.display())),
+        );
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
