@@ -15,7 +15,7 @@ use crate::model::inventory::{Inventory, Objects, ResourceKind};
 use crate::model::replica::{
     EngineObject, EnginePart, Health, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
 };
-use crate::model::workload::{NamespacedName, PersistentVolume};
+use crate::model::workload::PersistentVolume;
 
 /// What was touched by a change.
 #[derive(Debug, Default)]
@@ -57,15 +57,13 @@ pub(super) fn rejoin(map: &mut ClusterMap, before: &Inventory, changes: &Changes
         map.node_aliases = aliases(&map.inventory);
         replace_pools_of_nodes(map);
     }
-    if changes.any(&[Volumes, Attachments]) {
-        map.placements = placements(map);
-    }
-    if changes.any(&[Nodes, Volumes, Attachments]) {
+    let replaced = replace_volumes(map, before, changes);
+    if changes.any(&[Nodes]) {
         map.pool_disks = all_pool_disks(map);
         map.copy_attention = all_attention(map);
         return;
     }
-    if changes.any(&[Pods, Claims]) {
+    if changes.any(&[Pods, Claims, Volumes, Attachments]) {
         // Claims may carry copies of other volumes, and disks of pools.
         touched.disks |= map
             .engines
@@ -81,6 +79,29 @@ pub(super) fn rejoin(map: &mut ClusterMap, before: &Inventory, changes: &Changes
         touched.volumes.extend(carried.map(|volume| volume.key.clone()));
     }
     settle(map, &touched);
+    tell(map, replaced);
+}
+
+/// Places those volumes anew that are others now, or are attached otherwise; gives their names.
+fn replace_volumes(map: &mut ClusterMap, before: &Inventory, changes: &Changes) -> BTreeSet<String> {
+    let now = Arc::clone(&map.inventory);
+    let mut names = BTreeSet::new();
+    if changes.any(&[ResourceKind::Volumes]) {
+        let (gone, come) = differences(&before.volumes, &now.volumes);
+        names.extend(gone.into_iter().chain(come).map(|volume| volume.name.clone()));
+    }
+    if changes.any(&[ResourceKind::Attachments]) {
+        let (gone, come) = differences(&before.attachments, &now.attachments);
+        let attached = gone.into_iter().chain(come);
+        names.extend(attached.filter_map(|attachment| attachment.volume.clone()));
+    }
+    for name in &names {
+        match now.volumes.get(name).and_then(|volume| placement(map, volume)) {
+            Some(placement) => drop(map.placements.insert(name.clone(), placement)),
+            None => drop(map.placements.remove(name)),
+        }
+    }
+    names
 }
 
 fn replace_objects(map: &mut ClusterMap, before: &Inventory, touched: &mut Touched) {
@@ -105,14 +126,15 @@ fn replace_objects(map: &mut ClusterMap, before: &Inventory, touched: &mut Touch
 }
 
 fn placements(map: &ClusterMap) -> HashMap<String, Placement> {
-    let none = Vec::new();
     let volumes = map.inventory.volumes.values();
     volumes
-        .filter_map(|volume| {
-            let attachments = map.attachments.get(&volume.name).unwrap_or(&none);
-            Some((volume.name.clone(), engine::place(volume, attachments)?))
-        })
+        .filter_map(|volume| Some((volume.name.clone(), placement(map, volume)?)))
         .collect()
+}
+
+fn placement(map: &ClusterMap, volume: &PersistentVolume) -> Option<Placement> {
+    let attachments = map.attachments.get(&volume.name).map_or(&[][..], Vec::as_slice);
+    engine::place(volume, attachments)
 }
 
 fn all_pool_disks(map: &ClusterMap) -> BTreeMap<PoolKey, Arc<[DiskReference]>> {
@@ -130,10 +152,7 @@ fn all_attention(map: &ClusterMap) -> BTreeMap<String, Attention> {
 }
 
 /// The objects that are no more, and those that are new; one that has changed is both.
-fn differences<'a>(
-    old: &'a Objects<NamespacedName, EngineObject>,
-    new: &'a Objects<NamespacedName, EngineObject>,
-) -> (Vec<&'a EngineObject>, Vec<&'a EngineObject>) {
+fn differences<'a, K: Ord, T>(old: &'a Objects<K, T>, new: &'a Objects<K, T>) -> (Vec<&'a T>, Vec<&'a T>) {
     let (mut gone, mut come) = (Vec::new(), Vec::new());
     let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
     loop {
@@ -337,6 +356,11 @@ fn settle(map: &mut ClusterMap, touched: &Touched) {
             all.map(|(name, _)| name.clone()).collect()
         }
     };
+    tell(map, names);
+}
+
+/// Says anew what is amiss with the copies of these volumes.
+fn tell(map: &mut ClusterMap, names: impl IntoIterator<Item = String>) {
     for name in names {
         let found = map.volume(&name).and_then(|volume| attention(map, volume));
         match found {
