@@ -19,7 +19,10 @@ static OFFERED: LazyLock<(ClusterMap, Vec<Offer>)> = LazyLock::new(|| {
     let map = cluster::map(Arc::new(objects));
     let permitted = Permitted {
         // Deleting is not.
-        controls: Control::ALL.into_iter().filter(|control| *control != Control::Delete).collect(),
+        controls: Control::ALL
+            .into_iter()
+            .filter(|control| *control != Control::Delete)
+            .collect(),
         namespaces: BTreeSet::from(["shop".to_owned()]),
     };
     let offers = controls::offers(&map, &permitted);

@@ -21,7 +21,11 @@ fuzz_target!(|text: &str| {
     let Ok(objects) = dump::parse(text) else {
         return;
     };
-    let namespaces: BTreeSet<String> = objects.claims.keys().map(|claim| claim.namespace.clone()).collect();
+    let namespaces: BTreeSet<String> = objects
+        .claims
+        .keys()
+        .map(|claim| claim.namespace.clone())
+        .collect();
     let map = cluster::map(Arc::new(objects));
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
     let report = scope::cluster_report(&map, at);

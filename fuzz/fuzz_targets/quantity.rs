@@ -10,7 +10,11 @@ fuzz_target!(|text: &str| {
         assert_eq!(bytes(&format!("0{text}")), amount, "{text:?} after a zero");
         assert_eq!(bytes(&format!("+{text}")), amount, "{text:?} after a plus");
         if let Ok(positive) = amount {
-            assert_eq!(bytes(&format!("-{text}")).is_ok(), text_is_zero(text), "{text:?} negative");
+            assert_eq!(
+                bytes(&format!("-{text}")).is_ok(),
+                text_is_zero(text),
+                "{text:?} negative"
+            );
             assert_eq!(positive == 0, text_is_zero(text), "{text:?}");
         }
     }
@@ -18,6 +22,8 @@ fuzz_target!(|text: &str| {
 
 /// No digit of the number is other than 0: the exponent's do not count.
 fn text_is_zero(text: &str) -> bool {
-    let number = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.').next();
+    let number = text
+        .split(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .next();
     number.is_some_and(|number| number.bytes().all(|byte| matches!(byte, b'0' | b'.')))
 }

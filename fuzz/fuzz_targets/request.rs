@@ -9,7 +9,10 @@ use scope_storage_probe::serve::parameter;
 
 fuzz_target!(|text: &str| {
     if let Some(version) = parameter(text, "api_version") {
-        assert!(text.contains(&format!("api_version={version}")), "{text:?}: {version:?}");
+        assert!(
+            text.contains(&format!("api_version={version}")),
+            "{text:?}: {version:?}"
+        );
         assert!(!version.contains('&'));
     }
     let told = text.to_ascii_lowercase();

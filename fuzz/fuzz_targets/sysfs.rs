@@ -79,7 +79,10 @@ fuzz_target!(|contents: &[u8]| {
     };
     let device = &described.device;
     let identity = &device.identity;
-    for text in [&identity.model, &identity.serial, &identity.wwn, &identity.vendor].into_iter().flatten() {
+    for text in [&identity.model, &identity.serial, &identity.wwn, &identity.vendor]
+        .into_iter()
+        .flatten()
+    {
         assert!(!text.is_empty() && text.trim() == text, "{text:?}");
     }
     remote::of_disk(&roots, device, &mut Vec::new());
