@@ -131,6 +131,9 @@ pub struct ClusterArguments {
         global = true
     )]
     pub from_dump: Vec<PathBuf>,
+    /// Leave out what storage engines say of themselves: replicas, pools and disks on all nodes
+    #[arg(long, env = "STORAGE_PROBE_NO_ENGINES", global = true)]
+    pub no_engines: bool,
     /// Have lists streamed, which saves memory on both sides (Kubernetes 1.27 and later)
     #[arg(long, env = "STORAGE_PROBE_STREAMING_LISTS", global = true)]
     pub streaming_lists: bool,
@@ -165,7 +168,7 @@ pub struct BackendArguments {
     /// Do not ask metrics.k8s.io for CPU and memory of nodes and containers
     #[arg(long, env = "STORAGE_PROBE_NO_RESOURCES", global = true)]
     pub no_resources: bool,
-    /// Write the names of an older exporter as well: scaleio has those of kubernetes-scaleio-prom
+    /// Write the names of an older exporter as well: scaleio has those of kubernetes-scaleio-prom, metrics-server-prom its own
     #[arg(
         long,
         value_name = "NAMES",
@@ -316,7 +319,8 @@ pub struct TreeArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// The other way round: what lies on this disk, and what is lost if it dies (a name as in the tree: nvme0n1, mpatha)
+    /// The other way round: what lies on this disk, and what is lost if it dies (a name as in the tree: nvme0n1, mpatha; with the
+    /// cluster, NODE/DEVICE of any node: kernel's name, link, serial number or WWN)
     #[arg(long, value_name = "DEVICE", conflicts_with = "json")]
     pub disk: Option<String>,
 }
@@ -398,6 +402,7 @@ fn role(text: &str) -> Result<Role, String> {
 
 /// A namespace's name is a label as DNS has it: Kubernetes takes no other, and it is to be a part of paths.
 fn namespace(text: &str) -> Result<String, String> {
+    let text = text.trim();
     let inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     let sound = (1..=63).contains(&text.len())
         && text.chars().all(inner)
@@ -506,7 +511,7 @@ mod tests {
     fn namespaces_are_called_as_kubernetes_calls_them() {
         let parse =
             |arguments: &[&str]| Arguments::try_parse_from([&["program", "serve"], arguments].concat());
-        let parsed = parse(&["--namespace", "shop,bank-2", "--namespace", "x"]).unwrap();
+        let parsed = parse(&["--namespace", "shop, bank-2", "--namespace", "x"]).unwrap();
         assert_eq!(parsed.sources.cluster.namespace, ["shop", "bank-2", "x"]);
         for wrong in ["", "Shop", "a/b", "a b", "-a", "a-", "a..", "?x=y"] {
             assert!(namespace(wrong).is_err(), "{wrong:?}");

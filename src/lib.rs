@@ -11,6 +11,7 @@ pub mod args;
 pub mod backends;
 pub mod cluster;
 pub mod control;
+pub mod engine;
 pub mod history;
 pub mod host;
 pub mod link;

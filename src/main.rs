@@ -54,7 +54,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serving) => runtime()?.block_on(app::serve(sources, serving))?,
         Command::Report(reading) => {
             let (answers, backends) = if sources.backends.any() {
-                runtime()?.block_on(app::observe_page_once(sources, reading.interval))?
+                runtime()?.block_on(app::observe_report_once(sources, reading.interval))?
             } else {
                 let answers = runtime()?.block_on(app::observe_once(sources, reading.interval))?;
                 (answers, BackendReadings::default())
@@ -79,9 +79,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let answers = runtime()?.block_on(app::observe_once(sources, wanted.reading.interval))?;
             let state = &answers.state();
             let text = match &wanted.disk {
-                Some(disk) => {
-                    tree::disk(state, disk).with_context(|| format!("there is no disk {disk} here"))?
-                }
+                Some(disk) => tree::disk(state, disk)
+                    .with_context(|| no_disk(disk, &tree::disks_beside(state, disk)))?,
                 None if wanted.json => tree::json(state),
                 None => tree::text(state),
             };
@@ -98,6 +97,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn no_disk(name: &str, others: &[String]) -> String {
+    if others.is_empty() {
+        format!("there is no disk {name} here")
+    } else {
+        format!(
+            "there is no disk {name} here; of that node these are known: {}",
+            others.join(", ")
+        )
+    }
 }
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no error.

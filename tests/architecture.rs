@@ -5,14 +5,15 @@
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("host", &["model"]),
-    ("cluster", &["model"]),
+    ("engine", &["model"]),
+    ("cluster", &["model", "engine"]),
     ("control", &["model", "cluster"]),
     ("backends", &["model", "cluster"]),
     ("history", &["model"]),
-    ("link", &["model"]),
+    ("link", &["model", "engine"]),
     ("state", &["model", "history"]),
     ("render", &["model", "history", "state"]),
     ("serve", &[]),

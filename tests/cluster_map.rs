@@ -10,56 +10,18 @@ use std::time::SystemTime;
 
 use scope_storage_probe::cluster::dump;
 use scope_storage_probe::link::cluster;
-use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::cluster_map::{ClusterMap, Urgency};
 use scope_storage_probe::model::workload::NamespacedName;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
-use scope_storage_probe::render::prometheus::{node_page, write_cluster_page};
+use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::{scope, tree};
-use scope_storage_probe::state::State;
 use serde_json::Value;
-use support::clusters::{inventory, node, snapshots};
+use support::clusters::{checked, inventory, node, shown, snapshots};
 use support::reading::WALL;
-use support::scope_contract::{Expectations, assert_holds};
 
 fn map() -> ClusterMap {
     cluster::map(Arc::new(inventory()))
-}
-
-fn checked(bytes: &[u8], plugin_id: &str, host: &str) -> Value {
-    assert_holds(
-        bytes,
-        &Expectations {
-            plugin_id,
-            api_version: "1",
-            host,
-            maximal_bytes: None,
-        },
-    );
-    serde_json::from_slice(bytes).unwrap()
-}
-
-/// The report, the page and the tree of a cluster.
-fn shown(map: ClusterMap) -> [String; 3] {
-    let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
-    assert_eq!(report.left_out, 0);
-    let report = checked(&report.bytes, "storage-cluster", "");
-    let mut page = String::new();
-    let itself = SelfFigures::default();
-    write_cluster_page(
-        &map,
-        &map.inventory,
-        Some(0),
-        &BackendReadings::default(),
-        &itself,
-        Format::Text,
-        &mut |piece| {
-            page.push_str(piece);
-        },
-    );
-    let tree = tree::text(&State::of_cluster(Arc::new(map)));
-    [format!("{report:#}"), page, tree]
 }
 
 #[test]

@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use scope_storage_probe::model::inventory::Role;
 use serde_json::json;
-use support::api_server::{ApiServer, shipped};
+use support::api_server::{ApiServer, shipped, shipped_for_engines};
+use support::engine_definitions::{self, Versions};
 use support::large_cluster::{Size, node_name, objects};
+use support::large_engines;
 use support::server::{Server, program};
 use support::time_slack;
 
@@ -195,6 +197,66 @@ fn of_cluster(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     rows
 }
 
+/// The cluster role where every volume has an engine with copies, pools and disks.
+fn of_engines(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
+    let plugins = tempfile::tempdir().unwrap();
+    let kubeconfig = api.kubeconfig("cluster");
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let arguments = [
+        "--role",
+        "cluster",
+        "--listen",
+        "127.0.0.1:0",
+        "--kubeconfig",
+        kubeconfig,
+    ];
+    let started = Instant::now();
+    let server = Server::launch(measured_program(), plugins.path(), &arguments);
+    until_synced(&server, started);
+    support::within(Duration::from_secs(120), || {
+        let page = server.page();
+        let synced = support::engine_definitions::resources().all(|resource| {
+            let labels = [("resource", resource.name)];
+            page.value("storage_probe_kubernetes_watch_synced", &labels) == Some(1.0)
+        });
+        support::expect_that(synced, "not all engines' kinds are synced")
+    });
+    let synced = started.elapsed().as_secs_f64();
+    let reading = used(server.id());
+    let page = server.page();
+    let copies = page
+        .samples()
+        .iter()
+        .filter(|sample| sample.name == "storage_probe_volume_replica_info")
+        .count();
+    assert!(copies > SIZE.pods, "{copies} copies");
+    let (_, length) = ask(&server);
+    let scope = busy(&server, true);
+    let mut changed: Vec<f64> = Vec::new();
+    for number in 0..CHANGES {
+        change(number);
+        std::thread::sleep(Duration::from_millis(100));
+        changed.push(ask(&server).0);
+    }
+    for _ in 0..5 {
+        let page = server
+            .prometheus()
+            .ask("GET", "/metrics", &[("Accept-Encoding", "gzip")]);
+        assert_eq!(page.unwrap().status, 200);
+    }
+    let after_change = percentile(&mut changed, 0.99);
+    let mut rows = vec![
+        time_row("engines: all seen after", synced, 10.0, "s"),
+        time_row("engines: CPU for it", reading, 3.0, "s"),
+        time_row("engines: idle, asked by Scope each second", scope, 1.0, CORE),
+        time_row("engines: report after a change, p99", after_change, 300.0, "ms"),
+        row("engines: report", length as f64 / MEGABYTE, 2.0, "MB"),
+    ];
+    let names = ["engines: memory (VmRSS)", "engines: its peak (VmHWM)"];
+    rows.extend(memory_rows(&server, names, 100.0));
+    rows
+}
+
 fn of_node(api: &ApiServer) -> Vec<Row> {
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("node");
@@ -271,11 +333,43 @@ fn a_large_cluster_costs_little() {
         .into_iter()
         .chain(of_node(&api))
         .collect();
+    print_and_judge(&rows);
+}
+
+#[test]
+#[ignore = "needs an API server and a program to measure: tests/cluster-scale.sh"]
+fn storage_engines_under_every_volume_cost_little_more() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let api = ApiServer::start(&["cluster"]);
+    runtime.block_on(async {
+        api.grant("cluster", &shipped(Role::Cluster)).await;
+        api.grant("cluster", &shipped_for_engines()).await;
+        engine_definitions::install(&api, Versions::All).await;
+        api.etcd().put(&large_engines::objects(SIZE)).await;
+    });
+    until_idle(api.id());
+    let mut change = |number: usize| {
+        let phase = if number.is_multiple_of(2) {
+            "Rebuilding"
+        } else {
+            "Healthy"
+        };
+        let replica = large_engines::replica_name(number / 2 * 5);
+        let path = format!("/apis/cstor.openebs.io/v1/namespaces/engines/cstorvolumereplicas/{replica}");
+        runtime.block_on(api.patch(&path, &json!({"status": {"phase": phase}})));
+    };
+    print_and_judge(&of_engines(&api, &mut change));
+}
+
+fn print_and_judge(rows: &[Row]) {
     println!(
         "\n| {} nodes, {} pods and claims | measured | at most |\n|---|---|---|",
         SIZE.nodes, SIZE.pods
     );
-    for row in &rows {
+    for row in rows {
         println!(
             "| {} | {:.2} {unit} | {} {unit} |",
             row.what,

@@ -241,6 +241,7 @@ fn the_accounts_can_do_what_their_programs_do_and_nothing_else() {
             run(command.arg(format!("--subresource={part}")), "").is_ok()
         };
         assert!(may("list", "pods"), "{role}");
+        assert_eq!(may("list", "deployments.apps"), role == "cluster", "{role}");
         assert_eq!(may("list", "persistentvolumes"), role == "cluster", "{role}");
         assert_eq!(
             may("watch", "persistentvolumeclaims"),
@@ -434,13 +435,14 @@ fn chart(settings: &[&str]) -> Result<String, String> {
 }
 
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 15] = [
+const SWITCHES: [&str; 16] = [
     "powerflex.systems[0].url=https://gateway.example,powerflex.systems[0].secret=powerflex",
     "scope.enabled=true",
     "scope.enabled=true,controls.enabled={create-snapshot,describe},controls.namespaces={default,kube-system}",
     "node.enabled=false",
     "cluster.enabled=false",
     "rbac.create=false",
+    "engines.enabled=false",
     "serviceAccount.create=false",
     "networkPolicy.enabled=false",
     "podMonitor.enabled=true",

@@ -14,8 +14,8 @@ use clap::CommandFactory as _;
 use scope_storage_probe::args::Arguments;
 use scope_storage_probe::render::prometheus::exposition::{Family, Kind, PREFIX};
 use scope_storage_probe::render::prometheus::{
-    backends, cluster, disks, filesystems, itself, metrics_server_prom, powerflex, resources, scaleio,
-    snapshots, volumes,
+    backends, cluster, disks, engines, filesystems, itself, metrics_server_prom, powerflex, resources,
+    scaleio, snapshots, volumes,
 };
 
 fn place(path: &str) -> PathBuf {
@@ -87,7 +87,7 @@ fn the_configuration_reference_is_what_the_program_takes() {
     compare("docs/configuration.md", &format!("{}\n", text.trim_end()));
 }
 
-const PARTS: [(&str, &str); 11] = [
+const PARTS: [(&str, &str); 12] = [
     ("Disks and other block devices", "node role"),
     ("Pods' volumes", "node role"),
     ("The node's own filesystems", "node role"),
@@ -96,6 +96,7 @@ const PARTS: [(&str, &str); 11] = [
         "cluster role; those about watches in both",
     ),
     ("Snapshots", "cluster role"),
+    ("Storage engines", "cluster role"),
     ("Backends", "cluster role; also on `/metrics/NAME`"),
     (
         "PowerFlex",
@@ -116,13 +117,14 @@ const PARTS: [(&str, &str); 11] = [
     ("The program itself", "both roles"),
 ];
 
-fn families() -> [Vec<&'static Family>; 11] {
+fn families() -> [Vec<&'static Family>; 12] {
     [
         disks::families().collect(),
         volumes::families().collect(),
         filesystems::families().collect(),
         cluster::families().collect(),
         snapshots::families().collect(),
+        engines::families().collect(),
         backends::families().collect(),
         powerflex::families().collect(),
         scaleio::families().collect(),

@@ -129,7 +129,7 @@ impl Answers {
                     .inventory
                     .watches
                     .iter()
-                    .filter(|(_, watch)| !watch.synced);
+                    .filter(|(kind, watch)| !watch.synced && !kind.is_engines());
                 waiting
                     .map(|(kind, watch)| match &watch.error {
                         Some(error) => format!("{}: {}", kind.name(), error.message),

@@ -62,7 +62,7 @@ pub(super) async fn listen(cluster: &Cluster, watching: Watching) {
                 .watches
                 .values()
                 .all(|watch| watch.synced || watch.error.is_some());
-            if settled || Instant::now() >= deadline {
+            if settled && inventory.unanswered.is_empty() || Instant::now() >= deadline {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -84,6 +84,7 @@ pub(super) async fn watch(sources: &SourceArguments) -> Result<(Cluster, Watchin
         role,
         node: (role == Role::Node).then(|| node_name(sources)).flatten(),
         streaming_lists: arguments.streaming_lists,
+        engines: !arguments.no_engines,
         ..Settings::default()
     };
     let watched = Cluster::watch(config, &settings)?;
@@ -109,6 +110,10 @@ fn from_dump(arguments: &ClusterArguments) -> anyhow::Result<Cluster> {
         (Some(Role::Node), Some(node)) => inventory = dump::of_node(inventory, &node),
         (Some(Role::Node), None) => bail!(ConnectError::NoNode),
         (role, _) => inventory.role = role.unwrap_or(Role::All),
+    }
+    if arguments.no_engines {
+        inventory.engines.clear();
+        inventory.watches.retain(|kind, _| !kind.is_engines());
     }
     tracing::info!(
         "{} pods, {} claims and {} volumes from {}, in the Kubernetes API's place",

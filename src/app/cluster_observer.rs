@@ -96,9 +96,13 @@ impl ClusterObserver {
                 (Arc::clone(map), Arc::clone(report))
             }
             _ => {
-                // What nobody will be given again makes room for the new.
-                self.latest = None;
-                let fresh = (Arc::new(cluster::map(Arc::clone(&inventory))), Arc::default());
+                // What nobody will be given again is made into the new.
+                let before = self.latest.take().map(|(map, _)| Arc::unwrap_or_clone(map));
+                let map = match before {
+                    Some(before) => cluster::update(before, Arc::clone(&inventory)),
+                    None => cluster::map(Arc::clone(&inventory)),
+                };
+                let fresh = (Arc::new(map), Arc::default());
                 self.latest = Some((Arc::clone(&fresh.0), Arc::clone(&fresh.1)));
                 fresh
             }

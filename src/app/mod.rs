@@ -123,10 +123,29 @@ pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::R
     observe(sources, cluster::once(sources).await?, interval)
 }
 
-/// The same, and what the backends say: what a metrics page is made of.
+/// The same, and what of the backends is shown to Scope: what a report is made of.
+pub async fn observe_report_once(
+    sources: &SourceArguments,
+    interval: f64,
+) -> anyhow::Result<(Answers, BackendReadings)> {
+    if sources.cluster.is_tenant() {
+        return Ok((observe_once(sources, interval).await?, BackendReadings::default()));
+    }
+    observe_with_backends(sources, interval, &Selection::InScope).await
+}
+
+/// The same, and what all backends say: what a metrics page is made of.
 pub async fn observe_page_once(
     sources: &SourceArguments,
     interval: f64,
+) -> anyhow::Result<(Answers, BackendReadings)> {
+    observe_with_backends(sources, interval, &Selection::All).await
+}
+
+async fn observe_with_backends(
+    sources: &SourceArguments,
+    interval: f64,
+    wanted: &Selection,
 ) -> anyhow::Result<(Answers, BackendReadings)> {
     let cluster = if sources.cluster.is_tenant() {
         None
@@ -138,7 +157,7 @@ pub async fn observe_page_once(
         deadline: tokio::time::Instant::now() + PATIENCE_ONCE,
         oldest: Duration::ZERO,
     };
-    let readings = backends.collect(&Selection::All, question).await;
+    let readings = backends.collect(wanted, question).await;
     let answers = observe(sources, cluster, interval)?;
     let readings = joined(readings, answers.cluster_map().map(|map| &**map));
     Ok((answers, readings))

@@ -203,6 +203,9 @@ pub(super) async fn inventory(sources: &SourceArguments, patience: Duration) -> 
     };
     let outcome = source.read(Instant::now() + patience).await;
     if let Some(problem) = outcome.problem() {
+        if outcome.heard.iter().all(|heard| heard.error.is_some()) {
+            bail!(problem);
+        }
         tracing::warn!("{problem}");
     }
     for hidden in outcome.hidden() {

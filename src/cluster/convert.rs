@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 
 use super::object::Watched;
-use super::quantity::{self, QuantityError};
 use super::wire::{self, Meta, Quantity, Storage};
 use crate::model::inventory::ResourceKind;
+use crate::model::quantity::{self, QuantityError};
 use crate::model::volume::VolumeMode;
 use crate::model::workload::{
-    AccessMode, AttachError, BindingMode, Claim, ClaimPhase, ClaimReference, Condition, Container, CsiDriver,
-    DataSource, DeclaredVolume, Limits, NamespacedName, Node, NodeRequirement, Owner, PersistentVolume, Pod,
-    PodPhase, PodVolumeSource, ReclaimPolicy, StorageClass, StorageSource, VolumeAttachment, VolumePhase,
+    AccessMode, AttachError, AttachedDevice, BindingMode, Claim, ClaimPhase, ClaimReference, Condition,
+    Container, CsiDriver, DataSource, DeclaredVolume, Limits, NamespacedName, Node, NodeRequirement, Owner,
+    PersistentVolume, Pod, PodPhase, PodVolumeSource, ReclaimPolicy, StorageClass, StorageSource,
+    VolumeAttachment, VolumeDetails, VolumePhase,
 };
 
 impl Watched for Pod {
@@ -241,7 +242,13 @@ impl Watched for PersistentVolume {
         let annotations = meta.annotations.unwrap_or_default();
         let mut spec = wire.spec.unwrap_or_default();
         let status = wire.status.unwrap_or_default();
-        let source = storage(spec.storage());
+        let storage = spec.storage();
+        let details = details(
+            storage.csi.as_ref().and_then(|csi| csi.volume_attributes.clone()),
+            meta.labels.and_then(|labels| labels.cas_type),
+            annotations.disk_claim,
+        );
+        let source = self::storage(storage);
         Self {
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
@@ -269,12 +276,29 @@ impl Watched for PersistentVolume {
             source,
             migrated_to: annotations.migrated_to,
             provisioned_by: annotations.provisioned_by,
+            details,
             node_affinity: affinity(spec.node_affinity),
             mount_options: spec.mount_options.unwrap_or_default(),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
             deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
         }
     }
+}
+
+fn details(
+    attributes: Option<wire::VolumeAttributes>,
+    cas_type: Option<String>,
+    disk_claim: Option<String>,
+) -> Option<Box<VolumeDetails>> {
+    let attributes = attributes.unwrap_or_default();
+    let details = VolumeDetails {
+        cas_type,
+        disk_claim,
+        copies: attributes.repl,
+        pool: attributes.pool,
+        cluster: attributes.cluster,
+    };
+    (details != VolumeDetails::default()).then(|| Box::new(details))
 }
 
 fn affinity(affinity: Option<wire::NodeAffinity>) -> Vec<Vec<NodeRequirement>> {
@@ -356,6 +380,13 @@ impl Watched for VolumeAttachment {
             node: spec.node_name,
             volume: spec.source.and_then(|source| source.persistent_volume_name),
             attached: status.attached,
+            device: status.attachment_metadata.and_then(|told| {
+                let known = |text: Option<String>| text.filter(|text| !text.is_empty());
+                known(told.device_path)
+                    .map(AttachedDevice::Path)
+                    .or_else(|| known(told.lun).map(AttachedDevice::Lun))
+                    .or_else(|| known(told.disk_uuid).map(AttachedDevice::Uuid))
+            }),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
             deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
         }
@@ -370,14 +401,41 @@ impl Watched for Node {
     type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
-        wire.metadata.take().unwrap_or_default()
+        // What is a node's alone stays for the conversion.
+        let Some(meta) = &mut wire.metadata else {
+            return Meta::default();
+        };
+        Meta {
+            name: meta.name.take(),
+            resource_version: meta.resource_version.take(),
+            labels: meta.labels.take(),
+            ..Meta::default()
+        }
     }
 
-    fn convert(key: &String, meta: Meta, wire: Self::Wire, _: &mut Vec<String>) -> Self {
+    fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
+        let labels = meta.labels.unwrap_or_default();
+        let free = wire
+            .metadata
+            .and_then(|meta| meta.annotations)
+            .unwrap_or_default();
         let conditions = wire.status.and_then(|status| status.conditions);
         Self {
             name: key.clone(),
-            host_name: meta.labels.and_then(|labels| labels.host_name),
+            other_names: [labels.openebs_node, labels.openebs_id, labels.topolvm_node]
+                .into_iter()
+                .flatten()
+                .filter(|name| name != key)
+                .collect(),
+            free: free
+                .0
+                .into_iter()
+                .filter_map(|(class, bytes)| {
+                    let field = format!("annotation of the class {class}");
+                    Some((class, size(Some(Quantity(bytes)), &field, complain)?))
+                })
+                .collect(),
+            host_name: labels.host_name,
             ready: conditions
                 .into_iter()
                 .flatten()

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::engine_object::EngineKind;
 use super::live::{Indexed, Shared};
 use super::object::{Object, Watched};
 use crate::model::fault::with_causes;
@@ -65,7 +66,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Inventory, DumpError> {
             })?;
             let mut objects = 0;
             for document in &documents {
-                objects += take_in(document, None, &shared);
+                objects += take_in(document, None, None, &shared);
             }
             if objects == 0 {
                 return Err(DumpError::NothingThere { path: file });
@@ -110,8 +111,13 @@ fn there(inventory: &Inventory) -> BTreeMap<ResourceKind, WatchState> {
         synced: true,
         ..WatchState::waiting(0)
     };
+    let engines = inventory
+        .engines
+        .iter()
+        .map(|(resource, objects)| (ResourceKind::Engine(resource), objects.is_empty()));
     kinds
         .into_iter()
+        .chain(engines)
         .filter(|(_, is_empty)| !is_empty)
         .map(|(kind, _)| (kind, whole.clone()))
         .collect()
@@ -140,6 +146,7 @@ pub fn of_node(mut inventory: Inventory, node: &str) -> Inventory {
     inventory.snapshot_classes = Arc::default();
     inventory.external_snapshots = Arc::default();
     inventory.external_snapshot_data = Arc::default();
+    inventory.engines = BTreeMap::new();
     inventory.watches.retain(|kind, _| !kind.is_optional());
     inventory.role = Role::Node;
     inventory.node = Some(node.to_owned());
@@ -206,23 +213,32 @@ struct Document<'a> {
     items: Option<Vec<&'a RawValue>>,
 }
 
-/// Takes in a list or an object; gives how many objects it was. `kind` is what a list says of its items, which then need
-/// not say it again.
-fn take_in(json: &RawValue, kind: Option<&str>, shared: &Shared) -> usize {
+/// Takes in a list or an object; gives how many objects it was. `kind` and `version` are what a list says of its items, which then
+/// need not say it again.
+fn take_in(json: &RawValue, kind: Option<&str>, version: Option<&str>, shared: &Shared) -> usize {
     let Ok(document) = serde_json::from_str::<Document>(json.get()) else {
         // Of an object that is none, the kind is not known.
         return 0;
     };
     let kind = document.kind.as_deref().or(kind);
+    let version = document.api_version.as_deref().or(version);
     if let Some(items) = document.items {
         let kind = kind
             .and_then(|kind| kind.strip_suffix("List"))
             .filter(|kind| !kind.is_empty());
-        return items.into_iter().map(|item| take_in(item, kind, shared)).sum();
+        let take = |item| take_in(item, kind, version, shared);
+        return items.into_iter().map(take).sum();
     }
-    let of_old = document
-        .api_version
-        .is_some_and(|version| version.starts_with(SnapshotApi::ExternalStorage.group()));
+    let of_engine = version
+        .zip(kind)
+        .and_then(|(version, kind)| EngineKind::of_object(version, kind));
+    if let Some(of_engine) = of_engine {
+        let mut live = shared.live();
+        live.put_of_engine(of_engine, json.get());
+        live.holds_all(ResourceKind::Engine(of_engine.resource));
+        return 1;
+    }
+    let of_old = version.is_some_and(|version| version.starts_with(SnapshotApi::ExternalStorage.group()));
     match kind {
         Some(ExternalSnapshot::API_KIND) if of_old => put::<ExternalSnapshot>(json, shared),
         Some(ExternalSnapshotData::API_KIND) => put::<ExternalSnapshotData>(json, shared),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kube::runtime::watcher::Event;
 
-use super::object::{Object, Watched};
+use super::object::{Key, Reading};
 use crate::model::fault::Fault;
 use crate::model::inventory::Objects;
 
@@ -14,19 +14,19 @@ use crate::model::inventory::Objects;
 /// A listing is collected aside and takes the place of what was known when it is whole: until then readers see the old
 /// objects, and never half of the new ones.
 #[derive(Debug)]
-pub struct Index<T: Watched> {
-    known: Listing<T>,
-    incoming: Option<Listing<T>>,
+pub struct Index<K, T> {
+    known: Listing<K, T>,
+    incoming: Option<Listing<K, T>>,
 }
 
 #[derive(Debug, PartialEq)]
-struct Listing<T: Watched> {
-    objects: Objects<T::Key, T>,
+struct Listing<K, T> {
+    objects: Objects<K, T>,
     /// What could not be understood, by object; `None` for those without a name.
-    faults: BTreeMap<Option<T::Key>, Vec<Fault>>,
+    faults: BTreeMap<Option<K>, Vec<Fault>>,
 }
 
-impl<T: Watched> Default for Listing<T> {
+impl<K, T> Default for Listing<K, T> {
     fn default() -> Self {
         Self {
             objects: Arc::default(),
@@ -35,7 +35,7 @@ impl<T: Watched> Default for Listing<T> {
     }
 }
 
-impl<T: Watched> Default for Index<T> {
+impl<K, T> Default for Index<K, T> {
     fn default() -> Self {
         Self {
             known: Listing::default(),
@@ -44,9 +44,9 @@ impl<T: Watched> Default for Index<T> {
     }
 }
 
-impl<T: Watched> Index<T> {
+impl<K: Key, T: PartialEq> Index<K, T> {
     /// The objects, as they are now.
-    pub fn objects(&self) -> &Objects<T::Key, T> {
+    pub fn objects(&self) -> &Objects<K, T> {
         &self.known.objects
     }
 
@@ -61,7 +61,7 @@ impl<T: Watched> Index<T> {
     }
 
     /// Takes one event in. True where something else is known after it.
-    pub fn apply(&mut self, event: Event<Object<T>>) -> bool {
+    pub fn apply(&mut self, event: Event<impl Into<Reading<K, T>>>) -> bool {
         match event {
             Event::Init => {
                 self.incoming = Some(Listing::default());
@@ -70,7 +70,7 @@ impl<T: Watched> Index<T> {
             Event::InitApply(object) => {
                 self.incoming
                     .get_or_insert_default()
-                    .put(object, Some(&self.known));
+                    .put(object.into(), Some(&self.known));
                 false
             }
             Event::InitDone => match self.incoming.take() {
@@ -81,13 +81,13 @@ impl<T: Watched> Index<T> {
                 _ => false,
             },
             Event::Apply(object) => self.put(object),
-            Event::Delete(object) => object.key.is_some_and(|key| self.remove(&key)),
+            Event::Delete(object) => object.into().key.is_some_and(|key| self.remove(&key)),
         }
     }
 
     /// Puts an object in the place of the one of the same key. True where it is another.
-    pub fn put(&mut self, object: Object<T>) -> bool {
-        self.known.put(object, None)
+    pub fn put(&mut self, object: impl Into<Reading<K, T>>) -> bool {
+        self.known.put(object.into(), None)
     }
 
     /// Forgets all. True where there was anything.
@@ -98,7 +98,7 @@ impl<T: Watched> Index<T> {
     }
 
     /// Forgets an object. True where there was one.
-    pub fn remove(&mut self, key: &T::Key) -> bool {
+    pub fn remove(&mut self, key: &K) -> bool {
         let known = self.known.objects.contains_key(key);
         if known {
             Arc::make_mut(&mut self.known.objects).remove(key);
@@ -107,12 +107,10 @@ impl<T: Watched> Index<T> {
     }
 }
 
-impl<T: Watched> Listing<T> {
+impl<K: Key, T: PartialEq> Listing<K, T> {
     /// `before` has the object as it was last known: where it is still the same, that one is kept, so that readers share it.
-    fn put(&mut self, object: Object<T>, before: Option<&Self>) -> bool {
-        let Object {
-            key, value, faults, ..
-        } = object;
+    fn put(&mut self, object: Reading<K, T>, before: Option<&Self>) -> bool {
+        let Reading { key, value, faults } = object;
         let mut changed = if faults.is_empty() {
             self.faults.remove(&key).is_some()
         } else {

@@ -7,16 +7,23 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use kube::runtime::watcher::Event;
 use tokio::sync::Notify;
 
+use super::engine_object::{EngineKind, Unread};
 use super::index::Index;
-use super::object::{Object, Watched};
+use super::object::{Object, Reading, Watched};
 use crate::model::fault::Fault;
 use crate::model::inventory::{
     Inventory, KUBERNETES, ResourceKind, Role, WatchError, WatchProblem, WatchState,
 };
+use crate::model::replica::{EngineObject, EngineResource};
 use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
 };
-use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
+use crate::model::workload::{
+    Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
+};
+
+/// The index of one of our own kinds.
+type IndexOf<T> = Index<<T as Watched>::Key, T>;
 
 /// A watch that was taken up goes on once nothing has spoken against it for so long. The server lets it begin before it says
 /// that it has forgotten where it should go on.
@@ -87,18 +94,19 @@ pub(super) struct Live {
     node: Option<String>,
     lag: Duration,
     version: u64,
-    pods: Index<Pod>,
-    claims: Index<Claim>,
-    volumes: Index<PersistentVolume>,
-    classes: Index<StorageClass>,
-    attachments: Index<VolumeAttachment>,
-    nodes: Index<Node>,
-    drivers: Index<CsiDriver>,
-    snapshots: Index<Snapshot>,
-    snapshot_contents: Index<SnapshotContent>,
-    snapshot_classes: Index<SnapshotClass>,
-    external_snapshots: Index<ExternalSnapshot>,
-    external_snapshot_data: Index<ExternalSnapshotData>,
+    pods: IndexOf<Pod>,
+    claims: IndexOf<Claim>,
+    volumes: IndexOf<PersistentVolume>,
+    classes: IndexOf<StorageClass>,
+    attachments: IndexOf<VolumeAttachment>,
+    nodes: IndexOf<Node>,
+    drivers: IndexOf<CsiDriver>,
+    snapshots: IndexOf<Snapshot>,
+    snapshot_contents: IndexOf<SnapshotContent>,
+    snapshot_classes: IndexOf<SnapshotClass>,
+    external_snapshots: IndexOf<ExternalSnapshot>,
+    external_snapshot_data: IndexOf<ExternalSnapshotData>,
+    engines: BTreeMap<&'static EngineResource, Index<NamespacedName, EngineObject>>,
     watches: BTreeMap<ResourceKind, WatchState>,
     unanswered: BTreeSet<ResourceKind>,
     /// Watches that were taken up after an error, and when.
@@ -111,13 +119,13 @@ pub(super) struct Live {
 /// A kind with an index of its own.
 pub(super) trait Indexed: Watched {
     /// The index.
-    fn index(live: &mut Live) -> &mut Index<Self>;
+    fn index(live: &mut Live) -> &mut IndexOf<Self>;
 }
 
 macro_rules! indexed {
     ($($kind:ty: $field:ident),+ $(,)?) => {
         $(impl Indexed for $kind {
-            fn index(live: &mut Live) -> &mut Index<Self> {
+            fn index(live: &mut Live) -> &mut IndexOf<Self> {
                 &mut live.$field
             }
         })+
@@ -166,6 +174,11 @@ impl Live {
             snapshot_classes: Arc::clone(self.snapshot_classes.objects()),
             external_snapshots: Arc::clone(self.external_snapshots.objects()),
             external_snapshot_data: Arc::clone(self.external_snapshot_data.objects()),
+            engines: self
+                .engines
+                .iter()
+                .map(|(resource, index)| (*resource, Arc::clone(index.objects())))
+                .collect(),
             watches: self.watches.clone(),
             unanswered: self.unanswered.clone(),
             lag: self.lag,
@@ -177,16 +190,77 @@ impl Live {
 
     /// Takes in one event of a watch.
     pub(super) fn apply<T: Indexed>(&mut self, event: Event<Object<T>>) {
-        let listed = matches!(event, Event::InitDone);
-        let changed = matches!(event, Event::Apply(_) | Event::Delete(_));
-        if matches!(event, Event::Init) {
+        let (begun, listed, changed) = stage(&event);
+        if begun {
             self.taken_up.remove(&T::KIND);
         }
         if T::index(self).apply(event) {
             self.changed();
         }
-        if listed || changed && self.is_synced(T::KIND) {
-            self.synced(T::KIND);
+        self.heard(T::KIND, listed, changed);
+    }
+
+    /// The same for an engine's objects.
+    pub(super) fn apply_of_engine(&mut self, kind: EngineKind, event: Event<Unread>) {
+        let resource = ResourceKind::Engine(kind.resource);
+        let (begun, listed, changed) = stage(&event);
+        if begun {
+            self.taken_up.remove(&resource);
+        }
+        let read = |object: Unread| kind.read(&object.json);
+        let event: Event<Reading<NamespacedName, EngineObject>> = match event {
+            Event::Init => Event::Init,
+            Event::InitDone => Event::InitDone,
+            Event::InitApply(object) => Event::InitApply(read(object)),
+            Event::Apply(object) => Event::Apply(read(object)),
+            Event::Delete(object) => Event::Delete(read(object)),
+        };
+        if self.engines.entry(kind.resource).or_default().apply(event) {
+            self.changed();
+        }
+        self.heard(resource, listed, changed);
+    }
+
+    fn heard(&mut self, kind: ResourceKind, listed: bool, changed: bool) {
+        if listed || changed && self.is_synced(kind) {
+            self.synced(kind);
+        }
+    }
+
+    /// True while a listing of the kind comes in.
+    pub(super) fn is_listing_engine(&self, resource: &'static EngineResource) -> bool {
+        self.engines.get(resource).is_some_and(Index::is_listing)
+    }
+
+    /// Takes in one object of an engine that was read by itself.
+    pub(super) fn put_of_engine(&mut self, kind: EngineKind, json: &str) {
+        if self
+            .engines
+            .entry(kind.resource)
+            .or_default()
+            .put(kind.read(json))
+        {
+            self.changed();
+        }
+    }
+
+    /// Nobody says which engines' kinds there are.
+    pub(super) fn engines_are_not_known(&mut self) {
+        let before = self.unanswered.len();
+        self.unanswered.retain(|kind| !kind.is_engines());
+        if self.unanswered.len() != before {
+            self.changed();
+        }
+    }
+
+    /// The cluster does not have the kind, or not any more.
+    pub(super) fn is_without(&mut self, resource: &'static EngineResource) {
+        let kind = ResourceKind::Engine(resource);
+        self.answered(kind);
+        self.taken_up.remove(&kind);
+        let forgot = self.engines.remove(resource).is_some();
+        if self.watches.remove(&kind).is_some() || forgot {
+            self.changed();
         }
     }
 
@@ -292,6 +366,16 @@ impl Live {
         }
     }
 
+    /// The same of an engine's kind.
+    pub(super) fn failed_of_engine(&mut self, resource: &'static EngineResource, error: WatchError) {
+        if error.problem == WatchProblem::Missing {
+            self.is_without(resource);
+        } else {
+            self.answered(ResourceKind::Engine(resource));
+            self.cannot_read(ResourceKind::Engine(resource), error);
+        }
+    }
+
     fn cannot_read(&mut self, kind: ResourceKind, error: WatchError) {
         // Of a kind that there may not be, silence says nothing; that it may not be read does.
         let heard_of = !kind.is_optional() || self.watches.contains_key(&kind);
@@ -361,8 +445,18 @@ impl Live {
         faults.extend(self.snapshot_classes.faults().cloned());
         faults.extend(self.external_snapshots.faults().cloned());
         faults.extend(self.external_snapshot_data.faults().cloned());
+        faults.extend(self.engines.values().flat_map(Index::faults).cloned());
         faults
     }
+}
+
+/// Whether a listing begins, whether it is whole, and whether something was told after it.
+fn stage<T>(event: &Event<T>) -> (bool, bool, bool) {
+    (
+        matches!(event, Event::Init),
+        matches!(event, Event::InitDone),
+        matches!(event, Event::Apply(_) | Event::Delete(_)),
+    )
 }
 
 /// Seconds since 1970.

@@ -6,13 +6,14 @@
 
 pub mod connect;
 pub mod convert;
+mod discovery;
 pub mod dump;
+mod engine_object;
 pub mod index;
 mod live;
 mod lookup;
 pub mod object;
 pub(crate) mod problem;
-pub mod quantity;
 pub mod secret;
 mod snapshot;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use kube::runtime::watcher;
 use kube::{Client, Config};
 
 use self::connect::ConnectError;
+use self::engine_object::EngineKind;
 use self::live::Shared;
 use self::transport::Listening;
 use crate::model::fault::with_causes;
@@ -53,6 +55,10 @@ pub struct Settings {
     pub patience: Duration,
     /// How long one watch lasts before it is taken up anew, in seconds. A connection that died in silence is noticed after it.
     pub watch_seconds: u32,
+    /// Whether storage engines' own objects are read, in a role that sees the whole cluster.
+    pub engines: bool,
+    /// How often it is looked which engines there are.
+    pub discovery: Duration,
     /// How long a bound claim that was looked up is taken as it was; its volume is for six times as long.
     pub reread: Duration,
 }
@@ -65,6 +71,8 @@ impl Default for Settings {
             streaming_lists: false,
             patience: Duration::from_secs(60),
             watch_seconds: 290,
+            engines: true,
+            discovery: Duration::from_secs(30),
             reread: Duration::from_secs(600),
         }
     }
@@ -94,7 +102,7 @@ impl Cluster {
         let shared = Arc::new(Shared::new(
             settings.role,
             settings.node.clone(),
-            kinds(settings.role),
+            &kinds(settings),
             match settings.role {
                 Role::Node => lookup::oldest(settings.reread),
                 Role::Cluster | Role::All => Duration::ZERO,
@@ -131,16 +139,20 @@ impl Cluster {
     }
 }
 
-/// The kinds that are read in a role.
-fn kinds(role: Role) -> &'static [ResourceKind] {
-    match role {
-        Role::Node => &[
+/// The kinds that are read.
+fn kinds(settings: &Settings) -> Vec<ResourceKind> {
+    match settings.role {
+        Role::Node => vec![
             ResourceKind::Pods,
             ResourceKind::Claims,
             ResourceKind::Volumes,
             ResourceKind::Classes,
         ],
-        Role::Cluster | Role::All => &ResourceKind::ALL,
+        Role::Cluster | Role::All => {
+            let engines = EngineKind::all().filter(|_| settings.engines);
+            let engines = engines.map(|kind| ResourceKind::Engine(kind.resource));
+            ResourceKind::ALL.into_iter().chain(engines).collect()
+        }
     }
 }
 
@@ -186,8 +198,22 @@ fn whole(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
             )
         };
     }
+    let engines = settings.engines.then(|| {
+        discovery::follow(
+            client.clone(),
+            config.clone(),
+            [patience, settings.discovery],
+            Arc::clone(&shared),
+        )
+    });
     Box::pin(async move {
+        let engines = async {
+            if let Some(engines) = engines {
+                engines.await;
+            }
+        };
         tokio::join!(
+            engines,
             follow!(Pod),
             follow!(Claim),
             follow!(PersistentVolume),

@@ -62,6 +62,27 @@ impl Key for NamespacedName {
     }
 }
 
+/// What was read of one object.
+#[derive(Debug, Clone)]
+pub struct Reading<K, T> {
+    /// What tells it apart; `None` where it has no name.
+    pub key: Option<K>,
+    /// Its value; `None` where it could not be read.
+    pub value: Option<Arc<T>>,
+    /// What could not be understood of it.
+    pub faults: Vec<Fault>,
+}
+
+impl<T: Watched> From<Object<T>> for Reading<T::Key, T> {
+    fn from(object: Object<T>) -> Self {
+        Self {
+            key: object.key,
+            value: object.value,
+            faults: object.faults,
+        }
+    }
+}
+
 /// One object as it came.
 #[derive(Debug, Clone)]
 pub struct Object<T: Watched> {
@@ -82,7 +103,7 @@ impl<T: Watched> Object<T> {
             Ok(mut wire) => {
                 let mut meta = T::take_meta(&mut wire);
                 let resource_version = meta.resource_version.take();
-                let subject = subject::<T>(&meta);
+                let subject = subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref());
                 let Some(key) = T::key(&meta) else {
                     return Self::unread(&meta, resource_version, "it has no name".to_owned());
                 };
@@ -111,15 +132,19 @@ impl<T: Watched> Object<T> {
             meta: with_version(resource_version),
             key: T::key(meta),
             value: None,
-            faults: vec![Fault::new(KUBERNETES, subject::<T>(meta), problem)],
+            faults: vec![Fault::new(
+                KUBERNETES,
+                subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref()),
+                problem,
+            )],
         }
     }
 }
 
 /// `persistentvolumeclaims shop/data`, for people.
-fn subject<T: Watched>(meta: &Meta) -> String {
-    let mut subject = T::KIND.name().to_owned();
-    match (&meta.namespace, &meta.name) {
+pub(super) fn subject(kind: ResourceKind, namespace: Option<&str>, name: Option<&str>) -> String {
+    let mut subject = kind.name().to_owned();
+    match (namespace, name) {
         (Some(namespace), Some(name)) => {
             subject.push(' ');
             subject.push_str(namespace);
@@ -135,7 +160,7 @@ fn subject<T: Watched>(meta: &Meta) -> String {
     subject
 }
 
-fn with_version(resource_version: Option<String>) -> ObjectMeta {
+pub(super) fn with_version(resource_version: Option<String>) -> ObjectMeta {
     ObjectMeta {
         resource_version,
         ..ObjectMeta::default()

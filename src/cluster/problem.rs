@@ -103,6 +103,7 @@ pub(super) fn rule(kind: ResourceKind, verbs: &[&str]) -> String {
 fn name(kind: ResourceKind) -> String {
     match kind.group() {
         "" => kind.resource().to_owned(),
+        _ if kind.is_engines() => kind.name().to_owned(),
         group => format!("{}.{group}/v1", kind.resource()),
     }
 }

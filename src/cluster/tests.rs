@@ -395,11 +395,11 @@ fn an_object_that_cannot_be_read_costs_itself_alone() {
     });
     let list: ObjectList<Object<Pod>> = serde_json::from_str(&list.to_string()).unwrap();
     let mut index = Index::default();
-    index.apply(Event::Init);
+    index.apply(Event::<Object<Pod>>::Init);
     for object in list.items {
         index.apply(Event::InitApply(object));
     }
-    assert!(index.apply(Event::InitDone));
+    assert!(index.apply(Event::<Object<Pod>>::InitDone));
     assert_eq!(index.objects().keys().collect::<Vec<_>>(), ["u1", "u3"]);
     let said: Vec<String> = index.faults().map(ToString::to_string).collect();
     assert_eq!(said.len(), 2, "{said:#?}");
@@ -431,7 +431,7 @@ fn named(name: &str, provisioner: &str) -> Object<StorageClass> {
     read(&json!({"metadata": {"name": name, "resourceVersion": "1"}, "provisioner": provisioner}))
 }
 
-fn classes(index: &Index<StorageClass>) -> Vec<(&str, &str)> {
+fn classes(index: &Index<String, StorageClass>) -> Vec<(&str, &str)> {
     index
         .objects()
         .iter()
@@ -442,20 +442,20 @@ fn classes(index: &Index<StorageClass>) -> Vec<(&str, &str)> {
 #[test]
 fn a_new_list_takes_the_place_of_the_old_one_at_once() {
     let mut index = Index::default();
-    index.apply(Event::Init);
+    index.apply(Event::<Object<StorageClass>>::Init);
     index.apply(Event::InitApply(named("a", "1")));
     index.apply(Event::InitApply(named("b", "1")));
     assert_eq!(classes(&index), []);
-    assert!(index.apply(Event::InitDone));
+    assert!(index.apply(Event::<Object<StorageClass>>::InitDone));
     assert_eq!(classes(&index), [("a", "1"), ("b", "1")]);
 
-    index.apply(Event::Init);
+    index.apply(Event::<Object<StorageClass>>::Init);
     index.apply(Event::InitApply(named("b", "2")));
     // The list breaks off, and another begins.
-    index.apply(Event::Init);
+    index.apply(Event::<Object<StorageClass>>::Init);
     index.apply(Event::InitApply(named("c", "1")));
     assert_eq!(classes(&index), [("a", "1"), ("b", "1")]);
-    assert!(index.apply(Event::InitDone));
+    assert!(index.apply(Event::<Object<StorageClass>>::InitDone));
     assert_eq!(classes(&index), [("c", "1")]);
 }
 
@@ -465,9 +465,9 @@ fn what_is_the_same_changes_nothing() {
     assert!(index.apply(Event::Apply(named("a", "1"))));
     let before = Arc::clone(&index.objects()["a"]);
     assert!(!index.apply(Event::Apply(named("a", "1"))));
-    index.apply(Event::Init);
+    index.apply(Event::<Object<StorageClass>>::Init);
     index.apply(Event::InitApply(named("a", "1")));
-    assert!(!index.apply(Event::InitDone));
+    assert!(!index.apply(Event::<Object<StorageClass>>::InitDone));
     assert!(
         Arc::ptr_eq(&before, &index.objects()["a"]),
         "readers share one copy"

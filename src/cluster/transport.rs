@@ -13,6 +13,7 @@ use hyper::{Request, Response};
 use kube::client::Body;
 use tower::{BoxError, Layer, Service};
 
+use super::engine_object::EngineKind;
 use super::live::Shared;
 use crate::model::inventory::ResourceKind;
 
@@ -89,8 +90,10 @@ fn watched(path: &str, query: Option<&str>) -> Option<ResourceKind> {
         .and_then(|rest| rest.split('/').next());
     watches
         .then(|| {
+            let engines = EngineKind::all().map(|kind| ResourceKind::Engine(kind.resource));
             ResourceKind::ALL
                 .into_iter()
+                .chain(engines)
                 .find(|kind| kind.resource() == resource && kind.group() == group.unwrap_or_default())
         })
         .flatten()

@@ -1,5 +1,7 @@
 //! One watch: a kind's events, without end, into the shared inventory.
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +10,10 @@ use futures_util::StreamExt as _;
 use kube::runtime::utils::Backoff as _;
 use kube::runtime::watcher::{self, DefaultBackoff, Event, InitialListStrategy};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 
-use super::live::{Indexed, Shared};
+use super::engine_object::{EngineKind, Unread};
+use super::live::{Indexed, Live, Shared};
 use super::object::Object;
 use super::problem;
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
@@ -17,19 +21,94 @@ use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 /// The longest pause between two attempts, should the back-off ever end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Follows a kind for ever. A list that comes to a halt for longer than `patience` is begun anew.
-///
-/// The client's own back-off begins anew at each attempt to list, since the attempt itself is an event: a thousand nodes
-/// whose API server is down would ask it every second. Here it ends with news alone, or when another request was answered.
+/// Where a watch's events go.
+pub(super) trait Sink {
+    /// An object as it comes.
+    type Object: kube::Resource + Clone + Debug + DeserializeOwned + Send + 'static;
+
+    /// The kind.
+    fn kind(&self) -> ResourceKind;
+
+    /// True while a listing comes in.
+    fn is_listing(&self, live: &mut Live) -> bool;
+
+    /// Takes in one event.
+    fn apply(&self, live: &mut Live, event: Event<Self::Object>);
+
+    /// Something stands in the way.
+    fn failed(&self, live: &mut Live, error: WatchError);
+}
+
+/// The index of one of our own kinds.
+struct Own<T>(PhantomData<fn() -> T>);
+
+impl<T: Indexed> Sink for Own<T>
+where
+    Object<T>: kube::Resource<DynamicType = ()>,
+{
+    type Object = Object<T>;
+
+    fn kind(&self) -> ResourceKind {
+        T::KIND
+    }
+
+    fn is_listing(&self, live: &mut Live) -> bool {
+        T::index(live).is_listing()
+    }
+
+    fn apply(&self, live: &mut Live, event: Event<Object<T>>) {
+        live.apply::<T>(event);
+    }
+
+    fn failed(&self, live: &mut Live, error: WatchError) {
+        live.failed::<T>(error);
+    }
+}
+
+impl Sink for EngineKind {
+    type Object = Unread;
+
+    fn kind(&self) -> ResourceKind {
+        ResourceKind::Engine(self.resource)
+    }
+
+    fn is_listing(&self, live: &mut Live) -> bool {
+        live.is_listing_engine(self.resource)
+    }
+
+    fn apply(&self, live: &mut Live, event: Event<Unread>) {
+        live.apply_of_engine(*self, event);
+    }
+
+    fn failed(&self, live: &mut Live, error: WatchError) {
+        live.failed_of_engine(self.resource, error);
+    }
+}
+
+/// Follows one of our own kinds for ever.
 pub(super) async fn follow<T: Indexed>(
     client: Client,
-    mut config: watcher::Config,
+    config: watcher::Config,
     patience: Duration,
     shared: Arc<Shared>,
 ) where
     Object<T>: kube::Resource<DynamicType = ()>,
 {
-    let api: Api<Object<T>> = Api::all(client);
+    follow_into(Api::all(client), Own::<T>(PhantomData), config, patience, shared).await;
+}
+
+/// Follows a kind for ever. A list that comes to a halt for longer than `patience` is begun anew.
+///
+/// The client's own back-off begins anew at each attempt to list, since the attempt itself is an event: a thousand nodes
+/// whose API server is down would ask it every second. Here it ends with news alone, or when another request was answered.
+pub(super) async fn follow_into<S: Sink>(
+    api: Api<S::Object>,
+    sink: S,
+    mut config: watcher::Config,
+    patience: Duration,
+    shared: Arc<Shared>,
+) {
+    let kind = sink.kind();
     let mut backoff = DefaultBackoff::default();
     // The transport limits the wait for an answer's head; this is for what comes after it, and must not be first.
     let patience = patience * 3 / 2;
@@ -37,7 +116,7 @@ pub(super) async fn follow<T: Indexed>(
         let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
         loop {
             let next = events.next();
-            let listing = T::index(&mut shared.live()).is_listing();
+            let listing = sink.is_listing(&mut shared.live());
             let next = if listing {
                 tokio::time::timeout(patience, next).await
             } else {
@@ -49,8 +128,8 @@ pub(super) async fn follow<T: Indexed>(
                     if !matches!(event, Event::Init | Event::InitApply(_)) {
                         backoff.reset();
                     }
-                    shared.live().apply::<T>(event);
-                    if matches!(T::KIND, ResourceKind::Pods | ResourceKind::Claims) {
+                    sink.apply(&mut shared.live(), event);
+                    if matches!(kind, ResourceKind::Pods | ResourceKind::Claims) {
                         shared.names_changed.notify_one();
                     }
                     continue;
@@ -59,30 +138,31 @@ pub(super) async fn follow<T: Indexed>(
                     // The client would ask for ever for what the server has forgotten.
                     anew = is_forgotten(&error);
                     if refuses_streaming(&error) {
-                        anew |= list_instead::<T>(&mut config);
+                        anew |= list_instead(kind, &mut config);
                     }
-                    if let Some(error) = problem::of_watch(T::KIND, &error) {
+                    if let Some(error) = problem::of_watch(kind, &error) {
                         // Should the kind come back, it is another one.
                         anew |= error.problem == WatchProblem::Missing;
-                        shared.live().failed::<T>(error);
+                        sink.failed(&mut shared.live(), error);
                     } else {
                         // The server answers, and what is known is old until it is listed.
-                        shared.live().forgotten(T::KIND);
+                        shared.live().forgotten(kind);
                         backoff.reset();
                     }
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    list_instead::<T>(&mut config);
-                    shared.live().failed::<T>(WatchError {
+                    list_instead(kind, &mut config);
+                    let error = WatchError {
                         problem: WatchProblem::Unreachable,
                         message: format!("the list stopped for {} s", patience.as_secs_f32()),
                         rule: None,
-                    });
+                    };
+                    sink.failed(&mut shared.live(), error);
                 }
             }
             let pause = tokio::time::sleep(backoff.next().unwrap_or(LONGEST_PAUSE));
-            if shared.live().is_unreachable(T::KIND) {
+            if shared.live().is_unreachable(kind) {
                 tokio::select! {
                     () = pause => {}
                     () = shared.reached.notified() => {}
@@ -100,12 +180,12 @@ pub(super) async fn follow<T: Indexed>(
 /// Servers before Kubernetes 1.27 ignore the wish for a streaming list, so that it never ends; others refuse it.
 ///
 /// True where that changed something.
-fn list_instead<T: Indexed>(config: &mut watcher::Config) -> bool {
+fn list_instead(kind: ResourceKind, config: &mut watcher::Config) -> bool {
     let streamed = config.initial_list_strategy == InitialListStrategy::StreamingList;
     if streamed {
         tracing::info!(
             "{}: the API server does not stream lists; listing in pages",
-            T::KIND.name()
+            kind.name()
         );
         config.initial_list_strategy = InitialListStrategy::ListWatch;
     }

@@ -59,6 +59,9 @@ pub struct Annotations {
     /// The class of a claim or volume, as it was named before Kubernetes 1.6.
     #[serde(rename = "volume.beta.kubernetes.io/storage-class")]
     pub class_beta: Option<String>,
+    /// The claim of a managed disk that a volume of OpenEBS was made for.
+    #[serde(rename = "local.openebs.io/blockdeviceclaim")]
+    pub disk_claim: Option<String>,
 }
 
 /// The labels in use, of all kinds.
@@ -67,6 +70,18 @@ pub struct Labels {
     /// A node's host name.
     #[serde(rename = "kubernetes.io/hostname")]
     pub host_name: Option<String>,
+    /// What sort of OpenEBS's volumes it is.
+    #[serde(rename = "openebs.io/cas-type")]
+    pub cas_type: Option<String>,
+    /// A node's name at OpenEBS's local volumes.
+    #[serde(rename = "openebs.io/nodename")]
+    pub openebs_node: Option<String>,
+    /// The same, where somebody chose it.
+    #[serde(rename = "openebs.io/nodeid")]
+    pub openebs_id: Option<String>,
+    /// A node's name at TopoLVM.
+    #[serde(rename = "topology.topolvm.io/node")]
+    pub topolvm_node: Option<String>,
 }
 
 /// An object that another belongs to.
@@ -233,6 +248,20 @@ pub struct Csi {
     pub volume_handle: Option<String>,
     /// Filesystem type.
     pub fs_type: Option<String>,
+    /// The driver's own notes.
+    pub volume_attributes: Option<VolumeAttributes>,
+}
+
+/// `volumeAttributes` of CSI volumes, of all drivers those in use.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct VolumeAttributes {
+    /// How many copies Mayastor shall keep.
+    pub repl: Option<String>,
+    /// Ceph's pool.
+    pub pool: Option<String>,
+    /// Ceph's cluster: the namespace of Rook's objects.
+    #[serde(rename = "clusterID")]
+    pub cluster: Option<String>,
 }
 
 /// `nfs`.
@@ -704,10 +733,26 @@ pub struct AttachmentSource {
 pub struct AttachmentStatus {
     /// Whether it is attached.
     pub attached: Option<bool>,
+    /// What the driver says of it.
+    pub attachment_metadata: Option<AttachmentMetadata>,
     /// Why attaching failed.
     pub attach_error: Option<AttachmentError>,
     /// Why detaching failed.
     pub detach_error: Option<AttachmentError>,
+}
+
+/// `attachmentMetadata`, of all drivers what is in use.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct AttachmentMetadata {
+    /// EBS: a path on the node.
+    #[serde(rename = "devicePath")]
+    pub device_path: Option<String>,
+    /// Azure: the number of the disk.
+    #[serde(rename = "LUN", alias = "lun")]
+    pub lun: Option<String>,
+    /// vSphere: the identity of the virtual disk.
+    #[serde(rename = "diskUUID")]
+    pub disk_uuid: Option<String>,
 }
 
 /// Why attaching or detaching failed.
@@ -723,9 +768,59 @@ pub struct AttachmentError {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Node {
     /// Metadata.
-    pub metadata: Option<Meta>,
+    pub metadata: Option<NodeMeta>,
     /// What is.
     pub status: Option<NodeStatus>,
+}
+
+/// A Node's `metadata`: that of all kinds, and what engines wrote into annotations under names that begin alike.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeMeta {
+    /// Name.
+    pub name: Option<String>,
+    /// What a watch goes on from.
+    pub resource_version: Option<String>,
+    /// The annotations in use.
+    pub annotations: Option<FreeSpace>,
+    /// The labels in use.
+    pub labels: Option<Labels>,
+}
+
+/// TopoLVM's annotations of a node: how much is free in each class of devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FreeSpace(pub Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for FreeSpace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = FreeSpace;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("annotations")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<FreeSpace, E> {
+                Ok(FreeSpace::default())
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<FreeSpace, A::Error> {
+                let mut found = Vec::new();
+                while let Some(key) = entries.next_key::<String>()? {
+                    let class = key
+                        .strip_prefix("capacity.topolvm.io/")
+                        .or_else(|| key.strip_prefix("capacity.topolvm.cybozu.com/"));
+                    match class {
+                        Some(class) => found.push((class.to_owned(), entries.next_value()?)),
+                        None => drop(entries.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(FreeSpace(found))
+            }
+        }
+        deserializer.deserialize_any(Entries)
+    }
 }
 
 /// A Node's `status`.

@@ -1,28 +1,106 @@
 //! Joins the cluster's objects: pods with claims, claims with volumes, and with what is wrong with them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{attention, snapshots};
+use super::{attention, engines, snapshots};
 use crate::model::cluster_map::{ClusterMap, Declared, DeclaredPath, inline_volumes};
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, ResourceKind};
 use crate::model::workload::{Claim, NamespacedName, Pod, StorageSource, VolumeAttachment};
 
 /// The map of an inventory.
 pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
     let mut map = ClusterMap {
-        pods: pods_by_folder(&inventory),
-        users: users(&inventory),
-        claims: claims_by_volume(&inventory),
-        attachments: attachments_by_volume(&inventory),
         inventory,
         ..ClusterMap::default()
     };
-    map.claim_attention = attention::of_claims(&map);
-    map.volume_attention = attention::of_volumes(&map);
-    snapshots::join(&mut map);
-    map.declared = declared(&map);
+    join(&mut map, &Changes::all());
+    engines::join(&mut map);
     map
+}
+
+/// The map of an inventory, given the one of the inventory before it: what has not changed is kept.
+pub fn update(mut map: ClusterMap, inventory: Arc<Inventory>) -> ClusterMap {
+    let before = std::mem::replace(&mut map.inventory, inventory);
+    let changes = Changes::between(&before, &map.inventory);
+    join(&mut map, &changes);
+    engines::rejoin(&mut map, &before, &changes);
+    map
+}
+
+/// The kinds of which objects are others than before.
+#[derive(Debug)]
+pub(super) struct Changes(BTreeSet<ResourceKind>);
+
+impl Changes {
+    fn all() -> Self {
+        Self(ResourceKind::ALL.into())
+    }
+
+    fn between(before: &Inventory, now: &Inventory) -> Self {
+        // What may be concluded from an object that is not there depends on what was seen whole.
+        let seen = |inventory: &Inventory| -> Vec<ResourceKind> {
+            let kinds = ResourceKind::ALL.into_iter();
+            kinds.filter(|kind| inventory.knows_all(*kind)).collect()
+        };
+        if before.role != now.role || before.node != now.node || seen(before) != seen(now) {
+            return Self::all();
+        }
+        let mut changed = BTreeSet::new();
+        let mut compare = |kind, same: bool| {
+            if !same {
+                changed.insert(kind);
+            }
+        };
+        compare(ResourceKind::Pods, Arc::ptr_eq(&before.pods, &now.pods));
+        compare(ResourceKind::Claims, Arc::ptr_eq(&before.claims, &now.claims));
+        compare(ResourceKind::Volumes, Arc::ptr_eq(&before.volumes, &now.volumes));
+        compare(ResourceKind::Classes, Arc::ptr_eq(&before.classes, &now.classes));
+        compare(
+            ResourceKind::Attachments,
+            Arc::ptr_eq(&before.attachments, &now.attachments),
+        );
+        compare(ResourceKind::Nodes, Arc::ptr_eq(&before.nodes, &now.nodes));
+        let same_snapshots = Arc::ptr_eq(&before.snapshots, &now.snapshots)
+            && Arc::ptr_eq(&before.snapshot_contents, &now.snapshot_contents)
+            && Arc::ptr_eq(&before.snapshot_classes, &now.snapshot_classes)
+            && Arc::ptr_eq(&before.external_snapshots, &now.external_snapshots)
+            && Arc::ptr_eq(&before.external_snapshot_data, &now.external_snapshot_data);
+        compare(ResourceKind::Snapshots, same_snapshots);
+        Self(changed)
+    }
+
+    /// True where objects of one of these kinds are others.
+    pub(super) fn any(&self, kinds: &[ResourceKind]) -> bool {
+        kinds.iter().any(|kind| self.0.contains(kind))
+    }
+}
+
+fn join(map: &mut ClusterMap, changes: &Changes) {
+    use ResourceKind::{Attachments, Claims, Classes, Nodes, Pods, Snapshots, Volumes};
+
+    if changes.any(&[Pods]) {
+        map.pods = pods_by_folder(&map.inventory);
+        map.users = users(&map.inventory);
+    }
+    if changes.any(&[Claims, Volumes]) {
+        map.claims = claims_by_volume(&map.inventory);
+    }
+    if changes.any(&[Attachments]) {
+        map.attachments = attachments_by_volume(&map.inventory);
+    }
+    if changes.any(&[Pods, Claims, Volumes, Classes]) {
+        map.claim_attention = attention::of_claims(map);
+    }
+    if changes.any(&[Claims, Volumes, Attachments, Nodes]) {
+        map.volume_attention = attention::of_volumes(map);
+    }
+    if changes.any(&[Claims, Volumes, Snapshots]) {
+        snapshots::join(map);
+    }
+    if changes.any(&[Pods, Claims, Volumes]) {
+        map.declared = declared(map);
+    }
 }
 
 /// What the API knows of volumes of this node's pods, and their folders do not tell.

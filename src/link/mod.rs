@@ -6,6 +6,7 @@ mod attention;
 pub mod cluster;
 pub mod controls;
 mod disks;
+mod engines;
 pub mod mount_table;
 pub mod powerflex;
 mod promises;

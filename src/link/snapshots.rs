@@ -14,6 +14,10 @@ use crate::model::workload::{NamespacedName, StorageSource};
 /// Adds what there is to say of snapshots.
 pub(super) fn join(map: &mut ClusterMap) {
     if !map.inventory.has_snapshots() {
+        map.snapshot_volumes.clear();
+        map.claim_snapshots.clear();
+        map.snapshot_attention.clear();
+        map.snapshot_content_attention.clear();
         return;
     }
     map.snapshot_volumes = volumes(&map.inventory);

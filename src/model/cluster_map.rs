@@ -1,10 +1,13 @@
 //! The cluster's objects joined with each other: who uses what, and what needs somebody's attention.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use super::copies::EngineTables;
+use super::disk_name::DiskReference;
 use super::inventory::Inventory;
+use super::replica::{Placement, PoolKey};
 use super::snapshot::{Snapshot, SnapshotApi, SnapshotKey};
 use super::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource, VolumeAttachment};
 
@@ -15,6 +18,8 @@ pub enum Urgency {
     Failed,
     /// A claim whose volume is gone.
     Lost,
+    /// A volume some of whose copies cannot be used, or are being made whole.
+    Degraded,
     /// A claim or volume that waits for something.
     Pending,
     /// A volume whose claim is gone.
@@ -37,6 +42,7 @@ impl Urgency {
         match self {
             Self::Failed => "failed",
             Self::Lost => "lost",
+            Self::Degraded => "degraded",
             Self::Pending => "pending",
             Self::Released => "released",
             Self::Orphaned => "orphaned",
@@ -91,6 +97,18 @@ pub struct ClusterMap {
     pub snapshot_content_attention: BTreeMap<(SnapshotApi, String), Attention>,
     /// What this node's folders cannot tell of its pods' volumes.
     pub declared: Declared,
+    /// What the storage engines say.
+    pub engines: Arc<EngineTables>,
+    /// How each PersistentVolume that an engine serves is looked for in that.
+    pub placements: HashMap<String, Placement>,
+    /// The disks of each pool, by all names that are known.
+    pub pool_disks: BTreeMap<PoolKey, Arc<[DiskReference]>>,
+    /// The pools that stand in nodes themselves.
+    pub node_pools: Vec<PoolKey>,
+    /// Nodes by the other names that engines have for them.
+    pub node_aliases: HashMap<String, String>,
+    /// PersistentVolumes of whose copies something is amiss.
+    pub copy_attention: BTreeMap<String, Attention>,
 }
 
 impl ClusterMap {
@@ -107,6 +125,26 @@ impl ClusterMap {
     /// A PersistentVolume by name.
     pub fn volume(&self, name: &str) -> Option<&Arc<PersistentVolume>> {
         self.inventory.volumes.get(name)
+    }
+
+    /// What is amiss with a PersistentVolume, or with its copies: the more urgent of both.
+    pub fn attention_of_volume(&self, name: &str) -> Option<&Attention> {
+        let both = [self.volume_attention.get(name), self.copy_attention.get(name)];
+        both.into_iter()
+            .flatten()
+            .min_by_key(|attention| attention.urgency)
+    }
+
+    /// All PersistentVolumes of which something is amiss, in order of name.
+    pub fn volumes_in_need(&self) -> impl Iterator<Item = (&String, &Attention)> {
+        let names: BTreeSet<&String> = self
+            .volume_attention
+            .keys()
+            .chain(self.copy_attention.keys())
+            .collect();
+        names
+            .into_iter()
+            .filter_map(|name| Some((name, self.attention_of_volume(name)?)))
     }
 
     /// The snapshots of a claim, those that were taken last first.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::Fault;
+use super::replica::{EngineObject, EngineResource};
 use super::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass, SnapshotContent,
     SnapshotKey, SnapshotSource,
@@ -76,10 +77,12 @@ pub enum ResourceKind {
     ExternalSnapshots,
     /// VolumeSnapshotData of the API before CSI.
     ExternalSnapshotData,
+    /// Objects of a storage engine.
+    Engine(&'static EngineResource),
 }
 
 impl ResourceKind {
-    /// All of them.
+    /// All that are not engines' own.
     pub const ALL: [Self; 12] = [
         Self::Pods,
         Self::Claims,
@@ -109,6 +112,7 @@ impl ResourceKind {
             Self::SnapshotContents => "volumesnapshotcontents",
             Self::SnapshotClasses => "volumesnapshotclasses",
             Self::ExternalSnapshotData => "volumesnapshotdatas",
+            Self::Engine(resource) => resource.resource,
         }
     }
 
@@ -117,13 +121,21 @@ impl ResourceKind {
         match self {
             Self::ExternalSnapshots => "volumesnapshots.volumesnapshot.external-storage.k8s.io",
             Self::ExternalSnapshotData => "volumesnapshotdatas.volumesnapshot.external-storage.k8s.io",
+            Self::Engine(resource) => resource.name,
             other => other.resource(),
         }
     }
 
     /// True for what a cluster need not have: custom resources, whose definitions may come and go.
     pub fn is_optional(self) -> bool {
-        self.group() == SnapshotApi::Csi.group() || self.group() == SnapshotApi::ExternalStorage.group()
+        self.is_engines()
+            || self.group() == SnapshotApi::Csi.group()
+            || self.group() == SnapshotApi::ExternalStorage.group()
+    }
+
+    /// True for what storage engines say of themselves. Who may not read it has all else.
+    pub fn is_engines(self) -> bool {
+        matches!(self, Self::Engine(_))
     }
 
     /// The API's group; empty for the core API.
@@ -133,6 +145,7 @@ impl ResourceKind {
             Self::Classes | Self::Attachments | Self::Drivers => "storage.k8s.io",
             Self::Snapshots | Self::SnapshotContents | Self::SnapshotClasses => SnapshotApi::Csi.group(),
             Self::ExternalSnapshots | Self::ExternalSnapshotData => SnapshotApi::ExternalStorage.group(),
+            Self::Engine(resource) => resource.group,
         }
     }
 }
@@ -247,6 +260,8 @@ pub struct Inventory {
     pub external_snapshots: Objects<NamespacedName, ExternalSnapshot>,
     /// Data of those by name.
     pub external_snapshot_data: Objects<String, ExternalSnapshotData>,
+    /// Objects of storage engines, by kind; kinds that the cluster does not have are not in it.
+    pub engines: BTreeMap<&'static EngineResource, Objects<NamespacedName, EngineObject>>,
     /// How it stands with each kind that is read. A kind that is not in it is not read in this role.
     pub watches: BTreeMap<ResourceKind, WatchState>,
     /// By how much claims and volumes may be older than all else although nothing is wrong: in the role of a node they are not
@@ -381,6 +396,7 @@ mod tests {
             source: None,
             migrated_to: None,
             provisioned_by: None,
+            details: None,
             node_affinity: vec![
                 values
                     .iter()
@@ -403,6 +419,8 @@ mod tests {
             name: "worker-1.example".into(),
             host_name: Some("worker-1".into()),
             ready: Some(true),
+            other_names: Vec::new(),
+            free: Vec::new(),
         };
         let inventory = Inventory {
             nodes: Arc::new(BTreeMap::from([(node.name.clone(), Arc::new(node))])),

@@ -521,6 +521,21 @@ pub struct NodeRequirement {
     pub values: Vec<String>,
 }
 
+/// What storage engines write down in their PersistentVolumes, in labels, annotations and CSI's attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VolumeDetails {
+    /// What sort of OpenEBS's volumes it is: `local-hostpath`.
+    pub cas_type: Option<String>,
+    /// The claim of a managed disk.
+    pub disk_claim: Option<String>,
+    /// How many copies there shall be, in the engine's words.
+    pub copies: Option<String>,
+    /// The pool.
+    pub pool: Option<String>,
+    /// The storage cluster.
+    pub cluster: Option<String>,
+}
+
 /// A PersistentVolume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersistentVolume {
@@ -553,6 +568,8 @@ pub struct PersistentVolume {
     pub migrated_to: Option<String>,
     /// Who made it (annotation `pv.kubernetes.io/provisioned-by`).
     pub provisioned_by: Option<String>,
+    /// What its storage engine wrote down in it; `None` where that is nothing.
+    pub details: Option<Box<VolumeDetails>>,
     /// Which nodes can use it: one of these lists must hold in full. Empty: all nodes.
     pub node_affinity: Vec<Vec<NodeRequirement>>,
     /// Mount options.
@@ -604,6 +621,17 @@ pub struct AttachError {
     pub time: Option<i64>,
 }
 
+/// What an attached volume is called on its node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttachedDevice {
+    /// A path: `/dev/xvdba`.
+    Path(String),
+    /// The number of the disk at its controller.
+    Lun(String),
+    /// The identity of the virtual disk.
+    Uuid(String),
+}
+
 /// A VolumeAttachment: a volume that shall be attached to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeAttachment {
@@ -617,6 +645,8 @@ pub struct VolumeAttachment {
     pub volume: Option<String>,
     /// Whether it is attached; `None` where the driver has not said yet.
     pub attached: Option<bool>,
+    /// By what its driver says that the node can find it; `None` where it says nothing.
+    pub device: Option<AttachedDevice>,
     /// Why attaching failed last.
     pub attach_error: Option<AttachError>,
     /// Why detaching failed last.
@@ -636,6 +666,10 @@ pub struct Node {
     pub host_name: Option<String>,
     /// Whether it is ready; `None` where its kubelet is not heard.
     pub ready: Option<bool>,
+    /// Names that storage engines have for it, in labels of their own.
+    pub other_names: Vec<String>,
+    /// Bytes that are free in each class of devices, as TopoLVM writes into annotations.
+    pub free: Vec<(String, u64)>,
 }
 
 /// A CSI driver that is installed.

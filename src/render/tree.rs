@@ -1,5 +1,6 @@
 //! The storage stack in a terminal, as `lsblk` draws it, with use and rates; and the same as JSON.
 
+mod copies;
 mod json;
 mod pods;
 
@@ -65,8 +66,29 @@ pub fn text(state: &State) -> String {
     parts.join("\n")
 }
 
-/// What lies on one disk, and what is lost if it dies. `None` where there is no such disk.
+/// What lies on one disk, and what is lost if it dies: of this node's by its name, of any node's that objects of the cluster tell of as
+/// `NODE/DEVICE`. `None` where there is no such disk.
 pub fn disk(state: &State, name: &str) -> Option<String> {
+    if let Some(own) = own_disk(state, name) {
+        // Copies of volumes of other nodes' pods may lie on it as well.
+        let others = copies::disk(state, &state.host_id, name);
+        return Some(match others {
+            Some(others) => format!("{own}\nOf the cluster:\n{others}"),
+            None => own,
+        });
+    }
+    let (node, device) = name.split_once('/').filter(|(node, _)| !node.is_empty())?;
+    copies::disk(state, node, device)
+}
+
+/// The disks of the node of `NODE/DEVICE` that objects of the cluster tell of.
+pub fn disks_beside(state: &State, name: &str) -> Vec<String> {
+    let cluster = state.topology.cluster.as_deref();
+    let node = name.split_once('/').map_or(name, |(node, _)| node);
+    cluster.map(|cluster| cluster.disks_on(node)).unwrap_or_default()
+}
+
+fn own_disk(state: &State, name: &str) -> Option<String> {
     let devices = &state.topology.devices;
     let device = devices.named(name.strip_prefix("/dev/").unwrap_or(name))?;
     let disk = state.topology.disk(device.number)?;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
 
 mod controls;
+mod engines;
 mod faults;
 mod life;
 mod node_process;

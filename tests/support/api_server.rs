@@ -396,6 +396,16 @@ pub fn manifest(file: &str) -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// The ClusterRole that is shipped for what storage engines say.
+pub fn shipped_for_engines() -> Value {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/manifests/base/cluster-role-engines.yaml"
+    );
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&std::fs::read_to_string(path).unwrap()).unwrap();
+    documents.into_iter().next().unwrap()
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -6,11 +6,21 @@ use std::time::{Duration, Instant, SystemTime};
 use scope_storage_probe::app::observer::Observer;
 use scope_storage_probe::cluster::{Cluster, dump};
 use scope_storage_probe::host::Host;
+use std::sync::Arc;
+
+use scope_storage_probe::model::backend::BackendReadings;
+use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::model::inventory::Inventory;
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::itself::SelfFigures;
+use scope_storage_probe::render::prometheus::write_cluster_page;
+use scope_storage_probe::render::{scope, tree};
 use scope_storage_probe::state::State;
+use serde_json::Value;
 
 use super::node_with_pods;
 use super::reading::WALL;
+use super::scope_contract::{Expectations, assert_holds};
 
 /// All its objects.
 pub fn inventory() -> Inventory {
@@ -22,17 +32,32 @@ pub fn snapshots() -> Inventory {
     dump("snapshots.yaml")
 }
 
-fn dump(file: &str) -> Inventory {
+/// A cluster with every storage engine that is known.
+pub fn engines() -> Inventory {
+    dump("engines.yaml")
+}
+
+/// The file of that name.
+pub fn path(file: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clusters");
-    dump::read(&[folder.join(file)]).unwrap()
+    folder.join(file)
+}
+
+fn dump(file: &str) -> Inventory {
+    dump::read(&[path(file)]).unwrap()
 }
 
 /// The node `node` of the cluster, with its pods' folders and mounts.
 pub fn node() -> State {
+    seen_from("node", dump::of_node(inventory(), "node"))
+}
+
+/// A cluster as it is seen from a machine with pods' folders and mounts, which is called so.
+pub fn seen_from(name: &str, inventory: Inventory) -> State {
     let machine = node_with_pods::node();
-    let cluster = Cluster::fixed(dump::of_node(inventory(), "node"));
+    let cluster = Cluster::fixed(inventory);
     let mut observer =
-        Observer::new(Host::new(machine.roots()), Some("node".into())).with_cluster(Some(cluster));
+        Observer::new(Host::new(machine.roots()), Some(name.into())).with_cluster(Some(cluster));
     let mut state = observer
         .observe(Instant::now() + Duration::from_secs(2))
         .state
@@ -42,4 +67,40 @@ pub fn node() -> State {
         outcome.duration = Duration::from_micros(125);
     }
     state
+}
+
+/// A report as it is read, held against the contract with Scope.
+pub fn checked(bytes: &[u8], plugin_id: &str, host: &str) -> Value {
+    assert_holds(
+        bytes,
+        &Expectations {
+            plugin_id,
+            api_version: "1",
+            host,
+            maximal_bytes: None,
+        },
+    );
+    serde_json::from_slice(bytes).unwrap()
+}
+
+/// The report, the page and the tree of a cluster.
+pub fn shown(map: ClusterMap) -> [String; 3] {
+    let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
+    assert_eq!(report.left_out, 0);
+    let report = checked(&report.bytes, "storage-cluster", "");
+    let mut page = String::new();
+    let itself = SelfFigures::default();
+    write_cluster_page(
+        &map,
+        &map.inventory,
+        Some(0),
+        &BackendReadings::default(),
+        &itself,
+        Format::Text,
+        &mut |piece| {
+            page.push_str(piece);
+        },
+    );
+    let tree = tree::text(&State::of_cluster(Arc::new(map)));
+    [format!("{report:#}"), page, tree]
 }

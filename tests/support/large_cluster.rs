@@ -274,7 +274,7 @@ fn node(number: usize) -> (String, Value) {
 }
 
 /// Who set which of so many fields: a third of what an API server sends.
-fn managed_fields(number: usize) -> Value {
+pub fn managed_fields(number: usize) -> Value {
     let fields: serde_json::Map<String, Value> = (0..number)
         .map(|at| {
             (

@@ -13,6 +13,7 @@
 pub mod api_server;
 pub mod asker;
 pub mod clusters;
+pub mod engine_definitions;
 pub mod etcd;
 pub mod exposition;
 pub mod fixture;
@@ -21,6 +22,7 @@ pub mod http;
 pub mod kubelet_folder;
 pub mod kubernetes_tools;
 pub mod large_cluster;
+pub mod large_engines;
 pub mod loop_device;
 pub mod metrics_server;
 pub mod node_with_pods;
@@ -33,6 +35,7 @@ pub mod scope_contract;
 pub mod scripted_api;
 pub mod server;
 pub mod snapshot_definitions;
+pub mod told_copies;
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -549,9 +549,16 @@ fn check_host(report: &Value, expectations: &Expectations<'_>, found: &mut Vec<S
             found.push(located.fault("a plugin of the whole cluster speaks for no host"));
         }
         for located in nodes_of(report, "PersistentVolume") {
-            let known = ["Persistent Volume", "PowerFlex storage pool"];
-            if !known.contains(&located.latest("kubernetes_node_type")) {
-                found.push(located.fault("a plugin of the whole cluster knows no disks"));
+            let sort = located.latest("kubernetes_node_type");
+            let name = located.latest("kubernetes_name");
+            match sort {
+                "Disk" | "Storage pool" if !name.contains(' ') => {
+                    found.push(located.fault("a volume may be called so, and would be joined with it"));
+                }
+                // Of disks the cluster's plugin adds to what their nodes tell: figures are theirs.
+                "Disk" if located.node["metrics"].is_null() && located.node["parents"].is_null() => {}
+                "Persistent Volume" | "Storage pool" | "PowerFlex storage pool" => {}
+                _ => found.push(located.fault("a plugin of the whole cluster has no figures of disks")),
             }
         }
         return;
@@ -570,7 +577,18 @@ fn check_host(report: &Value, expectations: &Expectations<'_>, found: &mut Vec<S
         if sort.is_empty() {
             found.push(located.fault("no `kubernetes_node_type`: nothing tells a disk from a volume"));
         }
-        if matches!(sort, "" | "Persistent Volume" | "PowerFlex storage pool") {
+        if matches!(
+            sort,
+            "" | "Persistent Volume" | "Storage pool" | "PowerFlex storage pool"
+        ) {
+            continue;
+        }
+        let of_elsewhere = sort == "Disk"
+            && !located.key.starts_with(&format!("{}-", expectations.host))
+            && located.node["metrics"].is_null()
+            && located.node["parents"].is_null();
+        // A plugin that sees the whole cluster knows of other nodes' disks what engines say, and has no figures of them.
+        if of_elsewhere {
             continue;
         }
         let device = located

@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 
 use super::request::not_understood;
 use crate::cluster::convert::{amount, time};
-use crate::cluster::quantity;
 use crate::cluster::wire::Quantity;
 use crate::model::backend::RESOURCES;
 use crate::model::fault::Fault;
 use crate::model::inventory::WatchError;
+use crate::model::quantity;
 use crate::model::resources::{ContainerUsage, NodeUsage, PodUsage, Usage, UsageTime};
 use crate::model::workload::NamespacedName;
 

@@ -47,7 +47,7 @@ const VOLUME_CAPACITY: Family = gauge(
 );
 const VOLUME_ATTENTION: Family = gauge(
     "persistentvolume_attention",
-    "A volume that needs attention, and of what sort: failed, pending, released, orphaned, deleting, available. Always 1.",
+    "A volume that needs attention, and of what sort: failed, degraded, pending, released, orphaned, deleting, available. Always 1.",
 );
 const CLASS_INFO: Family = gauge("storageclass_info", "A storage class. Always 1.");
 const ATTACHMENT_INFO: Family = gauge(
@@ -79,7 +79,7 @@ const STALE_SINCE: Family = gauge(
 
 const LEFT_OUT: Family = gauge(
     "report_left_out_objects",
-    "Claims, volumes and snapshots for which the latest Scope report has no room: those that need attention come first.",
+    "Claims, volumes, snapshots, pools and disks for which the latest Scope report has no room: those that need attention come first.",
 );
 
 /// All families that this file knows, for the reference.
@@ -272,7 +272,7 @@ fn write_volumes(page: &mut Page<'_>, map: &ClusterMap) {
         }
     });
     page.family(&VOLUME_ATTENTION, |samples| {
-        for (name, attention) in &map.volume_attention {
+        for (name, attention) in map.volumes_in_need() {
             let labels = Labels::one("persistentvolume", name).with("kind", attention.urgency.as_str());
             samples.add(&labels, 1_u64);
         }

@@ -4,6 +4,7 @@ pub mod backends;
 pub mod cluster;
 pub mod compression;
 pub mod disks;
+pub mod engines;
 pub mod exposition;
 pub mod filesystems;
 pub mod itself;
@@ -38,6 +39,7 @@ pub fn write_node_page(
         if map.inventory.role.sees_cluster() {
             cluster::write(&mut page, map);
             snapshots::write(&mut page, map);
+            engines::write(&mut page, map);
         }
         cluster::write_watches(&mut page, &map.inventory);
     }
@@ -61,6 +63,7 @@ pub fn write_cluster_page(
     let mut page = Page::new(format, take);
     cluster::write(&mut page, map);
     snapshots::write(&mut page, map);
+    engines::write(&mut page, map);
     cluster::write_watches(&mut page, inventory);
     cluster::write_left_out(&mut page, left_out);
     write_backends(&mut page, backends);

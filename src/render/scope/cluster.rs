@@ -10,7 +10,7 @@ use std::io;
 use std::time::SystemTime;
 
 use super::report::{Node, Plugin, Report, Topology};
-use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, ids, objects, powerflex, snapshots, timestamp};
+use super::{API_VERSION, CLUSTER_PLUGIN_ID, disks, engines, ids, objects, powerflex, snapshots, timestamp};
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::Inventory;
@@ -26,12 +26,15 @@ pub(super) const MOST_BYTES: usize = 1_800_000;
 /// Of them so many are kept for storage pools where there are any.
 const BYTES_OF_POOLS: usize = 500_000;
 
+/// Most bytes of pools and disks.
+const MOST_POOL_BYTES: usize = 600_000;
+
 /// A report of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterReport {
     /// As it is sent.
     pub bytes: Vec<u8>,
-    /// Claims, volumes, snapshots and their contents for which there was no room.
+    /// Claims, volumes, pools, disks, snapshots and their contents for which there was no room.
     pub left_out: usize,
 }
 
@@ -48,12 +51,14 @@ pub fn cluster_report_with(
 ) -> ClusterReport {
     let taken_at = timestamp(taken_at);
     let moments = powerflex::moments(backends);
-    let room = if backends.figures.is_empty() {
-        MOST_BYTES
+    let of_backends = if backends.figures.is_empty() {
+        0
     } else {
-        MOST_BYTES - BYTES_OF_POOLS
+        BYTES_OF_POOLS
     };
-    let selected = select(map, &BTreeSet::new(), room, &taken_at);
+    let (pools, length, without_pool) = pools(map, &taken_at);
+    let room = MOST_BYTES - length - of_backends;
+    let mut selected = select(map, &BTreeSet::new(), room, &taken_at);
     let classes = map
         .inventory
         .classes
@@ -72,10 +77,17 @@ pub fn cluster_report_with(
             all - selected.left_out
         );
     }
+    selected.left_out += without_pool;
     description.push_str(&staleness(&map.inventory));
+    let left_out = selected.left_out;
+    let mut templates = disks::metadata_templates();
+    if !pools.is_empty() {
+        templates.extend(engines::templates());
+    }
+    let volumes = selected.volumes.into_iter().chain(pools);
     let mut persistent_volume = Topology {
         metric_templates: disks::metric_templates(),
-        ..objects::topology(selected.volumes, disks::metadata_templates())
+        ..objects::topology(volumes, templates)
     };
     let pools_left_out = powerflex::add(&mut persistent_volume, Some(map), backends, &moments);
     if pools_left_out > 0 {
@@ -101,8 +113,26 @@ pub fn cluster_report_with(
     ClusterReport {
         // Writing to memory cannot fail, and the wire types have neither non-text keys nor failing fields.
         bytes: serde_json::to_vec(&report).unwrap_or_default(),
-        left_out: selected.left_out,
+        left_out,
     }
+}
+
+/// As many of the storage engines' pools and disks as have room, how many bytes they are, and how many have none.
+fn pools<'a>(map: &'a ClusterMap, taken_at: &'a str) -> (Vec<Node<'a>>, usize, usize) {
+    let carried = engines::Carried::of(map);
+    let mut nodes = engines::nodes(map, &carried, taken_at);
+    let (mut length, mut fitting) = (0, 0);
+    for node in &nodes {
+        let with_it = length + bytes_of(node);
+        if with_it > MOST_POOL_BYTES {
+            break;
+        }
+        length = with_it;
+        fitting += 1;
+    }
+    let left_out = nodes.len() - fitting;
+    nodes.truncate(fitting);
+    (nodes, length, left_out)
 }
 
 /// Snapshots and their contents as topologies; none where the cluster has no such thing.
@@ -255,7 +285,7 @@ fn in_order(map: &ClusterMap) -> Vec<Told<'_>> {
     };
     for claim in inventory.claims.values() {
         let volume = claim.volume.as_ref().and_then(|name| inventory.volumes.get(name));
-        let of_volume = volume.and_then(|volume| map.volume_attention.get(&volume.name));
+        let of_volume = volume.and_then(|volume| map.attention_of_volume(&volume.name));
         let urgency = most_urgent([map.claim_attention.get(&claim.name), of_volume]);
         order.push((urgency, Told::Claim(Some(claim), volume.map(|volume| &**volume))));
     }
@@ -264,7 +294,7 @@ fn in_order(map: &ClusterMap) -> Vec<Told<'_>> {
         .values()
         .filter(|volume| map.claim(&volume.name).is_none())
     {
-        let urgency = most_urgent([map.volume_attention.get(&volume.name), None]);
+        let urgency = most_urgent([map.attention_of_volume(&volume.name), None]);
         order.push((urgency, Told::Claim(None, Some(volume))));
     }
     let mut bound: BTreeSet<(SnapshotApi, &str)> = BTreeSet::new();

@@ -18,8 +18,8 @@ use crate::state::State;
 const SIZE: Fact = ("storage_disk_size", "Capacity");
 const MODEL: Fact = ("storage_disk_model", "Model");
 const VENDOR: Fact = ("storage_disk_vendor", "Vendor");
-const SERIAL: Fact = ("storage_disk_serial", "Serial");
-const WWN: Fact = ("storage_disk_wwn", "WWN");
+pub(super) const SERIAL: Fact = ("storage_disk_serial", "Serial");
+pub(super) const WWN: Fact = ("storage_disk_wwn", "WWN");
 const MEDIA: Fact = ("storage_disk_media", "Media");
 const TRANSPORT: Fact = ("storage_disk_transport", "Transport");
 const FIRMWARE: Fact = ("storage_disk_firmware", "Firmware");
@@ -308,7 +308,7 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
 
 /// What the graph writes below the disk. It says whose disk it is, because every node has an `sda`. And it has spaces,
 /// which no Kubernetes name has: a volume that is called `sda`, too, must not be joined with the disk.
-fn label(device: &str, host_id: &str) -> String {
+pub(super) fn label(device: &str, host_id: &str) -> String {
     format!("{device} on {host_id}")
 }
 

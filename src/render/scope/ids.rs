@@ -1,5 +1,7 @@
 //! The ids of Scope's nodes. They are made here and nowhere else, so that both ends of an edge agree.
 
+use crate::model::replica::PoolKey;
+
 /// The topologies of Kubernetes objects, as they stand in ids.
 pub const POD: &str = "pod";
 /// PersistentVolumeClaims.
@@ -21,6 +23,21 @@ pub fn host(host_id: &str) -> String {
 /// A disk of a host, by the kernel's name for it.
 pub fn disk(host_id: &str, kernel_name: &str) -> String {
     format!("{host_id}-{kernel_name};<persistent_volume>")
+}
+
+/// A pool of a storage engine. It begins as no host's name does: with a word that Kubernetes' names of nodes cannot have in them.
+pub fn pool(key: &PoolKey) -> String {
+    let node = key.node.as_deref().unwrap_or_default();
+    let name = plain(&format!("POOL-{}-{node}-{}", key.engine, key.name));
+    format!("{name};<persistent_volume>")
+}
+
+/// A text of which an id can be made: letters that cannot be in one become `_`.
+pub fn plain(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':');
+    text.chars()
+        .map(|letter| if plain(letter) { letter } else { '_' })
+        .collect()
 }
 
 /// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that.

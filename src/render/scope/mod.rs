@@ -7,6 +7,7 @@
 mod cluster;
 pub mod controls;
 mod disks;
+mod engines;
 mod facts;
 mod hosts;
 pub mod ids;
@@ -74,6 +75,9 @@ pub fn report_with(state: &State, backends: &BackendReadings) -> Vec<u8> {
         persistent_volume
             .nodes
             .extend(objects.volumes.into_iter().map(|node| (node.id.clone(), node)));
+        if map.inventory.role.sees_cluster() {
+            add_engines(&mut persistent_volume, map, &told_at, [&state.host_id, &host]);
+        }
         pod = Some(objects::topology(objects.pods, objects::pod_templates()));
         claim = Some(Topology {
             metric_templates: disks::metric_templates(),
@@ -107,6 +111,44 @@ pub fn report_with(state: &State, backends: &BackendReadings) -> Vec<u8> {
     };
     // Writing to memory cannot fail, and the wire types have neither non-text keys nor failing fields.
     serde_json::to_vec(&report).unwrap_or_default()
+}
+
+/// Adds the storage engines' pools and the disks of all nodes. What this node's kernel says of its own disks and volumes counts, and
+/// edges and facts are added to it.
+fn add_engines<'a>(
+    topology: &mut Topology<'a>,
+    map: &'a ClusterMap,
+    told_at: &'a str,
+    [host_id, host]: [&'a str; 2],
+) {
+    let carried = engines::Carried::of(map);
+    let added = engines::nodes(map, &carried, told_at);
+    if added.is_empty() {
+        return;
+    }
+    topology.metadata_templates.extend(engines::templates());
+    for volume in map.inventory.volumes.values() {
+        let id = ids::object(&volume.uid, ids::PERSISTENT_VOLUME);
+        if let Some(node) = id.and_then(|id| topology.nodes.get_mut(&id)) {
+            let known: BTreeSet<String> = node.adjacency.iter().cloned().collect();
+            let edges = engines::edges(map, volume).into_iter();
+            node.adjacency.extend(edges.filter(|edge| !known.contains(edge)));
+        }
+    }
+    let here = format!("{host_id}-");
+    for mut node in added {
+        if node.id.starts_with(&here) {
+            node.parents.insert("host", [host]);
+        }
+        match topology.nodes.get_mut(&node.id) {
+            Some(own) => {
+                for (key, latest) in node.latest {
+                    own.latest.entry(key).or_insert(latest);
+                }
+            }
+            None => drop(topology.nodes.insert(node.id.clone(), node)),
+        }
+    }
 }
 
 /// The API's objects of this node.

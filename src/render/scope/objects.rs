@@ -12,7 +12,7 @@ use super::facts::{
 };
 use super::report::{MetadataTemplate, Node, Topology};
 use super::snapshots::source_of;
-use super::{ids, volumes};
+use super::{engines, ids, volumes};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::{Attention, ClusterMap};
 use crate::model::workload::{
@@ -31,9 +31,10 @@ const CLAIM_MADE_FROM: Fact = ("storage_claim_source", "Made from");
 const CLAIM_CREATED: Fact = ("storage_claim_created", "Created");
 const CLAIM_SNAPSHOTS: Fact = ("storage_claim_snapshots", "Snapshots");
 const CLAIM_NEWEST_SNAPSHOT: Fact = ("storage_claim_newest_snapshot", "Newest snapshot ready");
+const CLAIM_COPIES: Fact = ("storage_claim_copies", "Copies");
 const CLAIM_DELETED: Fact = ("storage_claim_deleted", "Deleted");
 
-const CLAIM_FACTS: [Fact; 16] = [
+const CLAIM_FACTS: [Fact; 17] = [
     (NODE_TYPE, "Type"),
     CLAIM_ATTENTION,
     STATUS,
@@ -41,6 +42,7 @@ const CLAIM_FACTS: [Fact; 16] = [
     CLAIM_REQUESTED,
     CLAIM_USED_BY,
     CLAIM_LIES_ON,
+    CLAIM_COPIES,
     CLASS,
     VOLUME,
     CLAIM_MODES,
@@ -78,16 +80,18 @@ const VOLUME_FURTHER_MODES: Fact = ("storage_volume_further_access_modes", "Furt
 const VOLUME_MIGRATED: Fact = ("storage_volume_migrated_to", "Served by");
 const VOLUME_ATTACHED: Fact = ("storage_volume_attached", "Attached to");
 const VOLUME_NODES: Fact = ("storage_volume_nodes", "Usable on");
+const VOLUME_COPIES: Fact = ("storage_volume_copies", "Copies");
 const VOLUME_CREATED: Fact = ("storage_volume_created", "Created");
 
 /// What is said of a PersistentVolume, in the order in which the details panel shows it.
-pub(super) const VOLUME_FACTS: [Fact; 22] = [
+pub(super) const VOLUME_FACTS: [Fact; 23] = [
     (NODE_TYPE, "Type"),
     VOLUME_ATTENTION,
     STATUS,
     volumes::STATUS,
     volumes::CAPACITY,
     volumes::LIES_ON,
+    VOLUME_COPIES,
     VOLUME_CLAIM,
     volumes::DRIVER,
     volumes::HANDLE,
@@ -110,14 +114,14 @@ pub(super) const VOLUME_FACTS: [Fact; 22] = [
 pub(super) fn volume_facts<'a>(
     map: &'a ClusterMap,
     volume: &'a PersistentVolume,
-) -> [(&'static str, Option<Cow<'a, str>>); 12] {
+) -> [(&'static str, Option<Cow<'a, str>>); 13] {
     let nodes = map.inventory.nodes_of(volume);
     // Scope's probe tells the first alone.
     let (first, further) = volume.access_modes.split_at(volume.access_modes.len().min(1));
     [
         (
             VOLUME_ATTENTION.0,
-            attention(map.volume_attention.get(&volume.name)),
+            attention(map.attention_of_volume(&volume.name)),
         ),
         (STATUS.0, volume.phase.map(|phase| Cow::Borrowed(phase.as_str()))),
         (
@@ -144,6 +148,7 @@ pub(super) fn volume_facts<'a>(
             VOLUME_MIGRATED.0,
             volume.migrated_to.as_deref().map(Cow::Borrowed),
         ),
+        (VOLUME_COPIES.0, engines::copies(map, volume)),
         (VOLUME_CREATED.0, moment(volume.created)),
     ]
 }
@@ -183,7 +188,11 @@ pub(super) fn volume_node<'a>(
         topology: ids::PERSISTENT_VOLUME,
         latest: latest(taken_at, own.into_iter().chain(volume_facts(map, volume))),
         metrics: BTreeMap::new(),
-        adjacency: class_of(map, volume.class.as_deref()).into_iter().collect(),
+        adjacency: {
+            let mut edges = engines::edges(map, volume);
+            edges.extend(class_of(map, volume.class.as_deref()));
+            edges
+        },
         parents: BTreeMap::new(),
     })
 }
@@ -233,6 +242,13 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
                 .and_then(|snapshot| moment(snapshot.taken)),
         ),
         (CLAIM_DELETED.0, moment(claim.deletion)),
+        (
+            CLAIM_COPIES.0,
+            claim
+                .volume
+                .as_ref()
+                .and_then(|volume| engines::copies(map, map.volume(volume)?)),
+        ),
     ];
     Some(Node {
         id: ids::object(&claim.uid, ids::CLAIM)?,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{COLUMNS, Row, branch, figures, row};
+use super::{COLUMNS, Row, branch, copies, figures, row};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::device::{DeviceNumber, DeviceType};
@@ -14,10 +14,10 @@ use crate::model::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVo
 use crate::state::State;
 
 /// Columns that claims and volumes write to.
-const SIZE: usize = 2;
-const MODEL: usize = 10;
-const SERIAL: usize = 11;
-const NOTE: usize = COLUMNS.len() - 1;
+pub(super) const SIZE: usize = 2;
+pub(super) const MODEL: usize = 10;
+pub(super) const SERIAL: usize = 11;
+pub(super) const NOTE: usize = COLUMNS.len() - 1;
 
 /// A pod's name, where the API server told it; else its UID.
 pub(super) fn name(state: &State, folder: &str) -> String {
@@ -158,10 +158,14 @@ fn add_claim(
     let snapshots: Vec<&Snapshot> = cluster.snapshots(name).collect();
     let (own, below) = branch(snapshots.is_empty());
     let (own, below) = (format!("{further}{own}"), format!("{further}{below}"));
+    let object = claim.and_then(|claim| cluster.volume(claim.volume.as_deref()?));
     if let Some(volume) = volume {
         add_volume(state, volume, &own, &below, rows);
-    } else if let Some(object) = claim.and_then(|claim| cluster.volume(claim.volume.as_deref()?)) {
+    } else if let Some(object) = object {
         rows.push(object_row(cluster, object, &own));
+    }
+    if let Some(object) = object {
+        copies::add(cluster, object, volume.is_some(), &below, rows);
     }
     let last = snapshots.len().saturating_sub(1);
     for (at, snapshot) in snapshots.into_iter().enumerate() {
@@ -227,7 +231,7 @@ fn object_row(cluster: &ClusterMap, volume: &PersistentVolume, indent: &str) -> 
         .as_ref()
         .and_then(StorageSource::handle)
         .unwrap_or_default();
-    row[NOTE] = match cluster.volume_attention.get(&volume.name) {
+    row[NOTE] = match cluster.attention_of_volume(&volume.name) {
         Some(attention) => attention.to_string(),
         None => volume
             .phase
@@ -261,8 +265,7 @@ pub(super) fn attention(state: &State) -> String {
         .iter()
         .map(|(name, attention)| (attention, "claim", name.to_string()));
     let volumes = cluster
-        .volume_attention
-        .iter()
+        .volumes_in_need()
         .map(|(name, attention)| (attention, "volume", name.clone()));
     let snapshots = cluster
         .snapshot_attention

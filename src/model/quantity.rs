@@ -1,23 +1,33 @@
 //! Amounts as Kubernetes writes them: `10Gi`, `1.5T`, `1e9`, `500m`.
 
-use thiserror::Error;
+use std::error::Error;
+use std::fmt;
 
 /// Digits that are read exactly; more are refused. With the largest suffix that still fits into 128 bits.
 const MOST_DIGITS: usize = 20;
 
 /// Why a text is no amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuantityError {
     /// It does not look like one.
-    #[error("not a quantity (10Gi, 1.5T, 1e9, 250m)")]
     Malformed,
     /// Less than nothing.
-    #[error("an amount below zero")]
     Negative,
     /// Beyond 2⁶⁴ of the unit that it is read in, or of more digits than anybody needs.
-    #[error("an amount beyond all bounds")]
     OutOfRange,
 }
+
+impl fmt::Display for QuantityError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Malformed => "not a quantity (10Gi, 1.5T, 1e9, 250m)",
+            Self::Negative => "an amount below zero",
+            Self::OutOfRange => "an amount beyond all bounds",
+        })
+    }
+}
+
+impl Error for QuantityError {}
 
 /// The bytes that a quantity stands for. A part of a byte counts as one, as Kubernetes has it.
 pub fn bytes(text: &str) -> Result<u64, QuantityError> {

@@ -1,0 +1,170 @@
+//! Which storage engines there are: their kinds are followed from when the API server has them until it has them no more.
+//!
+//! An engine that a cluster does not have costs nothing but this: now and then the API server is asked for the names of its groups, which
+//! everybody may. So of kinds that are not there nobody asks, and what may not be read is a fault only where there is such a thing.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use kube::core::ApiResource;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use serde::Deserialize;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::engine_object::EngineKind;
+use super::live::Shared;
+use super::watch::follow_into;
+
+/// The API server's groups, with the versions of each, the preferred first.
+#[derive(Debug, Default, Deserialize)]
+struct Groups {
+    #[serde(default)]
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Group {
+    name: String,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Version {
+    version: String,
+}
+
+/// The kinds of one version of a group.
+#[derive(Debug, Default, Deserialize)]
+struct Resources {
+    #[serde(default)]
+    resources: Vec<Named>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// An engine's kind that is followed.
+struct Followed {
+    version: &'static str,
+    task: AbortHandle,
+}
+
+/// How long to wait after the first attempts failed.
+const UNANSWERED: Duration = Duration::from_secs(5);
+
+/// Follows the engines' kinds that there are, for ever. `patience` is for lists, and `pause` between two looks at what there is.
+pub(super) async fn follow(
+    client: Client,
+    config: watcher::Config,
+    [patience, pause]: [Duration; 2],
+    shared: Arc<Shared>,
+) {
+    let mut tasks = JoinSet::new();
+    let mut followed: BTreeMap<&'static str, Followed> = BTreeMap::new();
+    let mut answered = false;
+    loop {
+        // What cannot be asked now is as it was: the kinds' own watches say what is wrong.
+        match served(&client).await {
+            Ok(served) => {
+                answered = true;
+                for kind in EngineKind::all() {
+                    let name = kind.resource.name;
+                    let version = served.get(name).copied();
+                    if followed.get(name).map(|followed| followed.version) == version {
+                        if version.is_none() {
+                            shared.live().is_without(kind.resource);
+                        }
+                        continue;
+                    }
+                    if let Some(followed) = followed.remove(name) {
+                        followed.task.abort();
+                    }
+                    // In another version it is the same objects: what is known of them stays until they are listed.
+                    if version.is_none() {
+                        shared.live().is_without(kind.resource);
+                    }
+                    if let Some(version) = version {
+                        tracing::info!("following {name} ({version})");
+                        let api = Api::all_with(client.clone(), &api_resource(kind, version));
+                        let config = match kind.resource.selector {
+                            "" => config.clone(),
+                            selector => config.clone().labels(selector),
+                        };
+                        let task = tasks.spawn(follow_into(api, kind, config, patience, Arc::clone(&shared)));
+                        followed.insert(name, Followed { version, task });
+                    }
+                }
+            }
+            Err(error) => {
+                if followed.is_empty() {
+                    tracing::debug!("which storage engines there are cannot be asked: {error}");
+                    shared.live().engines_are_not_known();
+                }
+            }
+        }
+        // Who was never answered asks again soon: it may have been the moment alone.
+        tokio::time::sleep(if answered { pause } else { pause.min(UNANSWERED) }).await;
+    }
+}
+
+fn api_resource(kind: EngineKind, version: &str) -> ApiResource {
+    let resource = kind.resource;
+    ApiResource {
+        group: resource.group.to_owned(),
+        version: version.to_owned(),
+        api_version: format!("{}/{version}", resource.group),
+        kind: resource.kind.to_owned(),
+        plural: resource.resource.to_owned(),
+    }
+}
+
+/// The engines' kinds that the API server has, with the version in which each is best read.
+async fn served(client: &Client) -> Result<BTreeMap<&'static str, &'static str>, kube::Error> {
+    let groups: Groups = get(client, "/apis").await?;
+    let mut found = BTreeMap::new();
+    let mut lists: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for kind in EngineKind::all() {
+        let resource = kind.resource;
+        let Some(group) = groups.groups.iter().find(|group| group.name == resource.group) else {
+            continue;
+        };
+        if resource.needs.is_some_and(|needs| !found.contains_key(needs)) {
+            continue;
+        }
+        // Different kinds of a group need not be there in the same versions.
+        for version in resource.versions {
+            if !group.versions.iter().any(|served| served.version == *version) {
+                continue;
+            }
+            let key = (resource.group, *version);
+            let names = match lists.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let path = format!("/apis/{}/{version}", resource.group);
+                    let list: Resources = get(client, &path).await?;
+                    let names = list.resources.into_iter().map(|named| named.name);
+                    place.insert(names.collect())
+                }
+            };
+            if names.iter().any(|name| name == resource.resource) {
+                found.insert(resource.name, *version);
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn get<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<T, kube::Error> {
+    let request = Request::get(path)
+        .body(Vec::new())
+        .map_err(kube::Error::HttpError)?;
+    client.request(request).await
+}

@@ -1,0 +1,286 @@
+//! An engine's object, field by field: whatever is missing, or of another shape than thought, is no value.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::model::quantity;
+
+/// An object as the API writes it, without the records of who set which field.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// Its metadata.
+    #[serde(default)]
+    pub metadata: Metadata,
+    spec: Option<Value>,
+    status: Option<Value>,
+    volume_groups: Option<Value>,
+    pools: Option<Value>,
+}
+
+/// `metadata`, as far as engines are read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// Name.
+    pub name: Option<String>,
+    /// Namespace, for kinds that have one.
+    pub namespace: Option<String>,
+    /// What a watch goes on from.
+    pub resource_version: Option<String>,
+    labels: Option<Map<String, Value>>,
+    annotations: Option<Map<String, Value>>,
+}
+
+/// An object, or a part of one.
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    document: &'a Document,
+    /// The part; `None` for the whole.
+    part: Option<&'a Value>,
+    /// Where the part is, for people.
+    place: String,
+    complaints: Rc<RefCell<Vec<String>>>,
+}
+
+impl<'a> Fields<'a> {
+    /// A whole object.
+    pub fn of(document: &'a Document) -> Self {
+        Self {
+            document,
+            part: None,
+            place: String::new(),
+            complaints: Rc::default(),
+        }
+    }
+
+    /// What was not of the shape that was thought.
+    pub fn into_complaints(self) -> Vec<String> {
+        self.complaints.take()
+    }
+
+    /// The object's name.
+    pub fn name(&self) -> &'a str {
+        self.document.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The object's namespace.
+    pub fn namespace(&self) -> &'a str {
+        self.document.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// A label; `None` where it is not there, or empty.
+    pub fn label(&self, key: &str) -> Option<&'a str> {
+        text_of(self.document.metadata.labels.as_ref()?.get(key)?)
+    }
+
+    /// An annotation; `None` where it is not there, or empty.
+    pub fn annotation(&self, key: &str) -> Option<&'a str> {
+        text_of(self.document.metadata.annotations.as_ref()?.get(key)?)
+    }
+
+    /// A field that is a text, by its path (`status.phase`); `None` where it is not there, or empty.
+    pub fn text(&self, path: &str) -> Option<&'a str> {
+        let value = self.find(path)?;
+        if let Value::String(text) = value {
+            (!text.is_empty()).then_some(text.as_str())
+        } else {
+            self.complain(path, "not a text");
+            None
+        }
+    }
+
+    /// A field that is an amount of bytes: a number, or a text as Kubernetes writes amounts.
+    pub fn bytes(&self, path: &str) -> Option<u64> {
+        let value = self.find(path)?;
+        let text = match value {
+            Value::Number(number) => number.to_string(),
+            Value::String(text) if text.is_empty() => return None,
+            Value::String(text) => text.clone(),
+            _ => {
+                self.complain(path, "not a size");
+                return None;
+            }
+        };
+        quantity::bytes(&text)
+            .map_err(|error| self.complain(path, &error.to_string()))
+            .ok()
+    }
+
+    /// A field that counts something; texts of digits count as well.
+    pub fn number(&self, path: &str) -> Option<u64> {
+        let value = self.find(path)?;
+        let number = match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) if text.is_empty() => return None,
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.complain(path, "not a number");
+        }
+        number
+    }
+
+    /// A field that is yes or no.
+    pub fn flag(&self, path: &str) -> Option<bool> {
+        let value = self.find(path)?;
+        let flag = value.as_bool();
+        if flag.is_none() {
+            self.complain(path, "neither true nor false");
+        }
+        flag
+    }
+
+    /// The texts of a list.
+    pub fn texts(&self, path: &str) -> Vec<&'a str> {
+        self.array(path).iter().filter_map(text_of).collect()
+    }
+
+    /// The entries of a list.
+    pub fn list(&self, path: &str) -> Vec<Self> {
+        let entry = |(at, value)| self.part(&format!("{path}[{at}]"), value);
+        self.array(path).iter().enumerate().map(entry).collect()
+    }
+
+    /// The entries of a map, with their keys.
+    pub fn entries(&self, path: &str) -> Vec<(&'a str, Self)> {
+        match self.find(path) {
+            Some(Value::Object(map)) => map
+                .iter()
+                .map(|(key, value)| (key.as_str(), self.part(&format!("{path}.{key}"), value)))
+                .collect(),
+            Some(_) => {
+                self.complain(path, "not an object");
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// True where the field is a list.
+    pub fn is_list(&self, path: &str) -> bool {
+        self.find(path).is_some_and(Value::is_array)
+    }
+
+    fn array(&self, path: &str) -> &'a [Value] {
+        match self.find(path) {
+            Some(Value::Array(list)) => list,
+            Some(_) => {
+                self.complain(path, "not a list");
+                &[]
+            }
+            None => &[],
+        }
+    }
+
+    fn part(&self, place: &str, value: &'a Value) -> Self {
+        Self {
+            document: self.document,
+            part: Some(value),
+            place: format!("{}{place}.", self.place),
+            complaints: Rc::clone(&self.complaints),
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<&'a Value> {
+        let mut rest = path;
+        let mut value = if let Some(value) = self.part {
+            value
+        } else {
+            let (first, further) = path.split_once('.').unwrap_or((path, ""));
+            rest = further;
+            let document = self.document;
+            match first {
+                "spec" => document.spec.as_ref()?,
+                "status" => document.status.as_ref()?,
+                "volumeGroups" => document.volume_groups.as_ref()?,
+                "pools" => document.pools.as_ref()?,
+                _ => return None,
+            }
+        };
+        while !rest.is_empty() && !value.is_null() {
+            let (key, further) = rest.split_once('.').unwrap_or((rest, ""));
+            let Value::Object(map) = value else {
+                let parent = path[..path.len() - rest.len()].trim_end_matches('.');
+                self.complain(parent, "not an object");
+                return None;
+            };
+            value = map.get(key)?;
+            rest = further;
+        }
+        (!value.is_null()).then_some(value)
+    }
+
+    fn complain(&self, path: &str, what: &str) {
+        let complaint = format!("{}{path}: {what}", self.place);
+        let mut complaints = self.complaints.borrow_mut();
+        if !complaints.contains(&complaint) {
+            complaints.push(complaint);
+        }
+    }
+}
+
+fn text_of(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(json: &str) -> Document {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_there_is_read_and_what_is_not_is_none() {
+        let document = document(
+            r#"{"metadata": {"name": "n", "labels": {"a.b/c": "d"}},
+                "spec": {"size": "10Gi", "count": "3", "bytes": 7, "text": "", "null": null, "list": ["x", "y"]}}"#,
+        );
+        let fields = Fields::of(&document);
+        assert_eq!((fields.name(), fields.label("a.b/c")), ("n", Some("d")));
+        assert_eq!(fields.bytes("spec.size"), Some(10 << 30));
+        assert_eq!(
+            (fields.number("spec.count"), fields.bytes("spec.bytes")),
+            (Some(3), Some(7))
+        );
+        assert_eq!(fields.texts("spec.list"), ["x", "y"]);
+        assert_eq!((fields.text("spec.text"), fields.text("spec.null")), (None, None));
+        assert_eq!(
+            (fields.text("status.phase"), fields.text("spec.a.b.c")),
+            (None, None)
+        );
+        assert_eq!(fields.into_complaints(), [] as [String; 0]);
+    }
+
+    #[test]
+    fn what_is_of_another_shape_is_said_once() {
+        let document = document(
+            r#"{"spec": {"size": "much", "list": 5, "text": {}}, "status": 5, "pools": [{"free": []}]}"#,
+        );
+        let fields = Fields::of(&document);
+        assert_eq!(fields.bytes("spec.size"), None);
+        assert_eq!(fields.texts("spec.list"), [] as [&str; 0]);
+        assert_eq!(fields.text("spec.text"), None);
+        assert_eq!(
+            (fields.text("status.phase"), fields.text("status.reason")),
+            (None, None)
+        );
+        assert_eq!(fields.list("pools")[0].bytes("free"), None);
+        assert_eq!(
+            fields.into_complaints(),
+            [
+                "spec.size: not a quantity (10Gi, 1.5T, 1e9)",
+                "spec.list: not a list",
+                "spec.text: not a text",
+                "status: not an object",
+                "pools[0].free: not a size",
+            ]
+        );
+    }
+}

@@ -1,0 +1,523 @@
+//! The copies of each volume, joined from what their engines' objects say.
+//!
+//! The engines' parts are kept by name; who asks for a volume gets its copies, with the pools and disks below them, put together at that
+//! moment. So a change of one object costs its own parts alone.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::cluster_map::ClusterMap;
+use super::disk_name::DiskReference;
+use super::inventory::ResourceKind;
+use super::replica::{
+    EngineVolume, Health, Layout, ManagedDisk, Members, Place, Placement, Pool, PoolKey, PoolMember, Replica,
+    ReplicaClaims, ReplicaModes, VolumeKey,
+};
+use super::workload::{NamespacedName, PersistentVolume};
+
+/// Volumes that lie on volumes that lie on volumes: further than this nobody goes.
+const DEEPEST: usize = 4;
+
+/// What the engines say, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineTables {
+    /// Volumes.
+    pub volumes: HashMap<VolumeKey, Arc<EngineVolume>>,
+    /// The copies of each volume, in order of name.
+    pub replicas: HashMap<VolumeKey, Vec<Arc<Replica>>>,
+    /// How the copies of a volume are doing, where that is said elsewhere. During a move there are two who say it.
+    pub modes: HashMap<VolumeKey, Vec<Arc<ReplicaModes>>>,
+    /// Pools.
+    pub pools: BTreeMap<PoolKey, Arc<Pool>>,
+    /// The disks of each group of pools, in order of name.
+    pub members: BTreeMap<String, Vec<Arc<PoolMember>>>,
+    /// Managed disks by the name of their object.
+    pub managed: BTreeMap<String, Arc<ManagedDisk>>,
+    /// The same by the node that they are of, in order of name.
+    pub managed_on: HashMap<String, Vec<Arc<ManagedDisk>>>,
+    /// The managed disk of each claim of one.
+    pub disk_claims: HashMap<String, String>,
+}
+
+impl EngineTables {
+    /// True where no engine says anything.
+    pub fn is_empty(&self) -> bool {
+        self.volumes.is_empty()
+            && self.replicas.is_empty()
+            && self.pools.is_empty()
+            && self.managed.is_empty()
+            && self.members.is_empty()
+    }
+}
+
+/// Where the copies of a volume lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copies<'a> {
+    /// The engine.
+    pub engine: &'static str,
+    /// How many there shall be.
+    pub wanted: Option<u64>,
+    /// How the volume is, in its engine's eyes.
+    pub state: Option<Health>,
+    /// The same in the engine's own word.
+    pub said: Option<&'a str>,
+    /// Those that are known.
+    pub list: Vec<PlacedReplica<'a>>,
+    /// True where the list has every copy; false where they are not told one by one: a pool that keeps each part of a volume on other
+    /// disks, or somebody's storage system.
+    pub counted: bool,
+}
+
+impl Copies<'_> {
+    /// How many copies there are; `None` where they are not told.
+    pub fn number(&self) -> Option<usize> {
+        self.counted.then_some(self.list.len())
+    }
+
+    /// How many of them are whole and can be used; `None` where that is not known of all.
+    pub fn healthy(&self) -> Option<usize> {
+        let known = self.counted && self.list.iter().all(|copy| copy.state.is_some());
+        known.then(|| self.list.iter().filter(|copy| copy.is_healthy()).count())
+    }
+}
+
+/// One copy with what is below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedReplica<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// The node, as the cluster calls it.
+    pub node: Option<String>,
+    /// Its pool; `None` where the pool has no object.
+    pub pool: Option<&'a Pool>,
+    /// The name of its pool.
+    pub pool_key: Option<&'a PoolKey>,
+    /// The volume that it lies on, where it lies on another one.
+    pub carrier: Option<&'a str>,
+    /// How it is, with all that is known of its pool and its node; `None` where nothing is.
+    pub state: Option<Health>,
+    /// Why, where it is not healthy.
+    pub reason: Option<String>,
+    /// Bytes that it may hold.
+    pub size: Option<u64>,
+    /// Its disks, or those of its pool.
+    pub disks: Arc<[DiskReference]>,
+    /// How they are laid out.
+    pub layout: Option<Layout>,
+}
+
+impl PlacedReplica<'_> {
+    /// True where it is whole and can be used.
+    pub fn is_healthy(&self) -> bool {
+        self.state == Some(Health::Healthy)
+    }
+}
+
+impl ClusterMap {
+    /// The copies of a volume; `None` where no engine that is known here serves it, or none of its objects is there.
+    pub fn copies<'a>(&'a self, volume: &'a PersistentVolume) -> Option<Copies<'a>> {
+        self.copies_within(volume, DEEPEST)
+    }
+
+    fn copies_within<'a>(&'a self, volume: &'a PersistentVolume, deepest: usize) -> Option<Copies<'a>> {
+        let placement = self.placements.get(&volume.name)?;
+        let mut copies = Copies {
+            engine: placement.engine,
+            wanted: placement.wanted,
+            state: None,
+            said: None,
+            list: Vec::new(),
+            counted: true,
+        };
+        match &placement.place {
+            Place::Named(key) => {
+                let tables = &self.engines;
+                let told = tables.volumes.get(key);
+                let replicas = tables.replicas.get(key).map_or(&[][..], Vec::as_slice);
+                if told.is_none() && replicas.is_empty() {
+                    return None;
+                }
+                if let Some(told) = told {
+                    copies.wanted = told.wanted.or(copies.wanted);
+                    copies.state = told.state;
+                    copies.said = told.said.as_deref();
+                }
+                copies.list = replicas.iter().map(|replica| self.placed(replica)).collect();
+                if let Some(claims) = told.and_then(|told| told.claims.as_ref()) {
+                    copies.list.extend(self.carried(claims, deepest));
+                }
+            }
+            Place::Here(disks) => copies.list.push(self.here(volume, disks)),
+            Place::DiskClaim(claim) => {
+                let disk = self.engines.disk_claims.get(claim)?;
+                copies.list.push(self.on_managed(volume, disk));
+            }
+            Place::Outside(disks) => {
+                copies.counted = false;
+                copies.list = disks.iter().map(|disk| Self::outside(volume, disk)).collect();
+            }
+            Place::Spread(key) => {
+                copies.counted = false;
+                let pool = self.engines.pools.get(key);
+                copies.wanted = match pool.and_then(|pool| pool.layout) {
+                    Some(Layout::Copies(copies)) => Some(u64::from(copies)),
+                    _ => copies.wanted,
+                };
+                copies.list.push(self.spread(volume, key, pool));
+            }
+            Place::Untold => copies.counted = false,
+        }
+        Some(copies)
+    }
+
+    /// The name that the cluster has for a node that an engine calls so.
+    pub fn node_called(&self, name: &str) -> String {
+        match self.node_aliases.get(name) {
+            Some(node) if !self.inventory.nodes.contains_key(name) => node.clone(),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// How a pool is, with what is known of its node, and why where it is not healthy; `None` where nothing is known.
+    pub fn pool_state(&self, pool: &Pool) -> Option<(Health, Option<String>)> {
+        let mut state = pool
+            .state
+            .map(|state| (state, pool.said.clone().filter(|_| state != Health::Healthy)));
+        let node = pool.node.as_deref().map(|node| self.node_called(node));
+        if let Some((of_node, why)) = node.as_deref().and_then(|node| self.node_state(node)) {
+            worsen(&mut state, of_node, || why);
+        }
+        state
+    }
+
+    /// What a node adds to the state of what lies on it: nothing where it is well, or not known.
+    pub fn node_state(&self, node: &str) -> Option<(Health, String)> {
+        match self.inventory.nodes.get(node) {
+            Some(known) if known.ready == Some(true) => None,
+            Some(_) => Some((Health::Unknown, format!("the node {node} is not ready"))),
+            None if self.inventory.knows_all(ResourceKind::Nodes) => {
+                Some((Health::Failed, format!("the node {node} does not exist")))
+            }
+            None => None,
+        }
+    }
+
+    fn placed<'a>(&'a self, replica: &'a Replica) -> PlacedReplica<'a> {
+        let pool = replica.pool.as_ref().and_then(|key| self.engines.pools.get(key));
+        let node = replica
+            .node
+            .as_deref()
+            .or_else(|| pool.and_then(|pool| pool.node.as_deref()))
+            .map(|node| self.node_called(node));
+        let own = match self.mode_of(replica) {
+            Some((state, said)) => Some((*state, Some(said.as_str()))),
+            None => replica.state.map(|state| (state, replica.said.as_deref())),
+        };
+        let mut state = own.map(|(state, said)| {
+            let reason = said.filter(|_| state != Health::Healthy);
+            (state, reason.map(|said| format!("the engine says {said}")))
+        });
+        if let Some(pool) = pool
+            && let Some(of_pool) = pool.state
+            && (matches!(of_pool, Health::Failed | Health::Unknown)
+                || replica.made_only && of_pool == Health::Degraded)
+        {
+            let said = pool.said.as_deref().unwrap_or(of_pool.as_str());
+            worsen(&mut state, of_pool, || format!("the pool {}: {said}", pool.key));
+        }
+        let missing = replica.pool.as_ref().is_some_and(|key| self.is_gone(key, pool));
+        if missing {
+            worsen(&mut state, Health::Unknown, || "its pool is not there".to_owned());
+        }
+        if let Some((of_node, why)) = node.as_deref().and_then(|node| self.node_state(node)) {
+            worsen(&mut state, of_node, || why);
+        }
+        let disks = if replica.disks.is_empty() {
+            self.disks_of_pool(replica.pool.as_ref())
+        } else {
+            self.known_better(&replica.disks).into()
+        };
+        PlacedReplica {
+            name: Cow::Borrowed(&replica.name),
+            node,
+            pool: pool.map(|pool| &**pool),
+            pool_key: replica.pool.as_ref(),
+            carrier: None,
+            state: state.as_ref().map(|(state, _)| *state),
+            reason: state.and_then(|(_, reason)| reason),
+            size: replica.size,
+            disks,
+            layout: pool.and_then(|pool| pool.layout),
+        }
+    }
+
+    /// True where all pools of the engine are known, and this one is not among them.
+    fn is_gone(&self, key: &PoolKey, pool: Option<&Arc<Pool>>) -> bool {
+        pool.is_none() && self.engines.pools.keys().any(|known| known.engine == key.engine)
+    }
+
+    fn mode_of(&self, replica: &Replica) -> Option<&(Health, String)> {
+        let modes = self.engines.modes.get(&replica.volume)?;
+        modes.iter().find_map(|modes| modes.modes.get(&replica.name))
+    }
+
+    /// Copies that are volumes of claims themselves.
+    fn carried<'a>(&'a self, claims: &'a ReplicaClaims, deepest: usize) -> Vec<PlacedReplica<'a>> {
+        let first = NamespacedName::new(&claims.namespace, &claims.prefix);
+        let ours = |name: &NamespacedName| {
+            name.namespace == claims.namespace
+                && name
+                    .name
+                    .strip_prefix(&claims.prefix)
+                    .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        self.inventory
+            .claims
+            .range(first..)
+            .take_while(|(name, _)| {
+                name.namespace == claims.namespace && name.name.starts_with(&claims.prefix)
+            })
+            .filter(|(name, _)| ours(name))
+            .map(|(name, claim)| {
+                let server = self.users(name).iter().find(|pod| pod.node.is_some());
+                let mode = server.and_then(|pod| claims.modes.get(pod.ip.as_deref()?));
+                let mut state = mode.map(|(state, said)| {
+                    let reason = (*state != Health::Healthy).then(|| format!("the engine says {said}"));
+                    (*state, reason)
+                });
+                if mode.is_none() && !claims.modes.is_empty() {
+                    worsen(&mut state, Health::Unknown, || {
+                        "the engine does not count it".to_owned()
+                    });
+                }
+                let volume = claim.volume.as_ref().and_then(|name| self.volume(name));
+                let below = volume
+                    .filter(|_| deepest > 0)
+                    .and_then(|volume| self.copies_within(volume, deepest - 1));
+                let below = below.and_then(|below| below.list.into_iter().next());
+                let node = below
+                    .as_ref()
+                    .and_then(|below| below.node.clone())
+                    .or_else(|| server.and_then(|pod| pod.node.clone()));
+                if let Some((of_node, why)) = node.as_deref().and_then(|node| self.node_state(node)) {
+                    worsen(&mut state, of_node, || why);
+                }
+                PlacedReplica {
+                    name: Cow::Borrowed(&name.name),
+                    node,
+                    pool: below.as_ref().and_then(|below| below.pool),
+                    pool_key: below.as_ref().and_then(|below| below.pool_key),
+                    carrier: claim.volume.as_deref(),
+                    state: state.as_ref().map(|(state, _)| *state),
+                    reason: state.and_then(|(_, reason)| reason),
+                    size: claim.capacity,
+                    disks: below.map(|below| below.disks).unwrap_or_default(),
+                    layout: None,
+                }
+            })
+            .collect()
+    }
+
+    /// One copy, of which no object but the volume tells.
+    fn here<'a>(&'a self, volume: &'a PersistentVolume, disks: &[DiskReference]) -> PlacedReplica<'a> {
+        let nodes = self.inventory.nodes_of(volume);
+        let node = match nodes.as_slice() {
+            [node] => Some(node.clone()),
+            _ => None,
+        };
+        let disks: Vec<DiskReference> = disks
+            .iter()
+            .map(|disk| DiskReference {
+                node: node.clone(),
+                names: disk.names.clone(),
+            })
+            .collect();
+        let told = node.as_deref().and_then(|node| self.node_state(node));
+        PlacedReplica {
+            name: Cow::Borrowed(&volume.name),
+            node,
+            pool: None,
+            pool_key: None,
+            carrier: None,
+            state: told.as_ref().map(|(state, _)| *state),
+            reason: told.map(|(_, reason)| reason),
+            size: volume.capacity,
+            disks: self.known_better(&disks).into(),
+            layout: None,
+        }
+    }
+
+    fn on_managed<'a>(&'a self, volume: &'a PersistentVolume, disk: &str) -> PlacedReplica<'a> {
+        let managed = self.engines.managed.get(disk);
+        let reference = managed.map_or_else(
+            || DiskReference::default().with(super::disk_name::DiskName::Managed(disk.to_owned())),
+            |managed| managed.disk.clone(),
+        );
+        let mut copy = self.here(volume, std::slice::from_ref(&reference));
+        if copy.node.is_none() {
+            copy.node = reference.node.as_deref().map(|node| self.node_called(node));
+            copy.disks = self.known_better(&[reference]).into();
+        }
+        let mut state = managed.and_then(|managed| managed.state).map(|state| {
+            let said = managed.and_then(|managed| managed.activity.clone());
+            (
+                state,
+                said.filter(|_| state != Health::Healthy)
+                    .map(|said| format!("the block device is {said}")),
+            )
+        });
+        if let (Some(of_node), Some(why)) = (copy.state, copy.reason.take()) {
+            worsen(&mut state, of_node, || why);
+        }
+        copy.state = state.as_ref().map(|(state, _)| *state);
+        copy.reason = state.and_then(|(_, reason)| reason);
+        copy
+    }
+
+    fn outside<'a>(volume: &'a PersistentVolume, disk: &DiskReference) -> PlacedReplica<'a> {
+        PlacedReplica {
+            name: Cow::Borrowed(&volume.name),
+            node: disk.node.clone(),
+            pool: None,
+            pool_key: None,
+            carrier: None,
+            state: None,
+            reason: None,
+            size: volume.capacity,
+            disks: Arc::from([disk.clone()]),
+            layout: None,
+        }
+    }
+
+    fn spread<'a>(
+        &'a self,
+        volume: &'a PersistentVolume,
+        key: &'a PoolKey,
+        pool: Option<&'a Arc<Pool>>,
+    ) -> PlacedReplica<'a> {
+        let state = pool.and_then(|pool| pool.state);
+        PlacedReplica {
+            name: Cow::Borrowed(&volume.name),
+            node: None,
+            pool: pool.map(|pool| &**pool),
+            pool_key: Some(key),
+            carrier: None,
+            state,
+            reason: pool
+                .filter(|_| state.is_some_and(|state| state != Health::Healthy))
+                .and_then(|pool| pool.said.as_ref())
+                .map(|said| format!("the engine says {said}")),
+            size: volume.capacity,
+            disks: self.disks_of_pool(Some(key)),
+            layout: pool.and_then(|pool| pool.layout),
+        }
+    }
+
+    /// The disks of a pool, by all names that are known.
+    pub fn disks_of_pool(&self, pool: Option<&PoolKey>) -> Arc<[DiskReference]> {
+        pool.and_then(|key| self.pool_disks.get(key))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The same, put together anew.
+    pub fn find_disks_of(&self, pool: &Pool) -> Vec<DiskReference> {
+        let mut disks = self.known_better(&pool.disks);
+        if let Some(members) = &pool.members {
+            disks.extend(self.members(members));
+        }
+        disks
+    }
+
+    fn members(&self, wanted: &Members) -> Vec<DiskReference> {
+        let of_group = self.engines.members.get(&wanted.group);
+        of_group
+            .into_iter()
+            .flatten()
+            .filter(|member| wanted.class.is_none() || member.class == wanted.class)
+            .flat_map(|member| self.disks_of_member(member))
+            .collect()
+    }
+
+    fn disks_of_member(&self, member: &PoolMember) -> Vec<DiskReference> {
+        let carrier = member
+            .claim
+            .as_ref()
+            .and_then(|(namespace, name)| self.inventory.claims.get(&NamespacedName::new(namespace, name)))
+            .and_then(|claim| self.volume(claim.volume.as_ref()?))
+            .filter(|volume| self.placements.get(&volume.name).is_some_and(is_plain))
+            .and_then(|volume| self.copies_within(volume, 0));
+        match carrier {
+            Some(carrier) => carrier
+                .list
+                .into_iter()
+                .flat_map(|copy| copy.disks.to_vec())
+                .collect(),
+            None => self.known_better(std::slice::from_ref(&member.disk)),
+        }
+    }
+
+    /// The same disks, with the cluster's names of their nodes, and with what is known of each by the object that manages it.
+    fn known_better(&self, disks: &[DiskReference]) -> Vec<DiskReference> {
+        disks
+            .iter()
+            .map(|disk| {
+                let node = disk.node.as_deref().map(|node| self.node_called(node));
+                let named = DiskReference {
+                    node,
+                    names: disk.names.clone(),
+                };
+                match self.managed_disk(&named) {
+                    Some(managed) => {
+                        let mut better = managed.disk.clone();
+                        better.node = better.node.map(|node| self.node_called(&node)).or(named.node);
+                        for name in named.names {
+                            // What was the kernel's name when somebody wrote it gives way to what it is now.
+                            let stale = better.kernel_name().is_some()
+                                && matches!(name, super::disk_name::DiskName::Kernel(_));
+                            if !stale {
+                                better.add(name);
+                            }
+                        }
+                        better
+                    }
+                    None => named,
+                }
+            })
+            .collect()
+    }
+
+    /// The object that manages a disk.
+    pub fn managed_disk(&self, disk: &DiskReference) -> Option<&Arc<ManagedDisk>> {
+        if let Some(name) = disk.managed() {
+            return self.engines.managed.get(name);
+        }
+        let node = disk.node.as_ref()?;
+        let known = &self.engines.managed_on;
+        // Who manages disks may call the node by its host name.
+        let host_name = || self.inventory.nodes.get(node)?.host_name.as_ref();
+        let on_node = known.get(node).or_else(|| known.get(host_name()?))?;
+        let inactive = |managed: &&Arc<ManagedDisk>| managed.state == Some(Health::Unknown);
+        let mut same = on_node.iter().filter(|managed| managed.disk.shares_name(disk));
+        // Of a disk that was pulled the path is another's now.
+        same.clone()
+            .find(|managed| !inactive(managed))
+            .or_else(|| same.next())
+    }
+}
+
+/// True for a volume that lies on what it names itself, so that asking for it leads no further.
+fn is_plain(placement: &Placement) -> bool {
+    matches!(
+        placement.place,
+        Place::Here(_) | Place::Outside(_) | Place::DiskClaim(_) | Place::Named(_)
+    )
+}
+
+/// Takes the worse of both; of what is not known, the one that is.
+fn worsen(state: &mut Option<(Health, Option<String>)>, other: Health, why: impl FnOnce() -> String) {
+    if state.as_ref().is_none_or(|(known, _)| *known < other) {
+        *state = Some((other, Some(why())));
+    }
+}

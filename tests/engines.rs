@@ -1,0 +1,244 @@
+//! Given these objects of storage engines, this is where the copies of each volume lie.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use scope_storage_probe::engine;
+use scope_storage_probe::link::cluster;
+use scope_storage_probe::model::cluster_map::ClusterMap;
+use scope_storage_probe::model::inventory::{Inventory, Objects};
+use scope_storage_probe::render::scope;
+use scope_storage_probe::render::tree;
+use scope_storage_probe::state::State;
+use serde_json::{Value, json};
+use support::api_server::shipped_for_engines;
+use support::clusters::{checked, engines, path, seen_from, shown};
+use support::told_copies::told;
+
+fn map() -> ClusterMap {
+    cluster::map(Arc::new(engines()))
+}
+
+#[test]
+fn every_engines_volumes_lead_to_their_disks() {
+    insta::assert_snapshot!("engines.copies", told(&map()));
+}
+
+#[test]
+fn a_cluster_with_every_engine() {
+    let [report, page, tree] = shown(map());
+    insta::assert_snapshot!("engines.report", report);
+    insta::assert_snapshot!("engines.page", page);
+    insta::assert_snapshot!("engines.tree", tree);
+}
+
+#[test]
+fn a_node_that_sees_the_cluster_draws_the_pools_and_other_nodes_disks_as_well() {
+    let state = seen_from("worker-1", engines());
+    let report = checked(&scope::report(&state), "storage", "worker-1");
+    let nodes = report["PersistentVolume"]["nodes"].as_object().unwrap();
+    let edges = |id: &str| nodes[id]["adjacency"].clone();
+    assert_eq!(
+        edges("v-cstor;<persistent_volume>"),
+        json!([
+            "POOL-cstor--pool-1;<persistent_volume>",
+            "POOL-cstor--pool-2;<persistent_volume>",
+            "POOL-cstor--pool-3;<persistent_volume>"
+        ])
+    );
+    assert_eq!(
+        edges("POOL-cstor--pool-2;<persistent_volume>"),
+        json!(["worker-2-nvme0n1;<persistent_volume>"])
+    );
+    // The disk of another node, and one of this node's kernel: both have what engines say of them.
+    let told = |id: &str| nodes[id]["latest"]["storage_disk_block_device"]["value"].clone();
+    assert!(
+        told("worker-2-nvme0n1;<persistent_volume>")
+            .to_string()
+            .contains("active, claimed by cstor-b")
+    );
+    let own = &nodes["worker-1-sda;<persistent_volume>"];
+    assert_eq!(own["parents"]["host"][0], "worker-1;<host>");
+    assert_eq!(own["latest"]["storage_disk_serial"]["value"], "ZC100000");
+    assert!(
+        told("worker-1-sda;<persistent_volume>")
+            .to_string()
+            .contains("unclaimed")
+    );
+}
+
+#[test]
+fn a_disks_death_is_told_by_any_of_its_names() {
+    let state = State::of_cluster(Arc::new(map()));
+    let told = [
+        "worker-1/sdb",
+        "worker-2/nvme0n1",
+        "worker-1/sdd",
+        "worker-1/nvme-SSD_980_SER1N",
+        "worker-3/sdb",
+    ]
+    .map(|disk| tree::disk(&state, disk).unwrap())
+    .join("\n---\n");
+    insta::assert_snapshot!("engines.disks", told);
+    let one = tree::disk(&state, "worker-1/sdb");
+    for name in [
+        "worker-1/dev/sdb",
+        "worker-1/ata-ST100_SER1B",
+        "worker-1/disk/by-id/wwn-0x5000c5000000001b",
+        "worker-1/SER1B",
+        "worker-1/0x5000c5000000001b",
+        "worker-1/pci-0000:00:1f.2-ata-2",
+    ] {
+        assert_eq!(tree::disk(&state, name), one, "{name}");
+    }
+    assert_eq!(tree::disk(&state, "worker-1/sdz"), None);
+    assert_eq!(tree::disk(&state, "sdb"), None, "whose?");
+}
+
+#[test]
+fn an_object_of_the_wrong_shape_is_told_of_once_and_costs_nothing_else() {
+    let faults: Vec<String> = map().inventory.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "lvmvolumes.local.openebs.io without a name: left out: invalid type: integer `5`, expected struct Metadata at line 1 column 73",
+            "lvmvolumes.local.openebs.io openebs/pvc-odd: spec.ownerNodeID: not a text",
+            "lvmvolumes.local.openebs.io openebs/pvc-odd: status: not an object",
+            "lvmvolumes.local.openebs.io openebs/pvc-odd: spec.capacity: not a quantity (10Gi, 1.5T, 1e9)",
+        ]
+    );
+}
+
+#[test]
+fn the_rights_that_are_shipped_are_those_that_are_asked_for() {
+    let role = shipped_for_engines();
+    let mut granted = BTreeSet::new();
+    for rule in role["rules"].as_array().unwrap() {
+        assert_eq!(rule["verbs"], serde_json::json!(["list", "watch"]));
+        for group in rule["apiGroups"].as_array().unwrap() {
+            for resource in rule["resources"].as_array().unwrap() {
+                granted.insert((group.as_str().unwrap(), resource.as_str().unwrap()));
+            }
+        }
+    }
+    let asked: BTreeSet<_> = engine::resources()
+        .map(|(_, resource)| (resource.group, resource.resource))
+        .collect();
+    assert_eq!(granted, asked);
+}
+
+/// Every value in an object by its place, itself among them.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                places(value, &format!("{at}/{key}"), found);
+            }
+        }
+        Value::Array(list) => {
+            for (number, value) in list.iter().enumerate() {
+                places(value, &format!("{at}/{number}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_stands_in_an_engines_object_it_is_read() {
+    let text = std::fs::read_to_string(path("engines.yaml")).unwrap();
+    let list: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut read = 0;
+    for object in list["items"].as_array().unwrap() {
+        let group = object["apiVersion"].as_str().unwrap().split('/').next().unwrap();
+        let of_kind = engine::resources()
+            .find(|(_, resource)| resource.group == group && object["kind"] == resource.kind);
+        let Some((engine, resource)) = of_kind else {
+            continue;
+        };
+        let mut all = Vec::new();
+        places(object, "", &mut all);
+        for place in all {
+            for other in [
+                Value::Null,
+                json!(-5),
+                json!(1e300),
+                json!(true),
+                json!("\u{0}é;"),
+                json!([[]]),
+                json!({"": {}}),
+            ] {
+                let mut changed = object.clone();
+                *changed.pointer_mut(&place).unwrap() = other;
+                // What is no object at all is refused before.
+                if let Ok(document) = serde_json::from_value(changed) {
+                    engine::read(engine, resource, &document, &mut Vec::new());
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 4000, "{read}");
+}
+
+/// Takes one object away, or gives it back: of the cluster's own kinds or of an engine's.
+fn toggle(now: &mut Inventory, whole: &Inventory, kind: usize, at: usize) {
+    fn toggle_in<K: Ord + Clone, T>(now: &mut Objects<K, T>, whole: &Objects<K, T>, at: usize) {
+        if whole.is_empty() {
+            return;
+        }
+        let (key, object) = whole.iter().nth(at % whole.len()).unwrap();
+        let now = Arc::make_mut(now);
+        if now.remove(key).is_none() {
+            now.insert(key.clone(), Arc::clone(object));
+        }
+    }
+    let engines: Vec<_> = whole.engines.keys().copied().collect();
+    match kind % (engines.len() + 5) {
+        0 => toggle_in(&mut now.nodes, &whole.nodes, at),
+        1 => toggle_in(&mut now.pods, &whole.pods, at),
+        2 => toggle_in(&mut now.claims, &whole.claims, at),
+        3 => toggle_in(&mut now.volumes, &whole.volumes, at),
+        4 => toggle_in(&mut now.attachments, &whole.attachments, at),
+        other => {
+            let engine = engines[other - 5];
+            toggle_in(now.engines.get_mut(engine).unwrap(), &whole.engines[engine], at);
+        }
+    }
+    now.version += 1;
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn a_map_that_is_kept_up_to_date_is_the_one_that_would_be_made_anew(
+        steps in proptest::collection::vec((proptest::prelude::any::<usize>(), proptest::prelude::any::<usize>(), 1..4_usize), 1..20)
+    ) {
+        let whole = engines();
+        let mut now = whole.clone();
+        let mut map = cluster::map(Arc::new(now.clone()));
+        for (kind, at, times) in steps {
+            // Several changes may lie between two looks.
+            for time in 0..times {
+                toggle(&mut now, &whole, kind.wrapping_add(time * 7), at.wrapping_add(time));
+            }
+            let inventory = Arc::new(now.clone());
+            map = cluster::update(map, Arc::clone(&inventory));
+            let anew = cluster::map(inventory);
+            proptest::prop_assert_eq!(told(&map), told(&anew));
+            proptest::prop_assert_eq!(&map.copy_attention, &anew.copy_attention);
+            proptest::prop_assert_eq!(&map.volume_attention, &anew.volume_attention);
+            proptest::prop_assert_eq!(&map.claim_attention, &anew.claim_attention);
+            proptest::prop_assert_eq!(&map.pool_disks, &anew.pool_disks);
+            proptest::prop_assert_eq!(&map.engines, &anew.engines);
+            proptest::prop_assert!(map == anew, "they differ in something else");
+        }
+    }
+}
