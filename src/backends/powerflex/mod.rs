@@ -8,8 +8,10 @@
 pub mod configuration;
 pub mod credentials;
 mod gateway;
+mod https;
 mod properties;
 mod reading;
+mod sign_in;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};

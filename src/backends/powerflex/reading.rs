@@ -15,7 +15,8 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::gateway::{Gateway, Problem, strange};
+use super::gateway::Gateway;
+use super::https::{Problem, strange};
 use super::properties::{
     COMMON, ERASURE_CODED, POOL, POOL_SINCE_3, SYSTEM, SYSTEM_SINCE_3, WINDOWS, WINDOWS_SINCE_3,
 };

@@ -1,0 +1,187 @@
+//! Requests over HTTPS, and what became of them.
+//!
+//! The HTTPS client is the one that is compiled in for the Kubernetes API.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use kube::client::{Body, ClientBuilder};
+use kube::{Client, Config};
+use thiserror::Error;
+
+use super::configuration::SystemSettings;
+use super::wire::Refusal;
+use crate::model::fault::with_causes;
+
+/// No answer is longer: that of a thousand pools has some megabytes.
+const LONGEST_ANSWER: usize = 64 << 20;
+/// What a gateway says is wrong is no longer than this.
+const LONGEST_REFUSAL: usize = 16 << 10;
+/// Most of what a gateway says that is told to people.
+const LONGEST_MESSAGE: usize = 200;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Error)]
+pub(super) enum Problem {
+    #[error("{0}")]
+    Credentials(String),
+    #[error(
+        "the gateway refused the user {user}: {message} (they are tried again when they change, or in some minutes)"
+    )]
+    Refused { user: String, message: String },
+    #[error("cannot reach it: {0}")]
+    Unreachable(String),
+    #[error("{path} is answered with 401 even after a new sign-in: has the user the right to monitor?")]
+    Unauthorized { path: String },
+    #[error("{path} is answered with {status}{message}")]
+    Status {
+        path: String,
+        status: StatusCode,
+        message: String,
+    },
+    #[error("{path} is answered with what cannot be understood: {reason}")]
+    Strange { path: String, reason: String },
+    #[error("it offers none of the ways to sign in: {0}")]
+    NoLogin(String),
+}
+
+/// An answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// What the gateway says is wrong, if it says so in its own form. That is short.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        let body = Some(&self.body).filter(|body| body.len() <= LONGEST_REFUSAL)?;
+        serde_json::from_slice(body)
+            .ok()
+            .filter(|refusal: &Refusal| refusal.http_status_code.is_some() || !refusal.message.is_empty())
+    }
+}
+
+/// A client for a gateway, which is checked against these authorities, in PEM, or else the machine's own.
+pub(super) fn client(settings: &SystemSettings, authorities: Option<&[u8]>) -> Result<Client, Problem> {
+    let mut config = Config::new(settings.url.clone());
+    config.default_retry = false;
+    config.accept_invalid_certs = settings.insecure;
+    if let Some(bundle) = authorities {
+        let found = pem::parse_many(bundle)
+            .map_err(|error| Problem::Credentials(format!("the authorities' certificates: {error}")))?;
+        let found: Vec<Vec<u8>> = found.into_iter().map(pem::Pem::into_contents).collect();
+        if found.is_empty() {
+            return Err(Problem::Credentials(
+                "the authorities' certificates: there is none in the file".to_owned(),
+            ));
+        }
+        config.root_cert = Some(found);
+    }
+    let made = ClientBuilder::try_from(config)
+        .map_err(|error| Problem::Unreachable(format!("no client can be made: {}", with_causes(&error))))?;
+    Ok(made.build())
+}
+
+/// Sends one request: GET, or POST with a body.
+pub(super) async fn send(
+    client: &Client,
+    path: &str,
+    authorization: Option<&HeaderValue>,
+    body: Option<&[u8]>,
+) -> Result<Answer, Problem> {
+    let sent = client.send(request(path, authorization, body)?).await;
+    let response = match sent {
+        // The gateway hung up on a connection that was kept since the last scrape, just when it was used again.
+        Err(error) if was_hung_up(&error) => client.send(request(path, authorization, body)?).await,
+        sent => sent,
+    };
+    let response = response.map_err(|error| {
+        let said = with_causes(&error);
+        let hint = if said.contains("certificate") {
+            " (`ca_file`, or ca.crt in the Secret, has the authority to check it against)"
+        } else {
+            ""
+        };
+        Problem::Unreachable(format!("{said}{hint}"))
+    })?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+    let body = body.map_err(|error| strange(path, &format!("the answer breaks off: {error}")))?;
+    Ok(Answer {
+        status,
+        body: body.to_bytes(),
+    })
+}
+
+fn request(
+    path: &str,
+    authorization: Option<&HeaderValue>,
+    body: Option<&[u8]>,
+) -> Result<Request<Body>, Problem> {
+    let mut request = Request::builder()
+        .method(if body.is_some() { Method::POST } else { Method::GET })
+        .uri(path)
+        .header(ACCEPT, "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    request
+        .body(Body::from(body.unwrap_or_default().to_vec()))
+        .map_err(|error| strange(path, &error.to_string()))
+}
+
+/// True where there was a connection, and it broke before the answer began.
+fn was_hung_up(error: &kube::Error) -> bool {
+    use hyper_util::client::legacy::Error as ClientError;
+
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<ClientError>() {
+            return !error.is_connect();
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// An answer that cannot be understood.
+pub(super) fn strange(path: &str, reason: &str) -> Problem {
+    Problem::Strange {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// An answer that is an error.
+pub(super) fn status_problem(path: &str, answer: &Answer) -> Problem {
+    Problem::Status {
+        path: path.to_owned(),
+        status: answer.status,
+        message: answer
+            .refusal()
+            .map(|refusal| message(&refusal))
+            .unwrap_or_default(),
+    }
+}
+
+/// `: MESSAGE (error 5)`, in one line of bounded length; empty where the gateway says nothing.
+pub(super) fn message(refusal: &Refusal) -> String {
+    let plain = refusal
+        .message
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut text: String = plain.take(LONGEST_MESSAGE).collect();
+    if !text.is_empty() {
+        text.insert_str(0, ": ");
+    }
+    if let Some(code) = refusal.error_code.filter(|code| *code != 0) {
+        let _ = write!(text, " (error {code})");
+    }
+    text
+}

@@ -1,0 +1,258 @@
+//! Signing in to a gateway, in each of the ways that there are.
+//!
+//! A gateway of 2.x and 3.x gives a token to `GET /api/login` and takes it as the password of every further request; from 4.0 on
+//! the token goes with `Authorization: Bearer`. PowerFlex Manager has a sign-in of its own besides, whose tokens run out after
+//! minutes and can be renewed.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use kube::Client;
+use tokio::time::Instant;
+
+use super::configuration::Login;
+use super::credentials::Credentials;
+use super::https::{Problem, message, send, status_problem};
+use super::locked;
+use super::wire::{self, Refusal, Tokens, Version};
+
+/// A query that was refused is not tried again for so long.
+const SELECTION_REFUSED_FOR: Duration = Duration::from_secs(600);
+/// How long an access token is taken to hold where the gateway does not say.
+const ACCESS_TOKEN_HOLDS: Duration = Duration::from_secs(300);
+/// No access token is used for longer, whatever the gateway says.
+const LONGEST_USE: Duration = Duration::from_secs(86_400);
+/// So long before a token runs out it is renewed, lest it do so in the middle of a reading; one that holds for less than twice as
+/// long, at half of its time.
+const RENEWED_BEFORE: Duration = Duration::from_secs(30);
+
+/// What a sign-in gave.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) authorization: HeaderValue,
+    /// What the gateway says that it is.
+    pub(super) version: Option<Version>,
+    renewal: Option<Renewal>,
+    /// When the query of chosen statistics was refused.
+    selection_refused: Mutex<Option<Instant>>,
+}
+
+impl fmt::Debug for Session {
+    /// Without the token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Session")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// True where the query of chosen statistics was refused a short while ago.
+    pub(super) fn selection_refused(&self) -> bool {
+        locked(&self.selection_refused).is_some_and(|at| at.elapsed() < SELECTION_REFUSED_FOR)
+    }
+
+    /// Remembers that it was.
+    pub(super) fn refuse_selection(&self) {
+        *locked(&self.selection_refused) = Some(Instant::now());
+    }
+
+    /// True where it is time for a new access token.
+    pub(super) fn runs_out(&self) -> bool {
+        self.renewal
+            .as_ref()
+            .is_some_and(|renewal| renewal.due <= Instant::now())
+    }
+
+    /// The same with a new access token; `None` where the gateway gives none.
+    pub(super) async fn renewed(&self) -> Option<Self> {
+        let token = self.renewal.as_ref()?.token.as_ref()?;
+        let body = serde_json::json!({ "refresh_token": token }).to_string();
+        let answer = send(
+            &self.client,
+            "/rest/auth/update-token",
+            None,
+            Some(body.as_bytes()),
+        )
+        .await;
+        let answer = answer.ok().filter(|answer| answer.status.is_success())?;
+        let mut tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
+        tokens.refresh_token = tokens.refresh_token.or_else(|| Some(token.clone()));
+        Some(Self {
+            client: self.client.clone(),
+            authorization: bearer(&tokens.access_token)?,
+            version: self.version.clone(),
+            renewal: Some(renewal_of(&tokens)),
+            selection_refused: Mutex::new(*locked(&self.selection_refused)),
+        })
+    }
+}
+
+struct Renewal {
+    /// For a new access token.
+    token: Option<String>,
+    /// When it is time for one.
+    due: Instant,
+}
+
+/// How one way to sign in ended, other than well.
+enum LoginEnd {
+    /// The gateway does not have it.
+    NotOffered(String),
+    Failed(Problem),
+}
+
+impl From<Problem> for LoginEnd {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+/// Signs in, in the way that is wanted.
+pub(super) async fn sign_in(
+    client: &Client,
+    login: Login,
+    credentials: &Credentials,
+) -> Result<Session, Problem> {
+    let ended = match login {
+        Login::Gateway => login_as_gateway(client, credentials).await,
+        Login::Native => login_natively(client, credentials).await,
+        Login::Auto => match login_as_gateway(client, credentials).await {
+            Err(LoginEnd::NotOffered(first)) => match login_natively(client, credentials).await {
+                Err(LoginEnd::NotOffered(second)) => Err(LoginEnd::NotOffered(format!("{first}; {second}"))),
+                ended => ended,
+            },
+            ended => ended,
+        },
+    };
+    ended.map_err(|end| match end {
+        LoginEnd::NotOffered(tried) => Problem::NoLogin(tried),
+        LoginEnd::Failed(problem) => problem,
+    })
+}
+
+/// As every gateway offers it. The version tells how the token is to be used.
+async fn login_as_gateway(client: &Client, credentials: &Credentials) -> Result<Session, LoginEnd> {
+    const PATH: &str = "/api/login";
+    let not_offered = |what: &str| Err(LoginEnd::NotOffered(format!("{PATH} is answered with {what}")));
+    let authorization = basic(&credentials.username, &credentials.password);
+    let answer = send(client, PATH, Some(&authorization), None).await?;
+    let token = match (answer.status, wire::text(&answer.body)) {
+        (StatusCode::OK, Some(token)) => token,
+        (StatusCode::OK, None) => return not_offered("no token"),
+        // A gateway says by its own words who is refused; a front end that does not know the path says it by a page.
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => match answer.refusal() {
+            Some(refusal) => return Err(refused(credentials, &refusal).into()),
+            None => return not_offered(answer.status.as_str()),
+        },
+        (status, _) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
+            return Err(status_problem(PATH, &answer).into());
+        }
+        (status, _) => return not_offered(status.as_str()),
+    };
+    // Until the version is known the token is tried in the older way first.
+    let (as_password, as_bearer) = (basic("", &token), bearer(&token));
+    let mut version = asked_version(client, &as_password).await?;
+    if version.is_none()
+        && let Some(bearer) = &as_bearer
+    {
+        version = asked_version(client, bearer).await?;
+    }
+    let is_new = version.as_ref().is_some_and(|version| version.major() >= 4);
+    Ok(Session {
+        client: client.clone(),
+        authorization: as_bearer.filter(|_| is_new).unwrap_or(as_password),
+        version,
+        renewal: None,
+        selection_refused: Mutex::default(),
+    })
+}
+
+/// As PowerFlex Manager offers it, from 4.0 on.
+async fn login_natively(client: &Client, credentials: &Credentials) -> Result<Session, LoginEnd> {
+    const PATH: &str = "/rest/auth/login";
+    let body = serde_json::json!({ "username": credentials.username, "password": credentials.password });
+    let answer = send(client, PATH, None, Some(body.to_string().as_bytes())).await?;
+    match answer.status {
+        status if status.is_success() => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let refusal = answer.refusal().unwrap_or(Refusal {
+                message: answer.status.to_string(),
+                http_status_code: None,
+                error_code: None,
+            });
+            return Err(refused(credentials, &refusal).into());
+        }
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+            return Err(LoginEnd::NotOffered(format!(
+                "{PATH} is answered with {}",
+                answer.status.as_str()
+            )));
+        }
+        _ => return Err(status_problem(PATH, &answer).into()),
+    }
+    let tokens: Option<Tokens> = serde_json::from_slice(&answer.body).ok();
+    let usable = tokens.and_then(|tokens| Some((bearer(&tokens.access_token)?, tokens)));
+    let Some((authorization, tokens)) = usable else {
+        return Err(LoginEnd::NotOffered(format!("{PATH} is answered with no token")));
+    };
+    let version = asked_version(client, &authorization).await?;
+    Ok(Session {
+        client: client.clone(),
+        authorization,
+        version,
+        renewal: Some(renewal_of(&tokens)),
+        selection_refused: Mutex::default(),
+    })
+}
+
+/// What the gateway says that it is; `None` where it does not.
+async fn asked_version(client: &Client, authorization: &HeaderValue) -> Result<Option<Version>, Problem> {
+    let answer = send(client, "/api/version", Some(authorization), None).await?;
+    let text = answer
+        .status
+        .is_success()
+        .then(|| wire::text(&answer.body))
+        .flatten();
+    Ok(text.and_then(|text| Version::of(&text)))
+}
+
+fn basic(user: &str, password: &str) -> HeaderValue {
+    let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+/// `None` for a token that cannot stand in a header.
+fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn renewal_of(tokens: &Tokens) -> Renewal {
+    let holds = tokens.expires_in.map_or(ACCESS_TOKEN_HOLDS, Duration::from_secs);
+    Renewal {
+        token: tokens.refresh_token.clone(),
+        due: Instant::now()
+            + holds
+                .saturating_sub(RENEWED_BEFORE)
+                .max(holds / 2)
+                .min(LONGEST_USE),
+    }
+}
+
+fn refused(credentials: &Credentials, refusal: &Refusal) -> Problem {
+    let message = message(refusal).replace(&credentials.password, "…");
+    Problem::Refused {
+        user: credentials.username.clone(),
+        message: message.trim_start_matches(": ").to_owned(),
+    }
+}
