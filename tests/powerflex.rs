@@ -764,8 +764,11 @@ fn scope_shows_pools_and_which_volumes_lie_in_them() {
                 .unwrap_or_default()
                 .to_owned()
         };
-        assert_eq!(fact("storage_pool_attention"), "degraded: 1M with one copy left");
-        assert_eq!(fact("storage_pool_system"), "prod");
+        assert_eq!(
+            fact("storage_powerflex_attention"),
+            "degraded: 1M with one copy left"
+        );
+        assert_eq!(fact("storage_powerflex_system"), "prod");
         assert_eq!(node["metrics"]["storage_read_iops"]["samples"][0]["value"], 100.0);
         assert!(
             node["metrics"]["storage_used"].is_object() || node["metrics"].as_object().unwrap().len() > 2

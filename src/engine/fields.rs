@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(
             fields.into_complaints(),
             [
-                "spec.size: not a quantity (10Gi, 1.5T, 1e9)",
+                "spec.size: not a quantity (10Gi, 1.5T, 1e9, 250m)",
                 "spec.list: not a list",
                 "spec.text: not a text",
                 "status: not an object",

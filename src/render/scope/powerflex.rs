@@ -20,29 +20,29 @@ use crate::model::powerflex::{Counted, Figure, Generation, Pool, System, Window}
 /// Most pools that one report tells of, so that there is room for claims and volumes; those that need attention and the fullest come first.
 const MOST_POOLS: usize = 200;
 
-const ATTENTION: Fact = ("storage_pool_attention", "Needs attention");
-const SYSTEM: Fact = ("storage_pool_system", "PowerFlex system");
-const DOMAIN: Fact = ("storage_pool_domain", "Protection domain");
-const IN_USE: Fact = ("storage_pool_in_use", "In use");
-const AVAILABLE: Fact = ("storage_pool_available", "Left for new volumes");
-const RAW: Fact = ("storage_pool_raw", "Raw capacity");
-const MOVING: Fact = ("storage_pool_moving", "Rebuild and rebalance");
-const VOLUMES: Fact = ("storage_pool_volumes", "Volumes");
-const STATE: Fact = ("storage_pool_capacity_state", "Capacity state");
-const MEDIA: Fact = ("storage_pool_media", "Media");
-const LAYOUT: Fact = ("storage_pool_layout", "Data layout");
-const DEVICES: Fact = ("storage_pool_devices", "Devices");
-const CLUSTER: Fact = ("storage_pool_cluster", "Metadata managers");
-const VERSION: Fact = ("storage_pool_version", "Version");
+const ATTENTION: Fact = ("storage_powerflex_attention", "Needs attention");
+const SYSTEM: Fact = ("storage_powerflex_system", "PowerFlex system");
+const DOMAIN: Fact = ("storage_powerflex_domain", "Protection domain");
+const IN_USE: Fact = ("storage_powerflex_in_use", "In use");
+const AVAILABLE: Fact = ("storage_powerflex_available", "Left for new volumes");
+const RAW: Fact = ("storage_powerflex_raw", "Raw capacity");
+const MOVING: Fact = ("storage_powerflex_moving", "Rebuild and rebalance");
+const VOLUMES: Fact = ("storage_powerflex_volumes", "Volumes");
+const STATE: Fact = ("storage_powerflex_capacity_state", "Capacity state");
+const MEDIA: Fact = ("storage_powerflex_media", "Media");
+const LAYOUT: Fact = ("storage_powerflex_layout", "Data layout");
+const DEVICES: Fact = ("storage_powerflex_devices", "Devices");
+const CLUSTER: Fact = ("storage_powerflex_cluster", "Metadata managers");
+const VERSION: Fact = ("storage_powerflex_version", "Version");
 
 const FACTS: [Fact; 14] = [
     ATTENTION, IN_USE, AVAILABLE, SYSTEM, DOMAIN, RAW, MOVING, VOLUMES, STATE, MEDIA, LAYOUT, DEVICES,
     CLUSTER, VERSION,
 ];
-/// The facts of disks are at a quarter, those of volumes at three: no two may have the same place.
-const BETWEEN_DISKS_AND_VOLUMES: f64 = 0.25;
+/// Disks, volumes and engines' pools have facts in the same topology: no two may have the same place.
+const BETWEEN_THE_OTHERS: f64 = 0.4375;
 
-const POOL_USED: &str = "storage_pool_used";
+const POOL_USED: &str = "storage_powerflex_used";
 
 /// When each system was read, as text.
 pub(super) fn moments(readings: &BackendReadings) -> Vec<String> {
@@ -122,7 +122,7 @@ pub(super) fn add<'a>(
 fn add_templates(topology: &mut Topology<'_>) {
     let mut templates = facts::templates(&FACTS);
     for template in templates.values_mut() {
-        template.priority += BETWEEN_DISKS_AND_VOLUMES;
+        template.priority += BETWEEN_THE_OTHERS;
     }
     topology.metadata_templates.extend(templates);
     let last = topology
