@@ -348,6 +348,8 @@ fn storage_engines_under_every_volume_cost_little_more() {
         api.grant("cluster", &shipped(Role::Cluster)).await;
         api.grant("cluster", &shipped_for_engines()).await;
         engine_definitions::install(&api, Versions::All).await;
+        let namespace = json!({"metadata": {"name": "engines"}});
+        api.create("/api/v1/namespaces", &namespace).await;
         api.etcd().put(&large_engines::objects(SIZE)).await;
     });
     until_idle(api.id());
