@@ -10,4 +10,4 @@ set -eu
 cd "$(dirname "$0")/.."
 MEASURED_PROGRAM=${MEASURED_PROGRAM:-$(realpath "$(image/binary.sh)")}
 export MEASURED_PROGRAM
-exec cargo test --quiet --test cluster_scale -- --ignored --nocapture
+exec cargo test --quiet --test cluster_scale -- --ignored --nocapture --test-threads 1
