@@ -16,7 +16,7 @@ use support::api_server::{ApiServer, shipped, shipped_for_engines};
 use support::engine_definitions::{self, Versions};
 use support::large_cluster::{Size, node_name, objects};
 use support::large_engines;
-use support::server::{Server, program};
+use support::server::{Server, of_cluster, program};
 use support::time_slack;
 
 const SIZE: Size = Size {
@@ -133,17 +133,10 @@ fn until_synced(server: &Server, started: Instant) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-fn of_cluster(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
+fn of_the_cluster_role(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("cluster");
-    let arguments = [
-        "--role",
-        "cluster",
-        "--listen",
-        "127.0.0.1:0",
-        "--kubeconfig",
-        kubeconfig.to_str().unwrap(),
-    ];
+    let arguments = of_cluster(kubeconfig.to_str().unwrap());
     let started = Instant::now();
     let server = Server::launch(measured_program(), plugins.path(), &arguments);
     let synced = until_synced(&server, started);
@@ -202,14 +195,7 @@ fn of_engines(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("cluster");
     let kubeconfig = kubeconfig.to_str().unwrap();
-    let arguments = [
-        "--role",
-        "cluster",
-        "--listen",
-        "127.0.0.1:0",
-        "--kubeconfig",
-        kubeconfig,
-    ];
+    let arguments = of_cluster(kubeconfig);
     let started = Instant::now();
     let server = Server::launch(measured_program(), plugins.path(), &arguments);
     until_synced(&server, started);
@@ -329,7 +315,7 @@ fn a_large_cluster_costs_little() {
             &volume,
         ));
     };
-    let rows: Vec<Row> = of_cluster(&api, &mut change)
+    let rows: Vec<Row> = of_the_cluster_role(&api, &mut change)
         .into_iter()
         .chain(of_node(&api))
         .collect();

@@ -15,7 +15,7 @@ mod resources;
 
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -40,8 +40,8 @@ use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
-use crate::serve::Handler;
 use crate::serve::lasting::{LastingSocket, SocketOwner};
+use crate::serve::{Handler, locked};
 
 /// What the answers of both sockets share.
 #[derive(Debug)]
@@ -65,11 +65,6 @@ impl Shared {
     fn compressor(&self) -> MutexGuard<'_, PageCompressor> {
         locked(self.compressor.get_or_init(Mutex::default))
     }
-}
-
-/// A panic ends the shipped program, so a poisoned lock is only met in tests; its value is whole even then.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn observer(sources: &SourceArguments, cluster: Option<Cluster>) -> Observer {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use thiserror::Error;
 
 use crate::model::fault::with_causes;
@@ -79,6 +79,16 @@ pub async fn configuration(whereabouts: &Whereabouts) -> Result<Config, ConnectE
         return Config::incluster().map_err(|error| ConnectError::ServiceAccount(with_causes(&error)));
     }
     Err(ConnectError::NoCluster)
+}
+
+/// A client for single requests. It does not hide for up to an hour that it is told to come back later.
+pub fn client(mut config: Config) -> Result<Client, ConnectError> {
+    config.default_retry = false;
+    let url = config.cluster_url.to_string();
+    Client::try_from(config).map_err(|error| ConnectError::Client {
+        url,
+        reason: with_causes(&error),
+    })
 }
 
 /// True in a pod of a cluster.

@@ -460,7 +460,7 @@ fn stage<T>(event: &Event<T>) -> (bool, bool, bool) {
 }
 
 /// Seconds since 1970.
-pub(super) fn unix_now() -> i64 {
+pub(crate) fn unix_now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()

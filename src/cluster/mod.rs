@@ -34,6 +34,7 @@ use kube::{Client, Config};
 use self::connect::ConnectError;
 use self::engine_object::EngineKind;
 use self::live::Shared;
+pub(crate) use self::live::unix_now;
 use self::transport::Listening;
 use crate::model::fault::with_causes;
 use crate::model::inventory::{Inventory, ResourceKind, Role};

@@ -6,6 +6,7 @@ use kube::core::Status;
 use kube::runtime::watcher;
 
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
+use crate::model::text;
 
 /// More of a message than this is a web page that somebody put between us and the API server.
 const LONGEST_MESSAGE: usize = 300;
@@ -111,8 +112,5 @@ fn name(kind: ResourceKind) -> String {
 /// The text in one line, and no more of it than somebody reads.
 pub(crate) fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    text::shortened(&line, LONGEST_MESSAGE)
 }

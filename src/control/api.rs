@@ -7,6 +7,7 @@ use kube::Client;
 use serde_json::Value;
 
 use crate::model::fault::with_causes;
+use crate::model::text::in_one_line;
 
 /// How long one answer of the API may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -81,17 +82,9 @@ pub(super) async fn ask(
 
 /// The first line, and not too much of it.
 fn shortened(words: &str) -> String {
-    let line: String = words
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
+    let line = in_one_line(words);
     let line = line.trim();
-    if line.len() <= LONGEST_WORDS {
-        return line.to_owned();
-    }
-    let mut end = LONGEST_WORDS;
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &line[..end])
+    let end = line.floor_char_boundary(LONGEST_WORDS);
+    let more = if end < line.len() { "…" } else { "" };
+    format!("{}{more}", &line[..end])
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::model::text::{self, in_one_line};
+
 /// Lines of an object that are shown, and of its events.
 const MOST_FIELDS: usize = 60;
 const MOST_EVENTS: usize = 12;
@@ -88,15 +90,7 @@ fn word(value: &Value) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST_VALUE)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
-    if text.chars().nth(LONGEST_VALUE).is_some() {
-        shown.push('…');
-    }
-    shown
+    in_one_line(&text::shortened(text, LONGEST_VALUE))
 }
 
 #[cfg(test)]

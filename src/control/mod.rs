@@ -15,15 +15,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tokio::sync::watch;
 
 use self::moment::Moment;
 use self::perform::Order;
-use crate::cluster::connect::ConnectError;
+use crate::cluster::connect::{self, ConnectError};
 use crate::model::control::{Action, Control, Made, Offer, Plan, Progress};
-use crate::model::fault::with_causes;
 
 /// Within which the same button pressed again is the same wish.
 const SAME_WISH: Duration = Duration::from_secs(10);
@@ -101,17 +99,9 @@ pub type Refusal = String;
 
 impl Controller {
     /// One that speaks to that API server.
-    pub fn new(mut config: Config) -> Result<Self, ConnectError> {
-        config.default_retry = false;
-        let url = config.cluster_url.to_string();
-        let client = ClientBuilder::try_from(config)
-            .map_err(|error| ConnectError::Client {
-                url,
-                reason: with_causes(&error),
-            })?
-            .build();
+    pub fn new(config: Config) -> Result<Self, ConnectError> {
         Ok(Self {
-            client,
+            client: connect::client(config)?,
             state: Arc::default(),
         })
     }
@@ -156,13 +146,7 @@ impl Controller {
             id: format!("{:x}-{:x}", unique(), state.number),
             asked,
         };
-        tracing::info!(
-            "{} {} {}/{}: begun ({asked_by})",
-            control.as_str(),
-            order.target.kind(),
-            order.target.namespace(),
-            order.target.name()
-        );
+        tracing::info!("{order}: begun ({asked_by})");
         let (changing, progress) = watch::channel(Progress::Running);
         state.keep(Kept {
             action: Action {
@@ -183,20 +167,13 @@ impl Controller {
 
     async fn carry_out(self, order: Order, changing: watch::Sender<Progress>, asked_by: String) {
         let done = perform::perform(&self.client, &order).await;
-        let place = format!(
-            "{} {} {}/{}",
-            order.control.as_str(),
-            order.target.kind(),
-            order.target.namespace(),
-            order.target.name()
-        );
         let (progress, told) = match &done {
             Ok(outcome) => {
-                tracing::info!("{place}: {} ({asked_by})", outcome.text);
+                tracing::info!("{order}: {} ({asked_by})", outcome.text);
                 (Progress::Done(outcome.clone()), Ok(outcome.text.as_str()))
             }
             Err(refusal) => {
-                tracing::warn!("{place}: refused: {refusal} ({asked_by})");
+                tracing::warn!("{order}: refused: {refusal} ({asked_by})");
                 (Progress::Failed(refusal.clone()), Err(refusal.as_str()))
             }
         };

@@ -1,6 +1,6 @@
 //! Moments, as the names and times of objects have them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::cluster::unix_now;
 
 /// Seconds since 1970, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,12 +8,7 @@ pub(super) struct Moment(pub(super) i64);
 
 impl Moment {
     pub(super) fn now() -> Self {
-        let passed = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-        Self(
-            passed
-                .and_then(|passed| i64::try_from(passed.as_secs()).ok())
-                .unwrap_or_default(),
-        )
+        Self(unix_now())
     }
 
     /// `2026-11-21T19:45:00Z`, as the API wants it.

@@ -9,10 +9,7 @@ const LONGEST_SUFFIX: usize = 19;
 
 /// `data-db-0-20261121-194500`; where that is taken, the next attempt is `…-2`. Of a long source only the beginning stays.
 pub(super) fn name(source: &str, asked: Moment, attempt: u32) -> String {
-    let mut kept = source.len().min(LONGEST - LONGEST_SUFFIX);
-    while !source.is_char_boundary(kept) {
-        kept -= 1;
-    }
+    let kept = source.floor_char_boundary(LONGEST - LONGEST_SUFFIX);
     // A part of a name neither begins nor ends with these.
     let base = source[..kept].trim_end_matches(['-', '.']);
     let moment = asked.compact();

@@ -134,13 +134,7 @@ pub(super) fn event(
     };
     let (Ok(said) | Err(said)) = done;
     let mut message = format!("{said} ({asked_by})");
-    if message.len() > LONGEST_MESSAGE {
-        let mut end = LONGEST_MESSAGE;
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        message.truncate(end);
-    }
+    message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
     let time = now.rfc3339();
     let version = match target {
         Target::Claim(_) => "v1".to_owned(),

@@ -1,5 +1,6 @@
 //! One action from its plan to its outcome.
 
+use std::fmt;
 use std::time::Duration;
 
 use hyper::Method;
@@ -31,6 +32,20 @@ pub(super) struct Order {
     /// What tells it from all others.
     pub(super) id: String,
     pub(super) asked: Moment,
+}
+
+impl fmt::Display for Order {
+    /// `restore VolumeSnapshot shop/daily`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (control, target) = (self.control.as_str(), &self.target);
+        write!(
+            formatter,
+            "{control} {} {}/{}",
+            target.kind(),
+            target.namespace(),
+            target.name()
+        )
+    }
 }
 
 /// Carries it out. The error is a sentence for people, in the server's words where it had any.

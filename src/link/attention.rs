@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::{Inventory, ResourceKind};
+use crate::model::text;
 use crate::model::workload::{
     BindingMode, Claim, ClaimPhase, NamespacedName, PersistentVolume, ReclaimPolicy, VolumeAttachment,
     VolumePhase,
@@ -235,8 +236,5 @@ fn attention(urgency: Urgency, reason: String) -> Option<Attention> {
 }
 
 pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    text::shortened(text, LONGEST_MESSAGE)
 }

@@ -26,6 +26,7 @@ pub mod remote;
 pub mod replica;
 pub mod resources;
 pub mod snapshot;
+pub mod text;
 pub mod topology;
 pub mod volume;
 pub mod workload;

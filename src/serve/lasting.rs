@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -15,8 +15,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, sleep_until};
 
-use super::Listener;
 use super::socket::{BindError, PluginSocket};
+use super::{Listener, locked};
 
 /// How often it is tried again to make a socket that is gone: as often as Scope's probe looks for new plugins.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -213,9 +213,4 @@ impl FolderWatch {
         }
         Ok(())
     }
-}
-
-/// A panic ends the shipped program, so a poisoned lock is only met in tests; its value is whole even then.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -369,6 +369,11 @@ async fn answer(
         return Ok(Answer::error(StatusCode::SERVICE_UNAVAILABLE, line).into_response(head_only));
     }
     Ok(answer.into_response(head_only))
+}
+
+/// A panic ends the shipped program, so a poisoned lock is only met in tests; its value is whole even then.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::support::relay::{Relay, Way};
 use super::support::scope_contract::{
     CONTROL_ANSWER_SCHEMA, CONTROL_REQUEST_SCHEMA, Expectations, assert_holds, schema_violations,
 };
-use super::support::server::{PROGRAM, Server, program};
+use super::support::server::{PROGRAM, Server, of_cluster, program};
 use super::support::{expect_that, snapshot_definitions, time_slack, within};
 use super::{CLAIMS, VOLUMES, claim, fill, soon, volume};
 
@@ -64,18 +64,8 @@ impl Buttons {
     fn start(api: ApiServer, kubeconfig: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let own = api.kubeconfig("prober");
-        let arguments = [
-            "--role",
-            "cluster",
-            "--listen",
-            "127.0.0.1:0",
-            "--kubeconfig",
-            kubeconfig.unwrap_or(own.to_str().unwrap()),
-            "--enable-controls",
-            ALL,
-            "--controls-namespaces",
-            "default",
-        ];
+        let mut arguments = of_cluster(kubeconfig.unwrap_or(own.to_str().unwrap()));
+        arguments.extend(["--enable-controls", ALL, "--controls-namespaces", "default"]);
         let server = Server::launch(program(PROGRAM), folder.path(), &arguments);
         let buttons = Self {
             api,

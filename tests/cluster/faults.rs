@@ -12,7 +12,7 @@ use super::support::api_server::{ApiServer, shipped};
 use super::support::asker::Asker;
 use super::support::exposition::Page;
 use super::support::relay::{Relay, Way};
-use super::support::server::{PROGRAM, Server, program};
+use super::support::server::{PROGRAM, Server, of_cluster, program};
 use super::support::{expect_that, within};
 use super::{CLAIMS, CLASSES, PODS, VOLUMES, class, fill, pods, settings, volume, watch};
 
@@ -20,14 +20,7 @@ use super::{CLAIMS, CLASSES, PODS, VOLUMES, class, fill, pods, settings, volume,
 const BACK: Duration = Duration::from_secs(90);
 
 fn launch(plugins: &std::path::Path, kubeconfig: &str) -> Server {
-    let arguments = [
-        "--role",
-        "cluster",
-        "--listen",
-        "127.0.0.1:0",
-        "--kubeconfig",
-        kubeconfig,
-    ];
+    let arguments = of_cluster(kubeconfig);
     let server = Server::launch(program(PROGRAM), plugins, &arguments);
     until(&server, "all is seen", |page| synced(page) == Some(true));
     server

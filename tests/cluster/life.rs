@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::node_process::{Node, Said, soon_right};
 use super::support::api_server::{ApiServer, shipped};
-use super::support::server::{PROGRAM, Server, program};
+use super::support::server::{PROGRAM, Server, of_cluster, program};
 use super::support::{expect_that, within};
 use super::{CLAIMS, CLASSES, PODS, VOLUMES, claim, class, pod, soon, volume};
 
@@ -94,14 +94,7 @@ impl Life {
         api.grant("cluster", &shipped(Role::Cluster)).await;
         api.grant("node", &shipped(Role::Node)).await;
         let kubeconfig = api.kubeconfig("cluster");
-        let arguments = [
-            "--role",
-            "cluster",
-            "--listen",
-            "127.0.0.1:0",
-            "--kubeconfig",
-            kubeconfig.to_str().unwrap(),
-        ];
+        let arguments = of_cluster(kubeconfig.to_str().unwrap());
         let cluster = Server::launch(program(PROGRAM), &folder, &arguments);
         let [w1, w2] = ["w1", "w2"].map(|name| Node::start(name, &api.kubeconfig("node")));
         within(soon() * 5, || {

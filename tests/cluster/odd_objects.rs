@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::support::api_server::{ApiServer, shipped};
 use super::support::exposition::open_metrics_violations;
 use super::support::scope_contract::{Expectations, assert_holds};
-use super::support::server::{PROGRAM, Server, program};
+use super::support::server::{PROGRAM, Server, of_cluster, program};
 use super::support::{expect_that, within};
 use super::{CLASSES, PODS, VOLUMES, class, pod, volume};
 
@@ -79,14 +79,7 @@ async fn odd_objects_are_shown_and_break_nothing() {
 
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("prober");
-    let arguments = [
-        "--role",
-        "cluster",
-        "--listen",
-        "127.0.0.1:0",
-        "--kubeconfig",
-        kubeconfig.to_str().unwrap(),
-    ];
+    let arguments = of_cluster(kubeconfig.to_str().unwrap());
     let server = Server::launch(program(PROGRAM), plugins.path(), &arguments);
     let info = |family: &str, label: &str, name: &str| {
         server

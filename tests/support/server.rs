@@ -40,6 +40,18 @@ pub fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// What `serve` is told to answer for the whole cluster of a kubeconfig, on a port that is free.
+pub fn of_cluster(kubeconfig: &str) -> Vec<&str> {
+    vec![
+        "--role",
+        "cluster",
+        "--listen",
+        "127.0.0.1:0",
+        "--kubeconfig",
+        kubeconfig,
+    ]
+}
+
 /// Runs a command line of the program to its end. One that does not end is killed, and the test fails.
 pub fn run(arguments: &[&str]) -> Output {
     let mut command = program(PROGRAM);

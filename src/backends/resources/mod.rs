@@ -12,14 +12,12 @@ mod request;
 use std::sync::atomic::AtomicBool;
 
 use futures_util::future::join_all;
-use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tokio::time::Instant;
 
 use self::namespace::{Namespace, tenancy};
 use self::request::{Answered, Asking, Wanted};
-use crate::cluster::connect::ConnectError;
-use crate::model::fault::with_causes;
+use crate::cluster::connect::{self, ConnectError};
 use crate::model::inventory::{WatchError, WatchProblem};
 use crate::model::resources::ResourceReading;
 
@@ -98,18 +96,10 @@ impl ResourceOutcome {
 
 impl Resources {
     /// A reader. No namespaces mean the whole cluster. Nothing is asked yet.
-    pub fn new(mut config: Config, namespaces: Vec<String>) -> Result<Self, ConnectError> {
-        // Who is told to come back later is told so; the scrape does not wait.
-        config.default_retry = false;
+    pub fn new(config: Config, namespaces: Vec<String>) -> Result<Self, ConnectError> {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = ClientBuilder::try_from(config)
-            .map_err(|error| ConnectError::Client {
-                url: url.clone(),
-                reason: with_causes(&error),
-            })?
-            .build();
         Ok(Self {
-            client,
+            client: connect::client(config)?,
             url,
             namespaces,
             old_slices: AtomicBool::new(false),

@@ -47,10 +47,8 @@ impl<'a> Wanted<'a> {
         resource: &'static str,
     ) -> Self {
         Self {
-            group,
-            version,
-            resource,
             namespace: Some(namespace),
+            ..Self::of_cluster(group, version, resource)
         }
     }
 
