@@ -6,6 +6,7 @@
 #
 #   image/binary.sh            for this machine's architecture
 #   image/binary.sh arm64      for another: amd64 or arm64
+#   STORAGE_PROBE_NAMES=1 image/binary.sh      with the names of its functions
 #
 # With musl's standard library (`rustup target add x86_64-unknown-linux-musl`) the program is made with that; where it is
 # missing, with glibc, linked statically. For another architecture than this machine's, the standard library of that target
@@ -39,7 +40,7 @@ fi
 if [ "$machine" != "$own" ]; then
     command -v "$gcc" >/dev/null || fail "no compiler for $machine: Debian's gcc-${machine//_/-}-linux-gnu has $gcc"
     variable=${target//-/_}
-    export "CARGO_TARGET_${variable^^}_LINKER=$gcc" "CC_$variable=$gcc"
+    export "STORAGE_PROBE_CC=$gcc" "CC_$variable=$gcc"
 fi
 
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
@@ -47,7 +48,13 @@ STORAGE_PROBE_REVISION=${STORAGE_PROBE_REVISION:-$(git rev-parse HEAD)}
 STORAGE_PROBE_RUSTC=$(rustc --version | cut -d' ' -f2)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 # Packed relocations save half a megabyte of a program that can be loaded anywhere.
-RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=$PWD=/src --remap-path-prefix=$cargo_home=/cargo"
+RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs -C linker=$PWD/image/linker.sh --remap-path-prefix=$PWD=/src --remap-path-prefix=$cargo_home=/cargo"
+# With names the program can be asked which functions run; all else of it is the same.
+if [ -n "${STORAGE_PROBE_NAMES:-}" ]; then
+    RUSTFLAGS="$RUSTFLAGS -C strip=none"
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/names
+    export CARGO_TARGET_DIR
+fi
 # What C there is (of the cryptography) has paths in it as well.
 CFLAGS="-ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$PWD=/src"
 export SOURCE_DATE_EPOCH STORAGE_PROBE_REVISION STORAGE_PROBE_RUSTC RUSTFLAGS CFLAGS

@@ -1,7 +1,6 @@
 //! The API's form of each kind → the model's.
 
 use jiff::Timestamp;
-use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 
 use super::object::Watched;
 use super::wire::{self, Meta, Quantity, Storage};
@@ -20,7 +19,6 @@ impl Watched for Pod {
     const API_KIND: &'static str = "Pod";
     type Wire = wire::Pod;
     type Key = String;
-    type Scope = NamespaceResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -164,7 +162,6 @@ impl Watched for Claim {
     const API_KIND: &'static str = "PersistentVolumeClaim";
     type Wire = wire::Claim;
     type Key = NamespacedName;
-    type Scope = NamespaceResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -232,7 +229,6 @@ impl Watched for PersistentVolume {
     const API_KIND: &'static str = "PersistentVolume";
     type Wire = wire::PersistentVolume;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -329,7 +325,6 @@ impl Watched for StorageClass {
     const API_KIND: &'static str = "StorageClass";
     type Wire = wire::StorageClass;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -357,7 +352,6 @@ impl Watched for VolumeAttachment {
     const API_KIND: &'static str = "VolumeAttachment";
     type Wire = wire::VolumeAttachment;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -398,7 +392,6 @@ impl Watched for Node {
     const API_KIND: &'static str = "Node";
     type Wire = wire::Node;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         // What is a node's alone stays for the conversion.
@@ -450,7 +443,6 @@ impl Watched for CsiDriver {
     const API_KIND: &'static str = "CSIDriver";
     type Wire = wire::CsiDriver;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()

@@ -17,7 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::engine_object::EngineKind;
 use super::live::Shared;
-use super::watch::follow_into;
+use super::watch;
 
 /// The API server's groups, with the versions of each, the preferred first.
 #[derive(Debug, Default, Deserialize)]
@@ -97,7 +97,13 @@ pub(super) async fn follow(
                             "" => config.clone(),
                             selector => config.clone().labels(selector),
                         };
-                        let task = tasks.spawn(follow_into(api, kind, config, patience, Arc::clone(&shared)));
+                        let task = tasks.spawn(watch::follow(
+                            api,
+                            Box::new(kind),
+                            config,
+                            patience,
+                            Arc::clone(&shared),
+                        ));
                         followed.insert(name, Followed { version, task });
                     }
                 }

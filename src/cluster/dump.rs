@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::engine_object::EngineKind;
 use super::live::{Indexed, Shared};
-use super::object::{Object, Watched};
+use super::object::{self, Watched};
 use crate::model::fault::with_causes;
 use crate::model::inventory::{Inventory, ResourceKind, Role, WatchState};
 use crate::model::snapshot::{
@@ -273,7 +273,7 @@ fn take_in(json: &RawValue, kind: Option<&str>, version: Option<&str>, shared: &
 
 fn put<T: Indexed>(json: &RawValue, shared: &Shared) {
     let mut live = shared.live();
-    live.put(Object::<T>::read(json.get()));
+    live.put::<T>(object::read(json.get()));
     let kind: ResourceKind = T::KIND;
     live.holds_all(kind);
 }

@@ -1,19 +1,8 @@
-//! Objects of storage engines, of all kinds by one type: what they are is known to who follows them.
-//!
-//! The client makes code of its own for each type that it follows. Engines have twenty kinds and more; so an object comes as text, and is
-//! taken apart by its engine after that.
+//! Objects of storage engines, of all kinds by one type: what they are is known to their engine.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use kube::core::{ApiResource, DynamicResourceScope};
-use serde::de::Deserializer;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
-use super::object::{Reading, subject, with_version};
+use super::object::{Reading, subject};
 use crate::engine::fields::Document;
 use crate::engine::{self, Engine};
 use crate::model::fault::Fault;
@@ -80,72 +69,5 @@ impl EngineKind {
             value: Some(Arc::new(value)),
             faults: complaints.into_iter().map(fault).collect(),
         }
-    }
-}
-
-/// An object that is not taken apart yet.
-#[derive(Debug, Clone)]
-pub(super) struct Unread {
-    meta: ObjectMeta,
-    /// As the API wrote it.
-    pub(super) json: Box<str>,
-}
-
-#[derive(Deserialize)]
-struct Versioned {
-    metadata: Option<Version>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    resource_version: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for Unread {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&RawValue>::deserialize(deserializer)?.get();
-        let version = serde_json::from_str::<Versioned>(json).ok();
-        let version = version.and_then(|object| object.metadata?.resource_version);
-        Ok(Self {
-            meta: with_version(version),
-            json: json.into(),
-        })
-    }
-}
-
-// The client asks for it where it creates objects, which this program never does.
-impl Serialize for Unread {
-    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("objects are read, never written"))
-    }
-}
-
-impl Resource for Unread {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn kind(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.kind)
-    }
-
-    fn group(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.group)
-    }
-
-    fn version(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.version)
-    }
-
-    fn plural(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.plural)
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
     }
 }

@@ -61,7 +61,7 @@ impl<K: Key, T: PartialEq> Index<K, T> {
     }
 
     /// Takes one event in. True where something else is known after it.
-    pub fn apply(&mut self, event: Event<impl Into<Reading<K, T>>>) -> bool {
+    pub fn apply(&mut self, event: Event<Reading<K, T>>) -> bool {
         match event {
             Event::Init => {
                 self.incoming = Some(Listing::default());
@@ -70,7 +70,7 @@ impl<K: Key, T: PartialEq> Index<K, T> {
             Event::InitApply(object) => {
                 self.incoming
                     .get_or_insert_default()
-                    .put(object.into(), Some(&self.known));
+                    .put(object, Some(&self.known));
                 false
             }
             Event::InitDone => match self.incoming.take() {
@@ -81,13 +81,13 @@ impl<K: Key, T: PartialEq> Index<K, T> {
                 _ => false,
             },
             Event::Apply(object) => self.put(object),
-            Event::Delete(object) => object.into().key.is_some_and(|key| self.remove(&key)),
+            Event::Delete(object) => object.key.is_some_and(|key| self.remove(&key)),
         }
     }
 
     /// Puts an object in the place of the one of the same key. True where it is another.
-    pub fn put(&mut self, object: impl Into<Reading<K, T>>) -> bool {
-        self.known.put(object.into(), None)
+    pub fn put(&mut self, object: Reading<K, T>) -> bool {
+        self.known.put(object, None)
     }
 
     /// Forgets all. True where there was anything.

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use kube::runtime::watcher::Event;
 use tokio::sync::Notify;
 
-use super::engine_object::{EngineKind, Unread};
+use super::engine_object::EngineKind;
 use super::index::Index;
-use super::object::{Object, Reading, Watched};
+use super::object::{self, Reading, Watched};
+use super::unread::Unread;
 use crate::model::fault::Fault;
 use crate::model::inventory::{
     Inventory, KUBERNETES, ResourceKind, Role, WatchError, WatchProblem, WatchState,
@@ -189,40 +190,38 @@ impl Live {
     }
 
     /// Takes in one event of a watch.
-    pub(super) fn apply<T: Indexed>(&mut self, event: Event<Object<T>>) {
-        let (begun, listed, changed) = stage(&event);
-        if begun {
-            self.taken_up.remove(&T::KIND);
-        }
-        if T::index(self).apply(event) {
+    pub(super) fn apply<T: Indexed>(&mut self, event: Event<Unread>) {
+        let stage = self.begins(T::KIND, &event);
+        if T::index(self).apply(read(event, object::read::<T>)) {
             self.changed();
         }
-        self.heard(T::KIND, listed, changed);
+        self.heard(T::KIND, stage);
     }
 
     /// The same for an engine's objects.
     pub(super) fn apply_of_engine(&mut self, kind: EngineKind, event: Event<Unread>) {
         let resource = ResourceKind::Engine(kind.resource);
-        let (begun, listed, changed) = stage(&event);
-        if begun {
-            self.taken_up.remove(&resource);
-        }
-        let read = |object: Unread| kind.read(&object.json);
-        let event: Event<Reading<NamespacedName, EngineObject>> = match event {
-            Event::Init => Event::Init,
-            Event::InitDone => Event::InitDone,
-            Event::InitApply(object) => Event::InitApply(read(object)),
-            Event::Apply(object) => Event::Apply(read(object)),
-            Event::Delete(object) => Event::Delete(read(object)),
-        };
-        if self.engines.entry(kind.resource).or_default().apply(event) {
+        let stage = self.begins(resource, &event);
+        let index = self.engines.entry(kind.resource).or_default();
+        if index.apply(read(event, |json| kind.read(json))) {
             self.changed();
         }
-        self.heard(resource, listed, changed);
+        self.heard(resource, stage);
     }
 
-    fn heard(&mut self, kind: ResourceKind, listed: bool, changed: bool) {
-        if listed || changed && self.is_synced(kind) {
+    fn begins(&mut self, kind: ResourceKind, event: &Event<Unread>) -> Stage {
+        if matches!(event, Event::Init) {
+            self.taken_up.remove(&kind);
+        }
+        match event {
+            Event::Init | Event::InitApply(_) => Stage::Listing,
+            Event::InitDone => Stage::Listed,
+            Event::Apply(_) | Event::Delete(_) => Stage::Changed,
+        }
+    }
+
+    fn heard(&mut self, kind: ResourceKind, stage: Stage) {
+        if stage == Stage::Listed || stage == Stage::Changed && self.is_synced(kind) {
             self.synced(kind);
         }
     }
@@ -265,7 +264,7 @@ impl Live {
     }
 
     /// Takes in one object that was read by itself.
-    pub(super) fn put<T: Indexed>(&mut self, object: Object<T>) {
+    pub(super) fn put<T: Indexed>(&mut self, object: Reading<T::Key, T>) {
         if T::index(self).put(object) {
             self.changed();
         }
@@ -450,13 +449,26 @@ impl Live {
     }
 }
 
-/// Whether a listing begins, whether it is whole, and whether something was told after it.
-fn stage<T>(event: &Event<T>) -> (bool, bool, bool) {
-    (
-        matches!(event, Event::Init),
-        matches!(event, Event::InitDone),
-        matches!(event, Event::Apply(_) | Event::Delete(_)),
-    )
+/// Where a watch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// A list comes in.
+    Listing,
+    /// The list is whole.
+    Listed,
+    /// Something was told after the list.
+    Changed,
+}
+
+/// An event with its object taken apart.
+fn read<K, T>(event: Event<Unread>, read: impl Fn(&str) -> Reading<K, T>) -> Event<Reading<K, T>> {
+    match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(object) => Event::InitApply(read(&object.json)),
+        Event::Apply(object) => Event::Apply(read(&object.json)),
+        Event::Delete(object) => Event::Delete(read(&object.json)),
+    }
 }
 
 /// Seconds since 1970.

@@ -18,8 +18,10 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 use super::live::{Live, Shared};
-use super::object::{Object, Watched};
+use super::object::{self, Reading, Watched};
 use super::problem::{self, LOOKED_UP};
+use super::unread::Unread;
+use super::watch::api_resource;
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 use crate::model::workload::{Claim, ClaimPhase, NamespacedName, PersistentVolume, VolumePhase};
 
@@ -178,9 +180,9 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
         let claims_asked = !due.is_empty();
         let answers = stream::iter(due)
             .map(|name| {
-                let api: Api<Object<Claim>> = Api::namespaced(client.clone(), &name.namespace);
+                let api = Api::namespaced_with(client.clone(), &name.namespace, &api_resource::<Claim>());
                 async move {
-                    let answer = get(&api, &name.name, patience).await;
+                    let answer = get::<Claim>(&api, &name.name, patience).await;
                     (name, answer)
                 }
             })
@@ -201,12 +203,12 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
                 live.remove::<PersistentVolume>(&gone);
             }
         }
-        let api: Api<Object<PersistentVolume>> = Api::all(client.clone());
+        let api = Api::all_with(client.clone(), &api_resource::<PersistentVolume>());
         let answers = stream::iter(volumes.due(now))
             .map(|name| {
                 let api = api.clone();
                 async move {
-                    let answer = get(&api, &name, patience).await;
+                    let answer = get::<PersistentVolume>(&api, &name, patience).await;
                     (name, answer)
                 }
             })
@@ -236,16 +238,13 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
     }
 }
 
-type Answer<T> = Result<Option<Object<T>>, Option<WatchError>>;
+type Answer<T> = Result<Option<Reading<<T as Watched>::Key, T>>, Option<WatchError>>;
 
-async fn get<T: Watched>(api: &Api<Object<T>>, name: &str, patience: Duration) -> Answer<T>
-where
-    Object<T>: kube::Resource<DynamicType = ()>,
-{
+async fn get<T: Watched>(api: &Api<Unread>, name: &str, patience: Duration) -> Answer<T> {
     // The transport limits how long the head of an answer takes, and this how long its body does.
     let patience = patience * 3 / 2;
     match tokio::time::timeout(patience, api.get_opt(name)).await {
-        Ok(Ok(object)) => Ok(object),
+        Ok(Ok(object)) => Ok(object.map(|object| object::read(&object.json))),
         Ok(Err(error)) => Err(problem::of_request(T::KIND, &error, LOOKED_UP)),
         Err(_) => Err(Some(WatchError {
             problem: WatchProblem::Unreachable,

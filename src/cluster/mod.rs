@@ -19,6 +19,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod unread;
 mod watch;
 pub mod wire;
 
@@ -27,6 +28,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use kube::client::ClientBuilder;
 use kube::runtime::watcher;
 use kube::{Client, Config};
@@ -176,57 +179,37 @@ fn node(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
     let node = settings.node.as_deref().unwrap_or_default();
     let own = config.clone().fields(&format!("spec.nodeName={node}"));
     let patience = settings.patience;
-    let reread = settings.reread;
+    let pods = watch::follow_own::<Pod>(client.clone(), own, patience, Arc::clone(&shared));
+    let classes = watch::follow_own::<StorageClass>(client.clone(), config, patience, Arc::clone(&shared));
+    let named = lookup::follow(client, settings.reread, patience, shared);
     Box::pin(async move {
-        tokio::join!(
-            watch::follow::<Pod>(client.clone(), own, patience, Arc::clone(&shared)),
-            watch::follow::<StorageClass>(client.clone(), config, patience, Arc::clone(&shared)),
-            lookup::follow(client, reread, patience, shared),
-        );
+        tokio::join!(pods, classes, named);
     })
 }
 
 fn whole(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
     let config = watch_config(settings);
     let patience = settings.patience;
-    macro_rules! follow {
-        ($kind:ty) => {
-            watch::follow::<$kind>(
-                client.clone(),
-                config.clone(),
-                patience,
-                Arc::clone(&shared),
-            )
-        };
+    let follow = |follow: fn(Client, watcher::Config, Duration, Arc<Shared>) -> Watching| {
+        follow(client.clone(), config.clone(), patience, Arc::clone(&shared))
+    };
+    let mut all: FuturesUnordered<Watching> = FuturesUnordered::from_iter([
+        follow(watch::follow_own::<Pod>),
+        follow(watch::follow_own::<Claim>),
+        follow(watch::follow_own::<PersistentVolume>),
+        follow(watch::follow_own::<StorageClass>),
+        follow(watch::follow_own::<VolumeAttachment>),
+        follow(watch::follow_own::<Node>),
+        follow(watch::follow_own::<CsiDriver>),
+        follow(watch::follow_own::<Snapshot>),
+        follow(watch::follow_own::<SnapshotContent>),
+        follow(watch::follow_own::<SnapshotClass>),
+        follow(watch::follow_own::<ExternalSnapshot>),
+        follow(watch::follow_own::<ExternalSnapshotData>),
+    ]);
+    if settings.engines {
+        let pauses = [patience, settings.discovery];
+        all.push(Box::pin(discovery::follow(client, config, pauses, shared)));
     }
-    let engines = settings.engines.then(|| {
-        discovery::follow(
-            client.clone(),
-            config.clone(),
-            [patience, settings.discovery],
-            Arc::clone(&shared),
-        )
-    });
-    Box::pin(async move {
-        let engines = async {
-            if let Some(engines) = engines {
-                engines.await;
-            }
-        };
-        tokio::join!(
-            engines,
-            follow!(Pod),
-            follow!(Claim),
-            follow!(PersistentVolume),
-            follow!(StorageClass),
-            follow!(VolumeAttachment),
-            follow!(Node),
-            follow!(CsiDriver),
-            follow!(Snapshot),
-            follow!(SnapshotContent),
-            follow!(SnapshotClass),
-            follow!(ExternalSnapshot),
-            follow!(ExternalSnapshotData),
-        );
-    })
+    Box::pin(async move { while all.next().await.is_some() {} })
 }

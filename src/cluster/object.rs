@@ -1,17 +1,11 @@
 //! One object as it came from the API: read, or set aside with the reason.
 //!
-//! The API's lists and watches are parsed as a whole by the client, where one object that cannot be read would cost all others.
-//! So an [`Object`] is parsed on its own and cannot fail: what cannot be read becomes a fault.
+//! Each object is parsed on its own, and that cannot fail: what cannot be read becomes a fault.
 
-use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use serde::de::{DeserializeOwned, Deserializer};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::de::DeserializeOwned;
 
 use super::wire::Meta;
 use crate::model::fault::Fault;
@@ -28,8 +22,6 @@ pub trait Watched: Debug + Clone + PartialEq + Send + Sync + 'static {
     type Wire: DeserializeOwned;
     /// What tells two objects of the kind apart.
     type Key: Key;
-    /// Whether it lives in a namespace.
-    type Scope;
 
     /// Its metadata.
     fn take_meta(wire: &mut Self::Wire) -> Meta;
@@ -73,71 +65,38 @@ pub struct Reading<K, T> {
     pub faults: Vec<Fault>,
 }
 
-impl<T: Watched> From<Object<T>> for Reading<T::Key, T> {
-    fn from(object: Object<T>) -> Self {
-        Self {
-            key: object.key,
-            value: object.value,
-            faults: object.faults,
-        }
+/// Reads an object's JSON. It cannot fail: what cannot be read becomes a fault.
+pub fn read<T: Watched>(json: &str) -> Reading<T::Key, T> {
+    let mut wire = match serde_json::from_str::<T::Wire>(json) {
+        Ok(wire) => wire,
+        Err(error) => return unread::<T>(&legible_meta(json), format!("left out: {error}")),
+    };
+    let meta = T::take_meta(&mut wire);
+    let subject = subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref());
+    let Some(key) = T::key(&meta) else {
+        return unread::<T>(&meta, "it has no name".to_owned());
+    };
+    let mut complaints = Vec::new();
+    let value = T::convert(&key, meta, wire, &mut complaints);
+    Reading {
+        key: Some(key),
+        value: Some(Arc::new(value)),
+        faults: complaints
+            .into_iter()
+            .map(|complaint| Fault::new(KUBERNETES, subject.clone(), complaint))
+            .collect(),
     }
 }
 
-/// One object as it came.
-#[derive(Debug, Clone)]
-pub struct Object<T: Watched> {
-    /// Of the API's metadata only what the watch itself needs.
-    meta: ObjectMeta,
-    /// What tells it apart; `None` where it has no name.
-    pub key: Option<T::Key>,
-    /// Its value; `None` where it could not be read.
-    pub value: Option<Arc<T>>,
-    /// What could not be understood of it.
-    pub faults: Vec<Fault>,
-}
-
-impl<T: Watched> Object<T> {
-    /// Reads an object's JSON.
-    pub fn read(json: &str) -> Self {
-        match serde_json::from_str::<T::Wire>(json) {
-            Ok(mut wire) => {
-                let mut meta = T::take_meta(&mut wire);
-                let resource_version = meta.resource_version.take();
-                let subject = subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref());
-                let Some(key) = T::key(&meta) else {
-                    return Self::unread(&meta, resource_version, "it has no name".to_owned());
-                };
-                let mut complaints = Vec::new();
-                let value = T::convert(&key, meta, wire, &mut complaints);
-                Self {
-                    meta: with_version(resource_version),
-                    key: Some(key),
-                    value: Some(Arc::new(value)),
-                    faults: complaints
-                        .into_iter()
-                        .map(|complaint| Fault::new(KUBERNETES, subject.clone(), complaint))
-                        .collect(),
-                }
-            }
-            Err(error) => {
-                let mut meta = legible_meta(json);
-                let resource_version = meta.resource_version.take();
-                Self::unread(&meta, resource_version, format!("left out: {error}"))
-            }
-        }
-    }
-
-    fn unread(meta: &Meta, resource_version: Option<String>, problem: String) -> Self {
-        Self {
-            meta: with_version(resource_version),
-            key: T::key(meta),
-            value: None,
-            faults: vec![Fault::new(
-                KUBERNETES,
-                subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref()),
-                problem,
-            )],
-        }
+fn unread<T: Watched>(meta: &Meta, problem: String) -> Reading<T::Key, T> {
+    Reading {
+        key: T::key(meta),
+        value: None,
+        faults: vec![Fault::new(
+            KUBERNETES,
+            subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref()),
+            problem,
+        )],
     }
 }
 
@@ -160,13 +119,6 @@ pub(super) fn subject(kind: ResourceKind, namespace: Option<&str>, name: Option<
     subject
 }
 
-pub(super) fn with_version(resource_version: Option<String>) -> ObjectMeta {
-    ObjectMeta {
-        resource_version,
-        ..ObjectMeta::default()
-    }
-}
-
 /// The names of an object that could not be read, as far as they can.
 fn legible_meta(json: &str) -> Meta {
     let object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
@@ -175,50 +127,6 @@ fn legible_meta(json: &str) -> Meta {
         name: text("name"),
         namespace: text("namespace"),
         uid: text("uid"),
-        resource_version: text("resourceVersion"),
         ..Meta::default()
-    }
-}
-
-// Of an event of a watch the client reads the type before the object, which API servers write in this order.
-impl<'de, T: Watched> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::read(<&RawValue>::deserialize(deserializer)?.get()))
-    }
-}
-
-// The client asks for it where it creates objects, which this program never does.
-impl<T: Watched> Serialize for Object<T> {
-    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("objects are read, never written"))
-    }
-}
-
-impl<T: Watched> Resource for Object<T> {
-    type DynamicType = ();
-    type Scope = T::Scope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        Cow::Borrowed(T::API_KIND)
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        Cow::Borrowed(T::KIND.group())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        Cow::Borrowed("v1")
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        Cow::Borrowed(T::KIND.resource())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
     }
 }

@@ -3,7 +3,6 @@
 //! CSI's is described in the CRDs of external-snapshotter; in it a content's `creationTime` is in nanoseconds. The one before CSI
 //! tells by its conditions whether a snapshot is ready.
 
-use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -68,7 +67,6 @@ impl Watched for Snapshot {
     const API_KIND: &'static str = "VolumeSnapshot";
     type Wire = WireSnapshot;
     type Key = NamespacedName;
-    type Scope = NamespaceResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -146,7 +144,6 @@ impl Watched for SnapshotContent {
     const API_KIND: &'static str = "VolumeSnapshotContent";
     type Wire = WireContent;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -200,7 +197,6 @@ impl Watched for SnapshotClass {
     const API_KIND: &'static str = "VolumeSnapshotClass";
     type Wire = WireClass;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -280,7 +276,6 @@ impl Watched for ExternalSnapshot {
     const API_KIND: &'static str = "VolumeSnapshot";
     type Wire = WireExternalSnapshot;
     type Key = NamespacedName;
-    type Scope = NamespaceResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -323,7 +318,6 @@ impl Watched for ExternalSnapshotData {
     const API_KIND: &'static str = "VolumeSnapshotData";
     type Wire = WireExternalData;
     type Key = String;
-    type Scope = ClusterResourceScope;
 
     fn take_meta(wire: &mut Self::Wire) -> Meta {
         wire.metadata.take().unwrap_or_default()
@@ -388,10 +382,10 @@ fn named(namespace: Option<String>, name: Option<String>) -> Option<NamespacedNa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::object::Object;
+    use crate::cluster::object;
 
     fn read<T: Watched>(json: &str) -> T {
-        let object = Object::<T>::read(json);
+        let object = object::read::<T>(json);
         assert_eq!(object.faults, []);
         (*object.value.unwrap()).clone()
     }

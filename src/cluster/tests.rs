@@ -7,7 +7,8 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::index::Index;
-use super::object::{Object, Watched};
+use super::object::{self, Reading, Watched};
+use super::unread::Unread;
 use crate::model::volume::VolumeMode;
 use crate::model::workload::{
     AccessMode, BindingMode, Claim, ClaimPhase, CsiDriver, Limits, NamespacedName, Node, PersistentVolume,
@@ -15,8 +16,8 @@ use crate::model::workload::{
     VolumePhase,
 };
 
-fn read<T: Watched>(object: &Value) -> Object<T> {
-    Object::read(&object.to_string())
+fn read<T: Watched>(object: &Value) -> Reading<T::Key, T> {
+    object::read(&object.to_string())
 }
 
 fn value<T: Watched>(object: &Value) -> Arc<T> {
@@ -393,13 +394,13 @@ fn an_object_that_cannot_be_read_costs_itself_alone() {
             pod("u3", &json!([])),
         ],
     });
-    let list: ObjectList<Object<Pod>> = serde_json::from_str(&list.to_string()).unwrap();
+    let list: ObjectList<Unread> = serde_json::from_str(&list.to_string()).unwrap();
     let mut index = Index::default();
-    index.apply(Event::<Object<Pod>>::Init);
+    index.apply(Event::Init);
     for object in list.items {
-        index.apply(Event::InitApply(object));
+        index.apply(Event::InitApply(object::read::<Pod>(&object.json)));
     }
-    assert!(index.apply(Event::<Object<Pod>>::InitDone));
+    assert!(index.apply(Event::InitDone));
     assert_eq!(index.objects().keys().collect::<Vec<_>>(), ["u1", "u3"]);
     let said: Vec<String> = index.faults().map(ToString::to_string).collect();
     assert_eq!(said.len(), 2, "{said:#?}");
@@ -427,7 +428,7 @@ fn names_may_have_every_legal_character() {
     assert_eq!(claim.name, NamespacedName::new("kube-system", name));
 }
 
-fn named(name: &str, provisioner: &str) -> Object<StorageClass> {
+fn named(name: &str, provisioner: &str) -> Reading<String, StorageClass> {
     read(&json!({"metadata": {"name": name, "resourceVersion": "1"}, "provisioner": provisioner}))
 }
 
@@ -442,20 +443,20 @@ fn classes(index: &Index<String, StorageClass>) -> Vec<(&str, &str)> {
 #[test]
 fn a_new_list_takes_the_place_of_the_old_one_at_once() {
     let mut index = Index::default();
-    index.apply(Event::<Object<StorageClass>>::Init);
+    index.apply(Event::Init);
     index.apply(Event::InitApply(named("a", "1")));
     index.apply(Event::InitApply(named("b", "1")));
     assert_eq!(classes(&index), []);
-    assert!(index.apply(Event::<Object<StorageClass>>::InitDone));
+    assert!(index.apply(Event::InitDone));
     assert_eq!(classes(&index), [("a", "1"), ("b", "1")]);
 
-    index.apply(Event::<Object<StorageClass>>::Init);
+    index.apply(Event::Init);
     index.apply(Event::InitApply(named("b", "2")));
     // The list breaks off, and another begins.
-    index.apply(Event::<Object<StorageClass>>::Init);
+    index.apply(Event::Init);
     index.apply(Event::InitApply(named("c", "1")));
     assert_eq!(classes(&index), [("a", "1"), ("b", "1")]);
-    assert!(index.apply(Event::<Object<StorageClass>>::InitDone));
+    assert!(index.apply(Event::InitDone));
     assert_eq!(classes(&index), [("c", "1")]);
 }
 
@@ -465,9 +466,9 @@ fn what_is_the_same_changes_nothing() {
     assert!(index.apply(Event::Apply(named("a", "1"))));
     let before = Arc::clone(&index.objects()["a"]);
     assert!(!index.apply(Event::Apply(named("a", "1"))));
-    index.apply(Event::<Object<StorageClass>>::Init);
+    index.apply(Event::Init);
     index.apply(Event::InitApply(named("a", "1")));
-    assert!(!index.apply(Event::<Object<StorageClass>>::InitDone));
+    assert!(!index.apply(Event::InitDone));
     assert!(
         Arc::ptr_eq(&before, &index.objects()["a"]),
         "readers share one copy"

@@ -1,31 +1,28 @@
 //! One watch: a kind's events, without end, into the shared inventory.
 
-use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::utils::Backoff as _;
 use kube::runtime::watcher::{self, DefaultBackoff, Event, InitialListStrategy};
 use kube::{Api, Client};
-use serde::de::DeserializeOwned;
 
-use super::engine_object::{EngineKind, Unread};
+use super::engine_object::EngineKind;
 use super::live::{Indexed, Live, Shared};
-use super::object::Object;
-use super::problem;
+use super::object::Watched;
+use super::unread::Unread;
+use super::{Watching, problem};
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 
 /// The longest pause between two attempts, should the back-off ever end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Where a watch's events go.
-pub(super) trait Sink {
-    /// An object as it comes.
-    type Object: kube::Resource + Clone + Debug + DeserializeOwned + Send + 'static;
-
+/// What is followed: a kind, and where its events go.
+pub(super) trait Followed: Send + Sync {
     /// The kind.
     fn kind(&self) -> ResourceKind;
 
@@ -33,21 +30,16 @@ pub(super) trait Sink {
     fn is_listing(&self, live: &mut Live) -> bool;
 
     /// Takes in one event.
-    fn apply(&self, live: &mut Live, event: Event<Self::Object>);
+    fn apply(&self, live: &mut Live, event: Event<Unread>);
 
     /// Something stands in the way.
     fn failed(&self, live: &mut Live, error: WatchError);
 }
 
-/// The index of one of our own kinds.
+/// One of our own kinds.
 struct Own<T>(PhantomData<fn() -> T>);
 
-impl<T: Indexed> Sink for Own<T>
-where
-    Object<T>: kube::Resource<DynamicType = ()>,
-{
-    type Object = Object<T>;
-
+impl<T: Indexed> Followed for Own<T> {
     fn kind(&self) -> ResourceKind {
         T::KIND
     }
@@ -56,7 +48,7 @@ where
         T::index(live).is_listing()
     }
 
-    fn apply(&self, live: &mut Live, event: Event<Object<T>>) {
+    fn apply(&self, live: &mut Live, event: Event<Unread>) {
         live.apply::<T>(event);
     }
 
@@ -65,9 +57,7 @@ where
     }
 }
 
-impl Sink for EngineKind {
-    type Object = Unread;
-
+impl Followed for EngineKind {
     fn kind(&self) -> ResourceKind {
         ResourceKind::Engine(self.resource)
     }
@@ -85,30 +75,38 @@ impl Sink for EngineKind {
     }
 }
 
+/// The place of one of our own kinds in the API.
+pub(super) fn api_resource<T: Watched>() -> ApiResource {
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(T::KIND.group(), "v1", T::API_KIND),
+        T::KIND.resource(),
+    )
+}
+
 /// Follows one of our own kinds for ever.
-pub(super) async fn follow<T: Indexed>(
+pub(super) fn follow_own<T: Indexed>(
     client: Client,
     config: watcher::Config,
     patience: Duration,
     shared: Arc<Shared>,
-) where
-    Object<T>: kube::Resource<DynamicType = ()>,
-{
-    follow_into(Api::all(client), Own::<T>(PhantomData), config, patience, shared).await;
+) -> Watching {
+    let api = Api::all_with(client, &api_resource::<T>());
+    let own = Box::new(Own::<T>(PhantomData));
+    Box::pin(follow(api, own, config, patience, shared))
 }
 
 /// Follows a kind for ever. A list that comes to a halt for longer than `patience` is begun anew.
 ///
 /// The client's own back-off begins anew at each attempt to list, since the attempt itself is an event: a thousand nodes
 /// whose API server is down would ask it every second. Here it ends with news alone, or when another request was answered.
-pub(super) async fn follow_into<S: Sink>(
-    api: Api<S::Object>,
-    sink: S,
+pub(super) async fn follow(
+    api: Api<Unread>,
+    followed: Box<dyn Followed>,
     mut config: watcher::Config,
     patience: Duration,
     shared: Arc<Shared>,
 ) {
-    let kind = sink.kind();
+    let kind = followed.kind();
     let mut backoff = DefaultBackoff::default();
     // The transport limits the wait for an answer's head; this is for what comes after it, and must not be first.
     let patience = patience * 3 / 2;
@@ -116,7 +114,7 @@ pub(super) async fn follow_into<S: Sink>(
         let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
         loop {
             let next = events.next();
-            let listing = sink.is_listing(&mut shared.live());
+            let listing = followed.is_listing(&mut shared.live());
             let next = if listing {
                 tokio::time::timeout(patience, next).await
             } else {
@@ -128,7 +126,7 @@ pub(super) async fn follow_into<S: Sink>(
                     if !matches!(event, Event::Init | Event::InitApply(_)) {
                         backoff.reset();
                     }
-                    sink.apply(&mut shared.live(), event);
+                    followed.apply(&mut shared.live(), event);
                     if matches!(kind, ResourceKind::Pods | ResourceKind::Claims) {
                         shared.names_changed.notify_one();
                     }
@@ -143,7 +141,7 @@ pub(super) async fn follow_into<S: Sink>(
                     if let Some(error) = problem::of_watch(kind, &error) {
                         // Should the kind come back, it is another one.
                         anew |= error.problem == WatchProblem::Missing;
-                        sink.failed(&mut shared.live(), error);
+                        followed.failed(&mut shared.live(), error);
                     } else {
                         // The server answers, and what is known is old until it is listed.
                         shared.live().forgotten(kind);
@@ -158,7 +156,7 @@ pub(super) async fn follow_into<S: Sink>(
                         message: format!("the list stopped for {} s", patience.as_secs_f32()),
                         rule: None,
                     };
-                    sink.failed(&mut shared.live(), error);
+                    followed.failed(&mut shared.live(), error);
                 }
             }
             let pause = tokio::time::sleep(backoff.next().unwrap_or(LONGEST_PAUSE));

@@ -70,6 +70,9 @@ impl KeptFile {
             return None;
         }
         let was_open = self.is_open();
+        if !was_open && *room == 0 {
+            return super::read::attribute_bytes(folder, name);
+        }
         let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
         // The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
         let outcome = self.read(&folder.join(name), &mut bytes, ATTRIBUTE_LIMIT, |bytes| {
@@ -77,7 +80,6 @@ impl KeptFile {
         });
         match &outcome {
             Ok(()) if was_open => {}
-            Ok(()) if *room == 0 => self.place = Place::Unknown,
             Ok(()) => *room -= 1,
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.place = Place::Absent,
             Err(_) => {}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::node_process::{Node, Said, soon_right};
 use super::support::api_server::{ApiServer, shipped};
-use super::support::server::{PROGRAM, Server, of_cluster, program};
+use super::support::server::{Server, of_cluster, tested_program};
 use super::support::{expect_that, within};
 use super::{CLAIMS, CLASSES, PODS, VOLUMES, claim, class, pod, soon, volume};
 
@@ -44,7 +44,7 @@ struct Life {
 #[tokio::test]
 #[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
 async fn a_pods_storage_is_followed_from_its_claim_to_its_end() {
-    let life = Life::start().await;
+    let mut life = Life::start().await;
     life.a_class_is_made().await;
     let (claim, pod) = life.a_claim_waits().await;
     life.it_is_bound(&claim).await;
@@ -54,6 +54,7 @@ async fn a_pods_storage_is_followed_from_its_claim_to_its_end() {
     life.its_pod_goes_and_then_the_claim(&pod).await;
     life.another_loses_its_volume().await;
     life.the_class_is_deleted().await;
+    life.all_are_told_to_end();
 }
 
 /// A claim that names no volume.
@@ -95,7 +96,7 @@ impl Life {
         api.grant("node", &shipped(Role::Node)).await;
         let kubeconfig = api.kubeconfig("cluster");
         let arguments = of_cluster(kubeconfig.to_str().unwrap());
-        let cluster = Server::launch(program(PROGRAM), &folder, &arguments);
+        let cluster = Server::launch(tested_program(), &folder, &arguments);
         let [w1, w2] = ["w1", "w2"].map(|name| Node::start(name, &api.kubeconfig("node")));
         within(soon() * 5, || {
             let ready = [&cluster, &w1.server, &w2.server].map(|server| server.get("/readyz"));
@@ -378,5 +379,17 @@ impl Life {
                 && said.claim("storage_claim_attention")
                     == Some("pending: the storage class fast does not exist")
         });
+    }
+
+    fn all_are_told_to_end(&mut self) {
+        for server in [&mut self.cluster, &mut self.w1.server, &mut self.w2.server] {
+            let gzip = [("Accept-Encoding", "gzip")];
+            for _ in 0..3 {
+                let page = server.prometheus().ask("GET", "/metrics", &gzip).unwrap();
+                assert_eq!(page.header("content-encoding"), Some("gzip"));
+            }
+            server.signal("TERM");
+            assert!(server.wait(soon()).success());
+        }
     }
 }

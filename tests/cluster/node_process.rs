@@ -8,7 +8,7 @@ use super::soon;
 use super::support::exposition::Page;
 use super::support::fixture::Machine;
 use super::support::report::Report;
-use super::support::server::{PROGRAM, Server, program};
+use super::support::server::{Server, tested_program};
 use super::support::{generated, within};
 
 /// What a process says at one moment.
@@ -103,7 +103,7 @@ impl Node {
         ];
         let mut arguments = vec!["--role", "node", "--listen", "127.0.0.1:0"];
         arguments.extend(roots.iter().map(String::as_str));
-        let server = Server::launch(program(PROGRAM), plugins.path(), &arguments);
+        let server = Server::launch(tested_program(), plugins.path(), &arguments);
         Self {
             machine,
             server,

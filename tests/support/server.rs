@@ -40,6 +40,11 @@ pub fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// The program as it was just built; another where `TESTED_PROGRAM` names one.
+pub fn tested_program() -> Command {
+    program(std::env::var_os("TESTED_PROGRAM").unwrap_or_else(|| PROGRAM.into()))
+}
+
 /// What `serve` is told to answer for the whole cluster of a kubeconfig, on a port that is free.
 pub fn of_cluster(kubeconfig: &str) -> Vec<&str> {
     vec![

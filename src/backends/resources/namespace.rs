@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::metrics::{self, List};
 use super::request::{Answered, Asking, Wanted, not_understood};
 use super::{Heard, METRICS, ResourceOutcome};
-use crate::cluster::object::{Object, Watched};
+use crate::cluster::object::{self, Watched};
 use crate::model::backend::RESOURCES;
 use crate::model::fault::Fault;
 use crate::model::inventory::{Inventory, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState};
@@ -175,7 +175,7 @@ fn raw_items(body: &[u8]) -> Result<Vec<&RawValue>, WatchError> {
 
 /// One object, as a watch would have read it. What is wrong with it is this backend's to tell.
 fn object<T: Watched>(json: &str, faults: &mut Vec<Fault>) -> Option<Arc<T>> {
-    let object = Object::<T>::read(json);
+    let object = object::read::<T>(json);
     faults.extend(object.faults.into_iter().map(|fault| Fault {
         source: RESOURCES,
         ..fault

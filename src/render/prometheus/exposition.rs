@@ -148,17 +148,20 @@ impl Labels {
         }
         self.0.push_str(name);
         self.0.push_str("=\"");
-        let mut rest = value;
-        while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
-            self.0.push_str(&rest[..at]);
-            self.0.push_str(match rest.as_bytes()[at] {
-                b'\\' => "\\\\",
-                b'"' => "\\\"",
-                _ => "\\n",
-            });
-            rest = &rest[at + 1..];
+        // Seldom is there anything to escape; that there is nothing is seen more quickly without asking where.
+        let escaped = |byte: u8| matches!(byte, b'\\' | b'"' | b'\n');
+        if value.bytes().fold(false, |any, byte| any | escaped(byte)) {
+            for character in value.chars() {
+                match character {
+                    '\\' => self.0.push_str("\\\\"),
+                    '"' => self.0.push_str("\\\""),
+                    '\n' => self.0.push_str("\\n"),
+                    _ => self.0.push(character),
+                }
+            }
+        } else {
+            self.0.push_str(value);
         }
-        self.0.push_str(rest);
         self.0.push('"');
         self
     }
