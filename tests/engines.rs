@@ -94,8 +94,8 @@ fn the_kernel_is_believed_where_an_engine_says_otherwise() {
     let group = |seen| ("volume_group", "other".to_owned(), seen);
     let node = ("node", "worker-2".to_owned(), seen("lvm-linear"));
     assert_eq!(disagreements(&state, "pvc-other-group"), [group(seen("storage"))]);
-    assert_eq!(disagreements(&state, "pvc-other-node"), [node.clone()]);
-    assert_eq!(disagreements(&state, "pvc-no-group"), [node, group(None)]);
+    assert_eq!(disagreements(&state, "pvc-no-group"), [node.clone(), group(None)]);
+    assert_eq!(disagreements(&state, "pvc-other-node"), [node]);
     assert_eq!(
         disagreements(&state, "pvc-covered"),
         [("folder", "dm-2".to_owned(), seen("vda"))]

@@ -8,11 +8,7 @@ use serde_json::Value;
 /// Each thing that is not as it must be, in one line; and what was measured, for people. Nothing where the stack has no
 /// `live.sh`.
 pub(crate) fn disagreements(stack: &str, folder: &Path) -> Result<(Vec<String>, Vec<String>), String> {
-    let said = Said {
-        folder: folder.join("live"),
-        wrong: Vec::new(),
-        measured: Vec::new(),
-    };
+    let said = Said::of(folder.join("live"));
     match stack {
         "nfs" => silent_server(said),
         "io-truth" => known_bytes(said),
@@ -26,11 +22,20 @@ pub(crate) fn disagreements(stack: &str, folder: &Path) -> Result<(Vec<String>, 
 
 pub(crate) struct Said {
     folder: std::path::PathBuf,
-    wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
     pub(crate) measured: Vec<String>,
 }
 
 impl Said {
+    /// What lies in this folder, of which nothing is wrong as yet.
+    pub(crate) fn of(folder: std::path::PathBuf) -> Self {
+        Self {
+            folder,
+            wrong: Vec::new(),
+            measured: Vec::new(),
+        }
+    }
+
     pub(crate) fn read(&self, name: &str) -> Result<String, String> {
         std::fs::read_to_string(self.folder.join(name)).map_err(|error| format!("live/{name}: {error}"))
     }

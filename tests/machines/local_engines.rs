@@ -416,3 +416,109 @@ fn attention(node: &Value) -> String {
     let said = &node["latest"]["storage_volume_attention"]["value"];
     said.as_str().unwrap_or_default().to_owned()
 }
+
+// --- Tests of the comparison, without a machine ---------------------------------------------------------------------
+
+mod comparison {
+    use super::{LATER, Said, both_answers};
+
+    /// FILE | what stands in it.
+    const ANSWERS: &str = r#"
+vgs | storage UUID 1065353216 226492416 0 2
+pvs | /dev/sda storage
+pvs | /dev/sdb storage
+lvs | storage pvc-logical 838860800
+notes | later vdb
+agree.metrics | storage_probe_volume_device_info{persistentvolume="pvc-logical",device="dm-0",disk="sda",serial="SCSI-LEFT-19",volume_group="storage",shared="false"} 1
+agree.metrics | storage_probe_volume_device_info{persistentvolume="pvc-logical",device="dm-0",disk="sdb",serial="SCSI-RIGHT-19",volume_group="storage",shared="false"} 1
+agree.metrics | storage_probe_volume_device_info{persistentvolume="pvc-folder",device="nvme0n1",disk="nvme0n1",serial="vol0eeeeffff00001111",shared="true"} 1
+agree.metrics | storage_probe_volume_replica_info{persistentvolume="pvc-logical",engine="lvm-localpv",node="here",pool="storage",state="healthy",disk="volume group storage"} 1
+agree.metrics | storage_probe_volume_replica_info{persistentvolume="pvc-folder",engine="localpv-hostpath",node="here",disk="folder /var/openebs/local/pvc-folder"} 1
+agree.metrics | storage_probe_device_size_bytes{device="dm-0"} 838860800
+agree.metrics | storage_probe_persistentvolume_capacity_bytes{persistentvolume="pvc-logical"} 838860800
+agree.metrics | storage_probe_pool_capacity_bytes{engine="lvm-localpv",pool="storage",node="here"} 1065353216
+agree.metrics | storage_probe_pool_free_bytes{engine="lvm-localpv",pool="storage",node="here"} 226492416
+agree.report.json | {"PersistentVolume": {"nodes": {"v": {"latest": {"kubernetes_name": {"value": "pvc-logical"}, "storage_volume_disks": {"value": "sda, sdb"}}, "adjacency": ["here-sda", "here-sdb", "POOL-lvm-localpv-here-storage"]}}}}
+contradicted.metrics | storage_probe_volume_device_info{persistentvolume="pvc-logical",device="dm-0",disk="sda",serial="SCSI-LEFT-19",volume_group="storage",shared="false"} 1
+contradicted.metrics | storage_probe_volume_device_info{persistentvolume="pvc-logical",device="dm-0",disk="sdb",serial="SCSI-RIGHT-19",volume_group="storage",shared="false"} 1
+contradicted.metrics | storage_probe_volume_engine_disagreement{persistentvolume="pvc-logical",subject="node",told="there",seen="here"} 1
+contradicted.metrics | storage_probe_volume_engine_disagreement{persistentvolume="pvc-logical",subject="volume_group",told="other",seen="storage"} 1
+contradicted.report.json | {"PersistentVolume": {"nodes": {"v": {"latest": {"kubernetes_name": {"value": "pvc-logical"}, "storage_volume_disks": {"value": "sda, sdb"}, "storage_volume_attention": {"value": "node: here by the kernel, there by lvm-localpv, volume group: storage by the kernel, other by lvm-localpv; the kernel is believed, which has it mounted here"}}, "adjacency": ["here-sda", "here-sdb"]}}}}
+healed.metrics | storage_probe_build_info{version="1"} 1
+covered.metrics | storage_probe_disk_info{device="vdb",serial="virtio-later-19"} 1
+covered.metrics | storage_probe_volume_device_info{persistentvolume="pvc-folder",device="nvme0n1",disk="nvme0n1",serial="vol0eeeeffff00001111",shared="true"} 1
+covered.metrics | storage_probe_volume_engine_disagreement{persistentvolume="pvc-folder",subject="folder",told="vdb",seen="nvme0n1"} 1
+covered.report.json | {"PersistentVolume": {"nodes": {"v": {"latest": {"kubernetes_name": {"value": "pvc-folder"}, "storage_volume_attention": {"value": "device of its folder: nvme0n1 by the kernel"}}}}}}
+"#;
+
+    fn wrong(answers: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for line in answers.trim().lines() {
+            let (file, text) = line.split_once(" | ").unwrap();
+            let place = folder.path().join(file);
+            let before = std::fs::read_to_string(&place).unwrap_or_default();
+            std::fs::write(place, format!("{before}{text}\n")).unwrap();
+        }
+        match both_answers(Said::of(folder.path().to_owned())) {
+            Ok(said) => said.wrong,
+            Err(why) => vec![why],
+        }
+    }
+
+    #[test]
+    fn equal_answers_agree() {
+        assert_eq!(wrong(ANSWERS), Vec::<String>::new());
+        assert!(ANSWERS.contains(LATER));
+    }
+
+    #[test]
+    fn each_line_is_compared() {
+        for line in ANSWERS.trim().lines().filter(|line| !line.starts_with("healed")) {
+            let without = ANSWERS.replace(&format!("{line}\n"), "");
+            assert_ne!(wrong(&without), Vec::<String>::new(), "{line}");
+        }
+    }
+
+    /// What stands in one line of a file, what stands there instead.
+    const WRONG_VALUES: &str = r#"
+        pvs | /dev/sdb storage | /dev/sdb other
+        pvs | /dev/sdb storage | /dev/sdc storage
+        vgs | 226492416 | 226492417
+        lvs | 838860800 | 838860801
+        agree.metrics | disk="sdb" | disk="sdc"
+        agree.metrics | pool="storage",state | pool="other",state
+        agree.metrics | node="here",pool="storage",state | node="there",pool="storage",state
+        agree.metrics | shared="true" | shared="false"
+        agree.metrics | pvc-folder"} 1 | pvc-other"} 1
+        agree.report.json | "here-sdb" | "here-sdc"
+        contradicted.metrics | told="other" | told="storage"
+        contradicted.metrics | seen="here" | seen="there"
+        contradicted.metrics | disk="sdb" | disk="sdc"
+        contradicted.report.json | the kernel is believed | the object is believed
+        contradicted.report.json | "here-sdb"] | "here-sdb", "POOL-lvm-localpv-there-other"]
+        contradicted.report.json | "sda, sdb" | "sdc"
+        healed.metrics | build_info{version="1"} | volume_engine_disagreement{persistentvolume="pvc-logical"}
+        covered.metrics | told="vdb" | told="nvme0n1"
+        covered.metrics | disk="nvme0n1" | disk="vdb"
+        covered.report.json | device of its folder | something else
+    "#;
+
+    #[test]
+    fn each_wrong_value_is_told() {
+        for change in WRONG_VALUES.trim().lines() {
+            let [file, old, new] = change.splitn(3, " | ").collect::<Vec<_>>()[..] else {
+                panic!("not three fields: {change}");
+            };
+            let lines = ANSWERS.trim().lines().map(|line| {
+                if line.starts_with(&format!("{} | ", file.trim())) {
+                    line.replace(old, new)
+                } else {
+                    line.to_owned()
+                }
+            });
+            let changed = lines.collect::<Vec<_>>().join("\n");
+            assert_ne!(changed, ANSWERS.trim(), "{change}");
+            assert_ne!(wrong(&changed), Vec::<String>::new(), "{change}");
+        }
+    }
+}
