@@ -8,15 +8,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use scope_storage_probe::engine;
-use scope_storage_probe::link::cluster;
+use scope_storage_probe::link::{cluster, link};
 use scope_storage_probe::model::cluster_map::ClusterMap;
-use scope_storage_probe::model::inventory::{Inventory, Objects};
+use scope_storage_probe::model::disagreement::Disagreement;
+use scope_storage_probe::model::inventory::{Inventory, Objects, ResourceKind};
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::itself::SelfFigures;
+use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::scope;
 use scope_storage_probe::render::tree;
 use scope_storage_probe::state::State;
 use serde_json::{Value, json};
 use support::api_server::shipped_for_engines;
-use support::clusters::{checked, engines, path, seen_from, shown};
+use support::clusters::{checked, contradicted, engines, path, seen_from, shown};
 use support::told_copies::told;
 
 fn map() -> ClusterMap {
@@ -69,6 +73,75 @@ fn a_node_that_sees_the_cluster_draws_the_pools_and_other_nodes_disks_as_well() 
             .to_string()
             .contains("unclaimed")
     );
+}
+
+/// The subject of each disagreement, with what is told and what is seen.
+fn disagreements(state: &State, name: &str) -> Vec<(&'static str, String, Option<String>)> {
+    let mut volumes = state.topology.volumes.iter();
+    let volume = volumes.find(|volume| volume.name == name).unwrap();
+    let of = |one: &Disagreement| (one.subject.as_str(), one.told.clone(), one.seen.clone());
+    volume.disagreements.iter().map(of).collect()
+}
+
+#[test]
+fn the_kernel_is_believed_where_an_engine_says_otherwise() {
+    let state = contradicted();
+    let nothing: Vec<(&str, String, Option<String>)> = Vec::new();
+    for name in ["pvc-agreed", "pvc-folder", "pvc-single-copy"] {
+        assert_eq!(disagreements(&state, name), nothing, "{name}");
+    }
+    let seen = |name: &str| Some(name.to_owned());
+    let group = |seen| ("volume_group", "other".to_owned(), seen);
+    let node = ("node", "worker-2".to_owned(), seen("lvm-linear"));
+    assert_eq!(disagreements(&state, "pvc-other-group"), [group(seen("storage"))]);
+    assert_eq!(disagreements(&state, "pvc-no-group"), [node.clone(), group(None)]);
+    assert_eq!(disagreements(&state, "pvc-other-node"), [node]);
+    assert_eq!(
+        disagreements(&state, "pvc-covered"),
+        [("folder", "dm-2".to_owned(), seen("vda"))]
+    );
+
+    let report = checked(&scope::report(&state), "storage", "lvm-linear");
+    let nodes = &report["PersistentVolume"]["nodes"];
+    let edges = |volume: &str| nodes[format!("{volume};<persistent_volume>")]["adjacency"].clone();
+    assert_eq!(
+        edges("v-agreed"),
+        json!([
+            "lvm-linear-sda;<persistent_volume>",
+            "lvm-linear-sdb;<persistent_volume>",
+            "POOL-lvm-localpv-lvm-linear-storage;<persistent_volume>"
+        ])
+    );
+    // It leads to the kernel's disks and to no pool of the engine's.
+    assert_eq!(
+        edges("v-other-node"),
+        json!([
+            "lvm-linear-sdb;<persistent_volume>",
+            "lvm-linear-nvme0n1;<persistent_volume>"
+        ])
+    );
+    insta::assert_snapshot!("contradicted.report", format!("{report:#}"));
+    let page = node_page(&state, &SelfFigures::default(), Format::Text);
+    insta::assert_snapshot!("contradicted.page", String::from_utf8(page).unwrap());
+    insta::assert_snapshot!("contradicted.tree", tree::text(&state));
+}
+
+#[test]
+fn a_nodes_name_is_held_against_no_cluster_of_which_not_all_nodes_are_known() {
+    let state = contradicted();
+    let told = |cluster: Option<ClusterMap>| {
+        let topology = link(&state.sample, cluster.map(Arc::new));
+        let mut volumes = topology.volumes.into_iter();
+        let volume = volumes.find(|volume| volume.name == "pvc-no-group").unwrap();
+        let subjects = volume.disagreements.iter().map(|one| one.subject.as_str());
+        subjects.collect::<Vec<_>>()
+    };
+    let map = state.topology.cluster.as_deref().unwrap();
+    assert_eq!(told(Some(map.clone())), ["node", "volume_group"]);
+    let mut inventory = Inventory::clone(&map.inventory);
+    inventory.watches.get_mut(&ResourceKind::Nodes).unwrap().synced = false;
+    assert_eq!(told(Some(cluster::map(Arc::new(inventory)))), ["volume_group"]);
+    assert!(told(None).is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The block device graph and pods' volumes against the real kernel: each stack of `tests/machines/stacks` is laid in a small
 //! emulated machine. Our tree must say of every device what `lsblk`, `dmsetup` and `mdadm` say at the same moment, and our tree,
-//! page and report of every pod's volume what `findmnt`, `lsblk` and `df` say.
+//! page and report of every pod's volume what `findmnt`, `lsblk` and `df` say. One machine follows a real API server on this host, in which
+//! its storage engines speak.
 //!
 //! ```text
 //! cargo test --test machines -- --ignored            # all stacks; the first run builds the machine's image
@@ -13,10 +14,13 @@
 
 #[path = "machines/live.rs"]
 mod live;
+#[path = "machines/local_engines.rs"]
+mod local_engines;
 #[path = "machines/pod_volumes.rs"]
 mod pod_volumes;
 #[path = "machines/stacked_devices.rs"]
 mod stacked_devices;
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -63,6 +67,7 @@ stacks! {
     network_disks "network-disks"
     io_truth "io-truth"
     hot_plug "hot-plug"
+    local_engines_volumes "local-engines"
 }
 
 /// How many were asked, and how many were right.
@@ -125,11 +130,14 @@ fn ask_machine(stack: &str) -> Result<Answer, String> {
     }
     let binary = std::env::var_os("STORAGE_PROBE_BINARY")
         .map_or_else(|| env!("CARGO_BIN_EXE_scope-storage-probe").into(), PathBuf::from);
+    // It is there as long as the machine.
+    let cluster = (stack == local_engines::STACK).then(local_engines::Cluster::start);
     // run.sh stops a machine that does not end, so there is a limit on this wait.
     let run = Command::new(machines().join("run.sh"))
         .arg(stack)
         .arg("--binary")
         .arg(&binary)
+        .args(cluster.iter().flat_map(local_engines::Cluster::arguments))
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("cannot start tests/machines/run.sh: {error}"))?;

@@ -59,7 +59,14 @@ impl Engine for Lvm {
             said: reason.map(str::to_owned).or(said),
             made_only: true,
             size: object.bytes("spec.capacity"),
-            disks: Vec::new(),
+            // Also where no LVMNode has such a group.
+            disks: node
+                .zip(group)
+                .map(|(node, group)| {
+                    DiskReference::on(Some(node)).with(DiskName::VolumeGroup(group.to_owned()))
+                })
+                .into_iter()
+                .collect(),
         }))]
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::disagreements::Seen;
 use super::{promises, volumes};
 
 use crate::model::cluster_map::{ClusterMap, Declared};
@@ -64,6 +65,7 @@ fn volumes(sample: &HostSample, cluster: Option<&ClusterMap>) -> Vec<Volume> {
         pod_volumes: &sample.pod_volumes,
         declared: cluster.map_or(&nothing, |cluster| &cluster.declared),
     });
+    let seen = Seen::new(&sample.devices, &sample.mounts);
     for volume in &mut volumes {
         if volume.mode == VolumeMode::Block {
             let device = volume
@@ -86,6 +88,7 @@ fn volumes(sample: &HostSample, cluster: Option<&ClusterMap>) -> Vec<Volume> {
                 .or_else(|| usage_of_filesystem(sample, &volume.placement));
         }
         volume.promised = promises::of_volume(&sample.devices, cluster, volume);
+        volume.disagreements = cluster.map_or_else(Vec::new, |cluster| seen.disagreements(cluster, volume));
     }
     volumes
 }

@@ -5,6 +5,7 @@
 mod attention;
 pub mod cluster;
 pub mod controls;
+mod disagreements;
 mod disks;
 mod engines;
 pub mod mount_table;

@@ -75,6 +75,7 @@ mod tests {
             device_size: None,
             usage: None,
             io: None,
+            disagreements: Vec::new(),
         }
     }
 

@@ -137,6 +137,7 @@ impl<'a> Resolver<'a> {
                         device_size: None,
                         usage: None,
                         io: None,
+                        disagreements: Vec::new(),
                     });
                 }
             }
@@ -189,6 +190,7 @@ impl<'a> Resolver<'a> {
             device_size: None,
             usage: None,
             io: None,
+            disagreements: Vec::new(),
         })
     }
 

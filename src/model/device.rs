@@ -220,6 +220,22 @@ impl BlockDevice {
         self.device_type == DeviceType::Disk && self.kernel_name.starts_with("zram")
     }
 
+    /// The volume group of a logical volume. Device mapper joins its name to the volume's by a dash, and doubles their own dashes.
+    pub fn volume_group(&self) -> Option<String> {
+        if self.device_type != DeviceType::Lvm {
+            return None;
+        }
+        let mut group = String::new();
+        let mut letters = self.name.chars().peekable();
+        while let Some(letter) = letters.next() {
+            if letter == '-' && letters.next_if_eq(&'-').is_none() {
+                return letters.peek().map(|_| group);
+            }
+            group.push(letter);
+        }
+        None
+    }
+
     /// `HDD` for spinning disks, `SSD` for the others; `None` where the kernel does not say, and for disks that a
     /// hypervisor or a network presents: there the kernel's flag is only a default.
     pub fn medium(&self) -> Option<&'static str> {
@@ -245,5 +261,27 @@ mod tests {
         for wrong in ["", "8", "8:", ":1", "8:1:2", "a:b", "8:-1"] {
             assert!(wrong.parse::<DeviceNumber>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_logical_volumes_name_says_its_group() {
+        let group = |name: &str, device_type| {
+            let mut device = BlockDevice::new(DeviceNumber::new(253, 0), "dm-0", device_type);
+            name.clone_into(&mut device.name);
+            device.volume_group()
+        };
+        for (name, expected) in [
+            ("storage-long", Some("storage")),
+            ("storage-pvc--1f--2", Some("storage")),
+            ("a--b-c", Some("a-b")),
+            ("a----b-c", Some("a--b")),
+            ("storage-mirrored_rimage_0", Some("storage")),
+            ("storage", None),
+            ("storage--long", None),
+            ("storage-", None),
+        ] {
+            assert_eq!(group(name, DeviceType::Lvm).as_deref(), expected, "{name}");
+        }
+        assert_eq!(group("storage-long", DeviceType::Crypt), None);
     }
 }

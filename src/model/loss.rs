@@ -145,6 +145,7 @@ mod tests {
             device_size: None,
             usage: None,
             io: None,
+            disagreements: Vec::new(),
         }
     }
 

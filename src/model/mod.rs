@@ -11,6 +11,7 @@ pub mod control;
 pub mod copies;
 pub mod copy_loss;
 pub mod device;
+pub mod disagreement;
 pub mod disk_name;
 pub mod fault;
 pub mod graph;

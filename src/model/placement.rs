@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::device::DeviceNumber;
+use super::disagreement::Disagreement;
 use super::io::IoCounters;
 use super::mount::{FilesystemUsage, UsageError};
 use super::remote::RemoteTarget;
@@ -155,4 +156,6 @@ pub struct Volume {
     pub usage: Option<Result<FilesystemUsage, UsageError>>,
     /// What was read and written; `None` where nobody counts it.
     pub io: Option<VolumeIo>,
+    /// What its storage engine's objects say otherwise; empty where both say the same, and where no such object is read.
+    pub disagreements: Vec<Disagreement>,
 }

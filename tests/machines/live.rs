@@ -8,44 +8,50 @@ use serde_json::Value;
 /// Each thing that is not as it must be, in one line; and what was measured, for people. Nothing where the stack has no
 /// `live.sh`.
 pub(crate) fn disagreements(stack: &str, folder: &Path) -> Result<(Vec<String>, Vec<String>), String> {
-    let said = Said {
-        folder: folder.join("live"),
-        wrong: Vec::new(),
-        measured: Vec::new(),
-    };
+    let said = Said::of(folder.join("live"));
     match stack {
         "nfs" => silent_server(said),
         "io-truth" => known_bytes(said),
         "hot-plug" => pulled_disks(said),
         "network-disks" => targets(said, folder),
+        super::local_engines::STACK => super::local_engines::both_answers(said),
         _ => Ok(said),
     }
     .map(|said| (said.wrong, said.measured))
 }
 
-struct Said {
+pub(crate) struct Said {
     folder: std::path::PathBuf,
-    wrong: Vec<String>,
-    measured: Vec<String>,
+    pub(crate) wrong: Vec<String>,
+    pub(crate) measured: Vec<String>,
 }
 
 impl Said {
-    fn read(&self, name: &str) -> Result<String, String> {
+    /// What lies in this folder, of which nothing is wrong as yet.
+    pub(crate) fn of(folder: std::path::PathBuf) -> Self {
+        Self {
+            folder,
+            wrong: Vec::new(),
+            measured: Vec::new(),
+        }
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Result<String, String> {
         std::fs::read_to_string(self.folder.join(name)).map_err(|error| format!("live/{name}: {error}"))
     }
 
-    fn page(&self, name: &str) -> Result<Page, String> {
+    pub(crate) fn page(&self, name: &str) -> Result<Page, String> {
         Ok(Page(self.read(&format!("{name}.metrics"))?))
     }
 
-    fn must(&mut self, holds: bool, what: impl FnOnce() -> String) {
+    pub(crate) fn must(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.wrong.push(what());
         }
     }
 
     /// Words of each line of a file.
-    fn lines(&self, name: &str) -> Result<Vec<Vec<String>>, String> {
+    pub(crate) fn lines(&self, name: &str) -> Result<Vec<Vec<String>>, String> {
         let text = self.read(name)?;
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
         Ok(text.lines().map(words).collect())
@@ -71,11 +77,11 @@ impl Said {
 }
 
 /// A metrics page.
-struct Page(String);
+pub(crate) struct Page(String);
 
 impl Page {
     /// The lines of a family that have all these labels.
-    fn samples<'a>(&'a self, family: &str, labels: &[(&str, &str)]) -> Vec<&'a str> {
+    pub(crate) fn samples<'a>(&'a self, family: &str, labels: &[(&str, &str)]) -> Vec<&'a str> {
         let start = format!("storage_probe_{family}{{");
         let has = |line: &str| {
             labels.iter().all(|(name, value)| {
@@ -90,7 +96,7 @@ impl Page {
     }
 
     /// The value of the one sample.
-    fn value(&self, family: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn value(&self, family: &str, labels: &[(&str, &str)]) -> Option<f64> {
         match self.samples(family, labels)[..] {
             [line] => line.rsplit(' ').next()?.parse().ok(),
             _ => None,

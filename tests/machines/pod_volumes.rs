@@ -442,7 +442,7 @@ fn on_page(these: &These<'_>, shared: bool, page: &str, found: &mut Vec<String>)
     }
 }
 
-fn label(sample: &str, name: &str) -> String {
+pub(crate) fn label(sample: &str, name: &str) -> String {
     let start = format!("{name}=\"");
     sample
         .split_once(&start)

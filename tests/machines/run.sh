@@ -2,13 +2,15 @@
 # Starts one small machine, lays one stack of block devices in it, and brings back what the kernel, the usual tools
 # and scope-storage-probe say of it.
 #
-#   run.sh STACK [--binary PATH | --no-binary] [--fixture] [--keep] [--out FOLDER]
+#   run.sh STACK [--binary PATH | --no-binary] [--cluster FOLDER] [--fixture] [--keep] [--out FOLDER]
 #
 #   STACK         a folder of tests/machines/stacks: `disks` says how disks are attached, `lay.sh` lays the stack,
 #                 `volumes.sh` pods' volumes on it
 #   --binary      the program to ask; else $STORAGE_PROBE_BINARY, else target/debug/scope-storage-probe.
 #                 An x86_64 program, linked against a C library no newer than the machine's (Debian 12)
 #   --no-binary   only lay, record and capture
+#   --cluster     hand this folder to the machine as /probe/cluster, and let it reach the host: an API server listens there.
+#                 Its files are `kubeconfig`, `authority.crt`, `port`, `administrator` (a token) and `pods` (NUMBER UID)
 #   --fixture     put what was captured into tests/fixtures/machines/STACK.txt
 #   --keep        keep the disks and the console's log beside the answers
 #   --out         where the answers go; else target/machines/out/STACK
@@ -26,11 +28,12 @@ fail() {
     exit 1
 }
 
-stack='' binary=${STORAGE_PROBE_BINARY:-$repository/target/debug/scope-storage-probe} fixture=no keep=no out=''
+stack='' binary=${STORAGE_PROBE_BINARY:-$repository/target/debug/scope-storage-probe} cluster='' fixture=no keep=no out=''
 while [ $# -gt 0 ]; do
     case $1 in
     --binary) binary=${2:?--binary takes a path} && shift ;;
     --no-binary) binary='' ;;
+    --cluster) cluster=${2:?--cluster takes a folder} && shift ;;
     --fixture) fixture=yes ;;
     --keep) keep=yes ;;
     --out) out=${2:?--out takes a folder} && shift ;;
@@ -153,6 +156,11 @@ cp -a "$laid/." "$payload/payload/stack/"
 cp "$here/../fixtures/capture.sh" "$payload/payload/capture.sh"
 cp "$work/disks" "$payload/payload/disks"
 echo "$stack" >"$payload/payload/name"
+network=(-nic none)
+if [ -n "$cluster" ]; then
+    cp -r "$cluster" "$payload/payload/cluster"
+    network=(-netdev user,id=host -device virtio-net-pci,netdev=host,romfile=,addr=0x6)
+fi
 if [ -n "$binary" ]; then
     # Without the symbols for a debugger a tenth is left to load.
     objcopy --strip-debug "$binary" "$payload/payload/scope-storage-probe" 2>/dev/null ||
@@ -165,7 +173,7 @@ fi
 
 # --- The machine --------------------------------------------------------------------------------------------------
 machine=(
-    -machine "q35,accel=tcg" -cpu max -smp 2 -m 1500 -nodefaults -no-user-config -display none -no-reboot -nic none
+    -machine "q35,accel=tcg" -cpu max -smp 2 -m 1500 -nodefaults -no-user-config -display none -no-reboot "${network[@]}"
     -serial "file:$work/console.log"
     -kernel "$image/vmlinux" -initrd "$work/initrd.cpio"
     -append "console=ttyS0 quiet panic=1 scsi_mod.scan=sync"

@@ -216,6 +216,29 @@ impl ApiServer {
         path
     }
 
+    /// Puts into a folder what a machine of QEMU's user network needs to reach it: a kubeconfig for this token, and the administrator's
+    /// token with the port and the authority. The folder will lie at `place` in the machine.
+    pub fn lend(&self, token: &str, folder: &Path, place: &str) {
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {
+                // Where the machine finds its host; the certificate is of another name.
+                "server": format!("https://10.0.2.2:{}", self.port), "tls-server-name": "localhost",
+                "certificate-authority": format!("{place}/authority.crt"),
+            }}],
+            "users": [{"name": "test", "user": {"token": token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        });
+        fs::write(folder.join("kubeconfig"), config.to_string()).unwrap();
+        fs::write(folder.join("administrator"), ADMIN).unwrap();
+        fs::write(folder.join("port"), self.port.to_string()).unwrap();
+        fs::copy(
+            self.folder.path().join("authority.crt"),
+            folder.join("authority.crt"),
+        )
+        .unwrap();
+    }
+
     /// A certificate for a server of this name, signed by the same authority, with its key and the authority's certificate: files in
     /// PEM.
     pub fn certificate_for(&self, name: &str) -> [PathBuf; 3] {

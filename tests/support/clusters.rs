@@ -1,5 +1,6 @@
 //! A cluster with everything in it, from a file.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,6 +19,7 @@ use scope_storage_probe::render::{scope, tree};
 use scope_storage_probe::state::State;
 use serde_json::Value;
 
+use super::fixture::Machine;
 use super::node_with_pods;
 use super::reading::WALL;
 use super::scope_contract::{Expectations, assert_holds};
@@ -37,6 +39,78 @@ pub fn engines() -> Inventory {
     dump("engines.yaml")
 }
 
+/// The machine `lvm-linear` with a pod whose volumes engines see elsewhere than its kernel.
+pub fn contradicted() -> State {
+    const PODS: &str = "/var/lib/kubelet/pods/11111111-1111-4111-8111-111111111111/volumes";
+    let machine = Machine::captured("lvm-linear");
+    let table = "/proc/1/mountinfo";
+    let mut mounts = std::fs::read_to_string(machine.place(table)).unwrap();
+    let mut id = 100;
+    let mut mount = |number: &str, root: &str, point: &str, source: &str| {
+        id += 1;
+        writeln!(
+            mounts,
+            "{id} 25 {number} {root} {point} rw,relatime - ext4 {source} rw"
+        )
+        .unwrap();
+    };
+    for (volume, driver, number, source) in [
+        (
+            "agreed",
+            "local.csi.openebs.io",
+            "253:0",
+            "/dev/mapper/storage-long",
+        ),
+        (
+            "other-group",
+            "local.csi.openebs.io",
+            "253:1",
+            "/dev/mapper/storage-striped",
+        ),
+        (
+            "other-node",
+            "local.csi.openebs.io",
+            "253:1",
+            "/dev/mapper/storage-striped",
+        ),
+        ("no-group", "local.csi.openebs.io", "254:0", "/dev/vda"),
+        ("single-copy", "cstor.csi.openebs.io", "254:0", "/dev/vda"),
+    ] {
+        let folder = format!("{PODS}/kubernetes.io~csi/pvc-{volume}");
+        machine.write(
+            format!("{folder}/vol_data.json"),
+            format!(
+                r#"{{"driverName":"{driver}","specVolID":"pvc-{volume}","volumeHandle":"pvc-{volume}","volumeLifecycleMode":"Persistent"}}"#
+            ),
+        );
+        mount(number, "/", &format!("{folder}/mount"), source);
+    }
+    for (volume, number, root, source) in [
+        (
+            "folder",
+            "253:2",
+            "/pvc-folder",
+            "/dev/mapper/storage-for--claims",
+        ),
+        ("covered", "254:0", "/var/openebs/local/pvc-covered", "/dev/vda"),
+    ] {
+        let folder = format!("{PODS}/kubernetes.io~local-volume/pvc-{volume}");
+        std::fs::create_dir_all(machine.place(&folder)).unwrap();
+        mount(number, root, &folder, source);
+    }
+    // After the folder below it was bound into the pod.
+    mount(
+        "253:2",
+        "/",
+        "/var/openebs/local",
+        "/dev/mapper/storage-for--claims",
+    );
+    for file in [table, "/proc/self/mountinfo"] {
+        machine.write(file, &mounts);
+    }
+    observed(&machine, "lvm-linear", dump("contradicted.yaml"))
+}
+
 /// The file of that name.
 pub fn path(file: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clusters");
@@ -54,7 +128,10 @@ pub fn node() -> State {
 
 /// A cluster as it is seen from a machine with pods' folders and mounts, which is called so.
 pub fn seen_from(name: &str, inventory: Inventory) -> State {
-    let machine = node_with_pods::node();
+    observed(&node_with_pods::node(), name, inventory)
+}
+
+fn observed(machine: &Machine, name: &str, inventory: Inventory) -> State {
     let cluster = Cluster::fixed(inventory);
     let mut observer =
         Observer::new(Host::new(machine.roots()), Some(name.into())).with_cluster(Some(cluster));

@@ -22,7 +22,7 @@ const POD_VOLUME_INFO: Family = gauge(
 );
 const VOLUME_DEVICE_INFO: Family = gauge(
     "volume_device_info",
-    "A volume, the block device right below it, and a physical disk below that; one for each disk. shared=\"true\" where others lie on the same filesystem. Always 1.",
+    "A volume, the block device right below it, and a physical disk below that; one for each disk. volume_group is that of a device which is a logical volume. shared=\"true\" where others lie on the same filesystem. Always 1.",
 );
 const VOLUME_REMOTE_INFO: Family = gauge(
     "volume_remote_info",
@@ -35,6 +35,11 @@ const CAPACITY: Family = gauge(
 const STATS_ERROR: Family = gauge(
     "volume_stats_error",
     "The volume's figures could not be had, and why. Absent where they could. Always 1.",
+);
+
+const DISAGREEMENT: Family = gauge(
+    "volume_engine_disagreement",
+    "What the objects of a volume's storage engine say (told) and the kernel of the node that has it mounted does not (seen). The kernel is believed: data go where it has the volume mounted. Absent where both say the same. Always 1.",
 );
 
 type UsageFamily = (Family, fn(&FilesystemUsage) -> Option<Value>);
@@ -110,13 +115,14 @@ const IO: [IoFamily; 6] = [
 
 /// All families that this file knows, for the reference.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    const INFO: [Family; 6] = [
+    const INFO: [Family; 7] = [
         VOLUME_INFO,
         POD_VOLUME_INFO,
         VOLUME_DEVICE_INFO,
         VOLUME_REMOTE_INFO,
         CAPACITY,
         STATS_ERROR,
+        DISAGREEMENT,
     ];
     INFO.iter()
         .chain(USAGE.iter().map(|(family, _)| family))
@@ -248,6 +254,18 @@ fn write_info(page: &mut Page<'_>, topology: &Topology) {
             }
         }
     });
+    page.family(&DISAGREEMENT, |samples| {
+        for volume in &topology.volumes {
+            for disagreement in &volume.disagreements {
+                let labels = identity(topology, volume)
+                    .with("engine", disagreement.engine)
+                    .with("subject", disagreement.subject.as_str())
+                    .with("told", &disagreement.told)
+                    .with_known("seen", disagreement.seen.as_deref());
+                samples.add(&labels, 1_u64);
+            }
+        }
+    });
 }
 
 /// One sample for each disk. A volume over several devices names the first: which device leads to which disk is in
@@ -270,6 +288,7 @@ fn write_devices(topology: &Topology, volume: &Volume, samples: &mut super::expo
             .with("device", &device.kernel_name)
             .with("disk", &found.kernel_name)
             .with_known("serial", serial)
+            .with_known("volume_group", device.volume_group().as_deref())
             .with("shared", shared(volume));
         samples.add(&labels, 1_u64);
     }

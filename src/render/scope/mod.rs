@@ -76,7 +76,20 @@ pub fn report_with(state: &State, backends: &BackendReadings) -> Vec<u8> {
             .nodes
             .extend(objects.volumes.into_iter().map(|node| (node.id.clone(), node)));
         if map.inventory.role.sees_cluster() {
-            add_engines(&mut persistent_volume, map, &told_at, [&state.host_id, &host]);
+            let disbelieved: BTreeSet<&str> = state
+                .topology
+                .volumes
+                .iter()
+                .filter(|volume| !volume.disagreements.is_empty())
+                .map(|volume| volume.name.as_str())
+                .collect();
+            add_engines(
+                &mut persistent_volume,
+                map,
+                &disbelieved,
+                &told_at,
+                [&state.host_id, &host],
+            );
         }
         pod = Some(objects::topology(objects.pods, objects::pod_templates()));
         claim = Some(Topology {
@@ -114,10 +127,11 @@ pub fn report_with(state: &State, backends: &BackendReadings) -> Vec<u8> {
 }
 
 /// Adds the storage engines' pools and the disks of all nodes. What this node's kernel says of its own disks and volumes counts, and
-/// edges and facts are added to it.
+/// edges and facts are added to it. Volumes that it sees elsewhere than their engines say lead to its own disks alone.
 fn add_engines<'a>(
     topology: &mut Topology<'a>,
     map: &'a ClusterMap,
+    disbelieved: &BTreeSet<&str>,
     told_at: &'a str,
     [host_id, host]: [&'a str; 2],
 ) {
@@ -127,7 +141,12 @@ fn add_engines<'a>(
         return;
     }
     topology.metadata_templates.extend(engines::templates());
-    for volume in map.inventory.volumes.values() {
+    let believed = map
+        .inventory
+        .volumes
+        .values()
+        .filter(|volume| !disbelieved.contains(volume.name.as_str()));
+    for volume in believed {
         let id = ids::object(&volume.uid, ids::PERSISTENT_VOLUME);
         if let Some(node) = id.and_then(|id| topology.nodes.get_mut(&id)) {
             let known: BTreeSet<String> = node.adjacency.iter().cloned().collect();

@@ -72,7 +72,7 @@ const CLASS_FACTS: [Fact; 7] = [
 
 const POD_STORAGE: Fact = ("storage_pod_volumes", "Storage");
 
-const VOLUME_ATTENTION: Fact = ("storage_volume_attention", "Needs attention");
+pub(super) const VOLUME_ATTENTION: Fact = ("storage_volume_attention", "Needs attention");
 const VOLUME_DECLARED: Fact = ("storage_volume_declared", "Declared capacity");
 const VOLUME_CLAIM: Fact = ("storage_volume_claim", "Claim");
 const VOLUME_RECLAIM: Fact = ("storage_volume_reclaim_policy", "Reclaim policy");

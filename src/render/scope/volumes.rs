@@ -13,6 +13,7 @@ use super::series::{Window, single};
 use super::{ids, objects};
 use crate::model::bytes::Bytes;
 use crate::model::device::DeviceNumber;
+use crate::model::disagreement::sentence;
 use crate::model::mount::FilesystemUsage;
 use crate::model::placement::{IoSource, Medium, Volume};
 use crate::model::volume::VolumeMode;
@@ -184,6 +185,17 @@ fn latest<'a>(
         .map(|(cluster, object)| objects::volume_facts(cluster, object));
     let mut latest = facts::latest(taken_at, facts);
     latest.extend(facts::latest(told_at, told.into_iter().flatten()));
+    if let Some(sentence) = sentence(&volume.disagreements) {
+        let of_object = cluster.and_then(|cluster| cluster.attention_of_volume(&volume.name));
+        let both = match of_object {
+            Some(attention) => format!("{sentence}; {attention}"),
+            None => sentence,
+        };
+        latest.extend(facts::latest(
+            taken_at,
+            [(objects::VOLUME_ATTENTION.0, Some(Cow::Owned(both)))],
+        ));
+    }
     latest
 }
 

@@ -8,6 +8,7 @@ use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::{Copies, PlacedReplica};
 use crate::model::disk_name::{DiskName, DiskReference};
+use crate::model::placement::Volume;
 use crate::model::replica::Pool;
 use crate::model::workload::PersistentVolume;
 use crate::state::State;
@@ -15,11 +16,12 @@ use crate::state::State;
 const USED: usize = 3;
 const SHARE: usize = 4;
 
-/// Adds the copies of a volume below it. What the kernel of this node has drawn already is not drawn twice.
+/// Adds the copies of a volume below it. What the kernel of this node has drawn already is not drawn twice, and what it contradicts is
+/// marked.
 pub(super) fn add(
     cluster: &ClusterMap,
     volume: &PersistentVolume,
-    drawn_by_kernel: bool,
+    drawn_by_kernel: Option<&Volume>,
     indent: &str,
     rows: &mut Vec<Row>,
 ) {
@@ -27,7 +29,7 @@ pub(super) fn add(
         return;
     };
     let is_news = copies.list.len() > 1 || copies.list.iter().any(|copy| copy.pool_key.is_some());
-    if drawn_by_kernel && !is_news {
+    if drawn_by_kernel.is_some() && !is_news {
         return;
     }
     // A single copy that is no more than its disk is not drawn in a line of its own.
@@ -38,7 +40,11 @@ pub(super) fn add(
     let last = copies.list.len().saturating_sub(1);
     for (at, copy) in copies.list.iter().enumerate() {
         let (own, further) = branch(at == last);
-        rows.push(copy_row(&copies, copy, &format!("{indent}{own}")));
+        let mut row = copy_row(&copies, copy, &format!("{indent}{own}"));
+        if drawn_by_kernel.is_some_and(|volume| !volume.disagreements.is_empty()) {
+            "not believed: the kernel says otherwise".clone_into(&mut row[NOTE]);
+        }
+        rows.push(row);
         add_below(cluster, copy, &format!("{indent}{further}"), rows);
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::usage;
 use crate::model::device::{BlockDevice, DeviceNumber};
+use crate::model::disagreement::sentence;
 use crate::model::mount::{FilesystemUsage, UsageError};
 use crate::model::placement::{Medium, Volume};
 use crate::state::State;
@@ -144,6 +145,7 @@ fn json_volume(state: &State, volume: &Volume) -> Map<String, Value> {
         ("io_source", json!(io.map(|io| io.source.as_str()))),
         ("read_bytes", json!(io.map(|io| io.counters.reads.bytes))),
         ("written_bytes", json!(io.map(|io| io.counters.writes.bytes))),
+        ("disagreement", json!(sentence(&volume.disagreements))),
     ];
     known(fields)
 }

@@ -7,6 +7,7 @@ use super::{COLUMNS, Row, branch, copies, figures, row};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::device::{DeviceNumber, DeviceType};
+use crate::model::disagreement::sentence;
 use crate::model::mount::UsageError;
 use crate::model::placement::{Medium, Volume};
 use crate::model::snapshot::Snapshot;
@@ -165,7 +166,7 @@ fn add_claim(
         rows.push(object_row(cluster, object, &own));
     }
     if let Some(object) = object {
-        copies::add(cluster, object, volume.is_some(), &below, rows);
+        copies::add(cluster, object, volume, &below, rows);
     }
     let last = snapshots.len().saturating_sub(1);
     for (at, snapshot) in snapshots.into_iter().enumerate() {
@@ -255,7 +256,7 @@ fn add_volume(state: &State, volume: &Volume, own: &str, further: &str, rows: &m
     add_below(state, &volume.placement.devices, further, &mut Vec::new(), rows);
 }
 
-/// What is wrong or left over in the cluster, the most urgent first; empty where nothing is.
+/// What is wrong or left over in the cluster, the most urgent first, behind what the kernel contradicts; empty where nothing is.
 pub(super) fn attention(state: &State) -> String {
     let Some(cluster) = state.topology.cluster.as_deref() else {
         return String::new();
@@ -278,6 +279,14 @@ pub(super) fn attention(state: &State) -> String {
     let mut all: Vec<_> = claims.chain(volumes).chain(snapshots).chain(contents).collect();
     all.sort_by(|one, two| (one.0.urgency, one.1, &one.2).cmp(&(two.0.urgency, two.1, &two.2)));
     let mut text = String::new();
+    for volume in &state.topology.volumes {
+        if let Some(sentence) = sentence(&volume.disagreements) {
+            if text.is_empty() {
+                text.push_str("Needs attention:\n");
+            }
+            let _ = writeln!(text, "  volume {}: {sentence}", volume.name);
+        }
+    }
     for (attention, kind, name) in all {
         if text.is_empty() {
             text.push_str("Needs attention:\n");
@@ -351,6 +360,9 @@ fn volume_note(volume: &Volume) -> String {
     }
     if placement.shared {
         parts.push("shared".to_owned());
+    }
+    if !volume.disagreements.is_empty() {
+        parts.push("not where its engine says".to_owned());
     }
     if placement.read_only {
         parts.push("read-only".to_owned());

@@ -9,8 +9,12 @@ kubelet=/var/lib/kubelet
 csi=$kubelet/plugins/kubernetes.io/csi
 driver=disks.example
 
-# pod NUMBER: the UID of a pod.
+# pod NUMBER: the UID of a pod; of one that an API server made, the UID that it was given there.
 pod() {
+    if [ -d /probe/cluster ]; then
+        sed -n "s/^$1 //p" /probe/cluster/pods
+        return
+    fi
     printf '%08d-1111-4111-8111-111111111111' "$1"
 }
 
@@ -19,10 +23,10 @@ laid_volume() {
     echo "$*" >>/probe/volumes
 }
 
-# vol_data PV: what the kubelet writes down of a CSI volume.
+# vol_data PV [HANDLE]: what the kubelet writes down of a CSI volume.
 vol_data() {
-    printf '{"attachmentID":"csi-%s","driverName":"%s","nodeName":"node","specVolID":"%s","volumeHandle":"vol-%s","volumeLifecycleMode":"Persistent"}\n' \
-        "$(sha256 "$1")" "$driver" "$1" "$1"
+    printf '{"attachmentID":"csi-%s","driverName":"%s","nodeName":"node","specVolID":"%s","volumeHandle":"%s","volumeLifecycleMode":"Persistent"}\n' \
+        "$(sha256 "$1")" "$driver" "$1" "${2:-vol-$1}"
 }
 
 sha256() {
@@ -58,6 +62,16 @@ publish_from() {
     vol_data "$volume" >"$folder/vol_data.json"
     mount --bind "${@:4}" "$from" "$folder/mount"
     laid_volume "$volume" "$(pod "$3")" "$driver" Filesystem yes "$folder/mount"
+}
+
+# at_pod PV POD KIND DEVICE: a CSI driver that stages nothing mounts a device in a pod, and calls the volume as the cluster does.
+at_pod() {
+    local folder
+    folder=$kubelet/pods/$(pod "$2")/volumes/kubernetes.io~csi/$1
+    mkdir -p "$folder/mount"
+    vol_data "$1" "$1" >"$folder/vol_data.json"
+    mount -t "$3" "$4" "$folder/mount"
+    laid_volume "$1" "$(pod "$2")" "$driver" Filesystem yes "$folder/mount"
 }
 
 # claim PV KIND DEVICE POD…: staged once and published to each of the pods.
