@@ -18,6 +18,7 @@ use scope_storage_probe::render::{scope, tree};
 use scope_storage_probe::state::State;
 use serde_json::Value;
 
+use super::fixture::Machine;
 use super::node_with_pods;
 use super::reading::WALL;
 use super::scope_contract::{Expectations, assert_holds};
@@ -54,7 +55,11 @@ pub fn node() -> State {
 
 /// A cluster as it is seen from a machine with pods' folders and mounts, which is called so.
 pub fn seen_from(name: &str, inventory: Inventory) -> State {
-    let machine = node_with_pods::node();
+    seen_on(&node_with_pods::node(), name, inventory)
+}
+
+/// The same from a machine of the test's own.
+pub fn seen_on(machine: &Machine, name: &str, inventory: Inventory) -> State {
     let cluster = Cluster::fixed(inventory);
     let mut observer =
         Observer::new(Host::new(machine.roots()), Some(name.into())).with_cluster(Some(cluster));
