@@ -17,7 +17,8 @@ use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::{scope, tree};
 use serde_json::Value;
-use support::clusters::{checked, inventory, node, shown, snapshots};
+use support::clusters::{checked, inventory, node, seen_on, shown, snapshots};
+use support::node_with_pods;
 use support::reading::WALL;
 
 fn map() -> ClusterMap {
@@ -90,6 +91,42 @@ fn a_node_of_it() {
     let page = node_page(&state, &SelfFigures::default(), Format::Text);
     insta::assert_snapshot!("node-of-it.page", String::from_utf8(page).unwrap());
     insta::assert_snapshot!("node-of-it.tree", tree::text(&state));
+}
+
+#[test]
+fn a_node_of_it_one_of_whose_disks_takes_no_requests() {
+    let machine = node_with_pods::node();
+    let disk = "/sys/devices/pci0000:00/0000:00:17.0/ata0/host0/target0:0:0/0:0:0:0/state";
+    assert!(machine.place(disk).exists());
+    machine.write(disk, "offline\n");
+    let state = seen_on(&machine, "node", dump::of_node(inventory(), "node"));
+    let page = String::from_utf8(node_page(&state, &SelfFigures::default(), Format::Text)).unwrap();
+    let lines: Vec<&str> = page
+        .lines()
+        .filter(|line| line.contains("device_attention"))
+        .collect();
+    insta::assert_snapshot!("failing.page", lines.join("\n"));
+    let report = checked(&scope::report(&state), "storage", "node");
+    let nodes = report["PersistentVolume"]["nodes"].as_object().unwrap().values();
+    let told: Vec<String> = nodes
+        .flat_map(|node| {
+            let said = |fact: &str| {
+                let words = node["latest"][fact]["value"].as_str()?;
+                Some(format!("{}: {words}", node["latest"]["kubernetes_name"]["value"]))
+            };
+            [
+                said("storage_disk_attention"),
+                said("storage_volume_device_attention"),
+            ]
+        })
+        .flatten()
+        .collect();
+    let disk = r#""sda on node": unusable: the kernel says offline"#;
+    let volume = r#""pvc-alone": sda unusable: the kernel says offline"#;
+    assert_eq!(told, [volume, disk]);
+    let tree = tree::text(&state);
+    let line = "\n  disk sda: unusable: the kernel says offline\n";
+    assert!(tree.contains(line), "{tree}");
 }
 
 #[test]

@@ -96,6 +96,43 @@ captured_machines! {
     one_of_everything: "skeleton",
 }
 
+/// A captured machine whose files say something else by now.
+fn changed(name: &str, machine: &str, files: &[(&str, &str)]) {
+    let machine = Machine::captured(machine);
+    for (path, content) in files {
+        assert!(machine.place(path).exists(), "{path}");
+        machine.write(path, content);
+    }
+    let state = reading::state(&machine, 2);
+    insta::assert_snapshot!(format!("{name}.report"), report(&state));
+    insta::assert_snapshot!(format!("{name}.page"), page(&state, Format::Text));
+    insta::assert_snapshot!(format!("{name}.tree"), tree::text(&state));
+    insta::assert_snapshot!(format!("{name}.json"), tree::json(&state));
+}
+
+#[test]
+fn a_multipath_disk_that_has_lost_a_path() {
+    let second = "/sys/devices/pci0000:00/0000:00:05.0/virtio2/host0/target0:0:1/0:0:1:0/state";
+    changed(
+        "multipath-path-lost",
+        "multipath",
+        &[(second, "transport-offline\n")],
+    );
+}
+
+#[test]
+fn an_nvme_disk_of_whose_controllers_none_is_connected() {
+    let controllers = [
+        "/sys/devices/pci0000:00/0000:00:09.0/nvme/nvme0/state",
+        "/sys/devices/pci0000:00/0000:00:0a.0/nvme/nvme1/state",
+    ];
+    changed(
+        "nvme-multipath-unusable",
+        "nvme-multipath",
+        &controllers.map(|controller| (controller, "connecting\n")),
+    );
+}
+
 #[test]
 fn a_machine_about_which_nothing_can_be_read() {
     let machine = Machine::new();

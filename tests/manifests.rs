@@ -426,6 +426,70 @@ fn a_tenant_has_rights_in_its_namespace_and_nowhere_else() {
     );
 }
 
+#[test]
+#[ignore = "needs an API server: cargo test --test manifests -- --ignored"]
+fn the_chart_gives_a_tenant_rights_in_the_named_namespaces_and_makes_nothing_elsewhere() {
+    let named = ["default", TENANTS_NAMESPACE];
+    let namespaces = format!("tenant.namespaces={{{}}}", named.join(","));
+    let everything_of_its_own = ["podMonitor", "prometheusRule", "dashboards"]
+        .map(|part| format!("{part}.enabled=true"))
+        .join(",");
+    let manifest = chart(&[TENANT_ALONE, &namespaces, &everything_of_its_own]).unwrap();
+    let mut rights: Vec<(String, String)> = Vec::new();
+    for object in objects(&manifest) {
+        let kind = object["kind"].as_str().unwrap().to_owned();
+        let namespace = object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or_else(|| panic!("in no namespace: {object}"))
+            .to_owned();
+        assert_ne!(kind, "DaemonSet");
+        if kind.starts_with("Role") {
+            rights.push((kind, namespace));
+        } else {
+            assert_eq!(namespace, NAMESPACE, "{object}");
+        }
+    }
+    rights.sort();
+    let mut wanted: Vec<(String, String)> = named
+        .iter()
+        .flat_map(|namespace| ["Role", "RoleBinding"].map(|kind| (kind.to_owned(), (*namespace).to_owned())))
+        .collect();
+    wanted.sort();
+    assert_eq!(rights, wanted);
+
+    let server = prepared();
+    kubectl(&server, &["apply", "-f", "-"], &manifest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = account(&server, folder.path(), NAMESPACE, "scope-storage-probe-tenant");
+    let config = config.to_str().unwrap();
+    let may_list_pods = |namespace: &str| {
+        let mut command = Command::new(tool("kubectl"));
+        let asked = ["auth", "can-i", "list", "pods", "-n", namespace];
+        run(command.args(["--kubeconfig", config]).args(asked), "").is_ok()
+    };
+    for (namespace, expected) in [
+        (named[0], true),
+        (named[1], true),
+        (NAMESPACE, false),
+        ("kube-system", false),
+    ] {
+        assert_eq!(may_list_pods(namespace), expected, "{namespace}");
+    }
+    // And the program can do with it all that it would.
+    let checked = program(PROGRAM)
+        .args(["check", "--kubeconfig", config, "--namespace", &named.join(",")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{said}");
+    let lists: Vec<&str> = said
+        .lines()
+        .filter(|line| !line.starts_with(' ') && !line.contains("metrics.k8s.io"))
+        .collect();
+    assert_eq!(lists.len(), 3 * named.len(), "{said}");
+    assert!(lists.iter().all(|line| line.starts_with("ok ")), "{said}");
+}
+
 /// What the chart makes with these settings.
 fn chart(settings: &[&str]) -> Result<String, String> {
     let mut command = Command::new(tool("helm"));
@@ -434,11 +498,16 @@ fn chart(settings: &[&str]) -> Result<String, String> {
     run(&mut command, "")
 }
 
+/// The chart's settings for who has namespaces and nothing else.
+const TENANT_ALONE: &str = "tenant.enabled=true,node.enabled=false,cluster.enabled=false";
+
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 16] = [
+const SWITCHES: [&str; 18] = [
     "powerflex.systems[0].url=https://gateway.example,powerflex.systems[0].secret=powerflex",
     "scope.enabled=true",
     "scope.enabled=true,controls.enabled={create-snapshot,describe},controls.namespaces={default,kube-system}",
+    "tenant.enabled=true",
+    "tenant.enabled=true,tenant.namespaces={default,kube-system}",
     "node.enabled=false",
     "cluster.enabled=false",
     "rbac.create=false",
@@ -466,6 +535,7 @@ fn a_real_api_server_takes_the_chart_with_every_switch() {
     choices.extend(SWITCHES.iter().map(|switch| [&all[..], &[*switch]].concat()));
     choices.push(Vec::new());
     choices.push(SWITCHES.to_vec());
+    choices.extend(SWITCHES.iter().map(|switch| vec![*switch, TENANT_ALONE]));
     choices.push(vec![
         "image.pullSecrets[0].name=secret",
         "node.podAnnotations.a=b",
@@ -497,6 +567,8 @@ fn the_chart_refuses_what_it_does_not_know() {
         ("image.digest=sha256:short", "digest"),
         ("kubeletRoot=var/lib/kubelet", "kubeletRoot"),
         ("podMonitor.interval=often", "interval"),
+        ("tenant.namespaces={Shop}", "tenant.namespaces"),
+        ("tenant.namespace=shop", "tenant"),
         ("powerflex.systems[0].password=hush", "password"),
         (
             "controls.enabled={format-disk},controls.namespaces={shop}",
@@ -521,6 +593,7 @@ fn the_chart_makes_what_the_manifests_make() {
         ("k3s", &[][..]),
         ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"]),
         ("controls", &["scope.enabled=true", buttons]),
+        ("tenant", &[TENANT_ALONE]),
     ] {
         let plain = pods(&kustomized(&overlay(overlay_name)));
         let charted = pods(&chart(settings).unwrap());
@@ -566,6 +639,7 @@ fn shipped() -> Vec<(String, String)> {
         .map(|overlay| (overlay.display().to_string(), kustomized(&overlay)))
         .collect();
     all.push(("chart".into(), chart(&[]).unwrap()));
+    all.push(("chart, tenant".into(), chart(&[TENANT_ALONE]).unwrap()));
     all.push((
         "chart, with-scope".into(),
         chart(&["scope.enabled=true"]).unwrap(),

@@ -52,9 +52,11 @@ securityContext:
 {{- define "probe.pod" -}}
 automountServiceAccountToken: true
 enableServiceLinks: false
-priorityClassName: {{ include "probe.priority" . }}
+{{- with .priority }}
+priorityClassName: {{ . }}
+{{- end }}
 terminationGracePeriodSeconds: 10
-{{- with .Values.image.pullSecrets }}
+{{- with .context.Values.image.pullSecrets }}
 imagePullSecrets: {{ toYaml . | nindent 0 }}
 {{- end }}
 {{- end }}
@@ -65,11 +67,17 @@ imagePullSecrets: {{ toYaml . | nindent 0 }}
 runAsNonRoot: false
 runAsUser: 0
 runAsGroup: 0
+seccompProfile:
+  type: RuntimeDefault
 {{- else }}
+{{- include "probe.nobody" .group }}
+{{- end }}
+{{- end }}
+
+{{- define "probe.nobody" -}}
 runAsNonRoot: true
 runAsUser: 65534
-runAsGroup: {{ .group }}
-{{- end }}
+runAsGroup: {{ . }}
 seccompProfile:
   type: RuntimeDefault
 {{- end }}

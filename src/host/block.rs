@@ -22,7 +22,7 @@ use super::read;
 use super::roots::Roots;
 use super::sysfs::{self, ChangingFiles, Described};
 use super::udev;
-use crate::model::device::{DeviceNumber, DeviceType, Identity};
+use crate::model::device::{DeviceNumber, DeviceType, DiskPath, Identity};
 use crate::model::graph::BlockDevices;
 use crate::model::io::IoCounters;
 
@@ -213,7 +213,10 @@ impl BlockReader {
                 return false;
             };
             if !described.made_up || sysfs::is_made_as_before(&folder, described) {
-                let (read_only, state) = kept.files.changing(&folder, &described.device.device_type, room);
+                let is_path = described.path_of.is_some();
+                let (read_only, state) =
+                    kept.files
+                        .changing(&folder, &described.device.device_type, is_path, room);
                 if described.device.read_only == read_only && described.device.state == state {
                     return false;
                 }
@@ -271,11 +274,13 @@ impl BlockReader {
             .map(|described| (described.device.kernel_name.as_str(), described.device.number))
             .collect();
         let all = || self.kept.values().filter_map(|kept| kept.described.as_ref());
-        let mut paths: HashMap<&str, Vec<String>> = HashMap::new();
+        let mut paths: HashMap<&str, Vec<DiskPath>> = HashMap::new();
         for described in all() {
             if let Some(head) = &described.path_of {
-                let name = described.device.kernel_name.clone();
-                paths.entry(head).or_default().push(name);
+                paths.entry(head).or_default().push(DiskPath {
+                    name: described.device.kernel_name.clone(),
+                    state: described.device.state.clone(),
+                });
             }
         }
         BlockDevices::new(
@@ -327,7 +332,10 @@ impl BlockReader {
             if let Some(own) = counters.get_mut(&device.number)
                 && own.is_idle()
             {
-                let paths = device.hidden_paths.iter().filter_map(|path| hidden.get(path));
+                let paths = device
+                    .hidden_paths
+                    .iter()
+                    .filter_map(|path| hidden.get(&path.name));
                 *own = paths.fold(*own, |sum, path| sum.plus(path));
             }
         }
@@ -552,6 +560,58 @@ mod tests {
         assert_eq!(named(&machine.read(), "md0").missing_members, Some(0));
         machine.write(&[(degraded, "1\n")]);
         assert_eq!(named(&machine.read(), "md0").missing_members, Some(1));
+    }
+
+    #[test]
+    fn the_state_of_a_hidden_path_is_its_controllers_and_then_its_access_to_the_namespace() {
+        let folder = tempfile::tempdir().unwrap();
+        let controller = "sys/devices/pci0/nvme/nvme1";
+        let path = format!("{controller}/nvme0c1n1");
+        let head = "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1";
+        let write = |files: &[(&str, &str)]| write_tree(folder.path(), files, &[]);
+        write(&[
+            (
+                "proc/partitions",
+                "major minor  #blocks  name\n\n 259 0 1024 nvme0n1\n",
+            ),
+            (&format!("{head}/size"), "2048\n"),
+            (&format!("{path}/size"), "2048\n"),
+            (&format!("{path}/hidden"), "1\n"),
+            (&format!("{path}/ana_state"), "optimized\n"),
+            (&format!("{controller}/state"), "live\n"),
+        ]);
+        write_tree(
+            folder.path(),
+            &[],
+            &[
+                (
+                    "sys/class/block/nvme0n1",
+                    "../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1",
+                ),
+                (
+                    "sys/class/block/nvme0c1n1",
+                    "../../devices/pci0/nvme/nvme1/nvme0c1n1",
+                ),
+                (&format!("{path}/device"), "../../nvme1"),
+            ],
+        );
+        let mut reader = BlockReader::default();
+        let mut state = || {
+            let text = b"259 0 nvme0n1 1 1 1 1 1 1 1 1 1 1 1\n259 1 nvme0c1n1 1 1 1 1 1 1 1 1 1 1 1\n";
+            let (statistics, _) = diskstats::parse(text);
+            let roots = Roots::below(folder.path());
+            let devices = reader.read(&roots, statistics, Instant::now()).devices;
+            let path = named(&devices, "nvme0n1").hidden_paths.first().unwrap();
+            assert_eq!(path.name, "nvme0c1n1");
+            path.state.clone()
+        };
+        assert_eq!(state().as_deref(), Some("live"));
+        write(&[(&format!("{path}/ana_state"), "inaccessible\n")]);
+        assert_eq!(state().as_deref(), Some("inaccessible"));
+        write(&[(&format!("{controller}/state"), "connecting\n")]);
+        assert_eq!(state().as_deref(), Some("connecting"));
+        fs::remove_file(folder.path().join(controller).join("state")).unwrap();
+        assert_eq!(state(), None);
     }
 
     #[test]

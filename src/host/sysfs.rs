@@ -88,12 +88,13 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
     if !partition && !made_up {
         device.identity = identity(&folder, kernel_name, &place);
     }
+    let path_of = hidden.then(|| head_of(kernel_name)).flatten();
     (device.read_only, device.state) =
-        ChangingFiles::default().changing(&folder, &device.device_type, &mut 0);
+        ChangingFiles::default().changing(&folder, &device.device_type, path_of.is_some(), &mut 0);
     Some(Described {
         device: Arc::new(device),
         parent_names,
-        path_of: hidden.then(|| head_of(kernel_name)).flatten(),
+        path_of,
         made_up,
     })
 }
@@ -104,12 +105,13 @@ pub(super) struct ChangingFiles {
     sequence: KeptFile,
     read_only: KeptFile,
     state: KeptFile,
+    access: KeptFile,
 }
 
 impl ChangingFiles {
     /// How many of them are open.
     pub(super) fn open(&self) -> usize {
-        [&self.sequence, &self.read_only, &self.state]
+        [&self.sequence, &self.read_only, &self.state, &self.access]
             .into_iter()
             .filter(|file| file.is_open())
             .count()
@@ -117,20 +119,27 @@ impl ChangingFiles {
 
     /// What may change while a device stays the same: whether it can be written to (true where not), and how it is.
     /// `room` is how many more files may be kept open.
+    ///
+    /// Of a hidden NVMe path (`is_path`) the controller may be `live` and yet give no access to the namespace: then it is that
+    /// which is said, as `ana_state` has it (`nvme_ana_state_names` in drivers/nvme/host/multipath.c). Controllers without
+    /// asymmetric access have no such file.
     pub(super) fn changing(
         &mut self,
         folder: &Path,
         device_type: &DeviceType,
+        is_path: bool,
         room: &mut usize,
     ) -> (Option<bool>, Option<String>) {
         let read_only = self.read_only.number(folder, "ro", room);
-        let state = (*device_type == DeviceType::Disk)
-            .then(|| self.state.attribute(folder, "device/state", room))
+        let mut state = (*device_type == DeviceType::Disk)
+            .then(|| read::trimmed(&self.state.attribute(folder, "device/state", room)?))
             .flatten();
-        (
-            read_only.map(|value| value != 0),
-            state.and_then(|bytes| read::trimmed(&bytes)),
-        )
+        if is_path && state.as_deref() == Some("live") {
+            let access = self.access.attribute(folder, "ana_state", room);
+            let access = access.and_then(|bytes| read::trimmed(&bytes));
+            state = access.filter(|access| access != "optimized").or(state);
+        }
+        (read_only.map(|value| value != 0), state)
     }
 
     /// The running number of a disk, for telling whether it is still the same. `room` is as above.

@@ -16,6 +16,7 @@ use crate::model::host::HostSample;
 use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
 use crate::model::placement::{Placement, Volume};
 use crate::model::topology::{Disk, SWAP, Topology};
+use crate::model::trouble::Troubles;
 use crate::model::volume::VolumeMode;
 
 /// The map of one node.
@@ -30,7 +31,7 @@ pub fn link(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
         Disk {
             number: disk.number,
             identity: identity(devices, disk),
-            paths: paths(devices, disk),
+            paths: devices.paths(disk),
             carries: carries(devices, disk, &mount_points),
             used: used(devices, on_it),
             fullest: fullest(on_it),
@@ -48,6 +49,7 @@ pub fn link(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
         mount_points,
         disks,
         loops,
+        troubles: Troubles::of(devices),
         volumes,
         cluster,
     }
@@ -162,18 +164,6 @@ fn identity(devices: &BlockDevices, disk: &BlockDevice) -> Identity {
         .unwrap_or_default();
     identity.path = None;
     identity
-}
-
-fn paths(devices: &BlockDevices, disk: &BlockDevice) -> Vec<String> {
-    if disk.device_type == DeviceType::Multipath {
-        disk.parents
-            .iter()
-            .filter_map(|path| devices.get(*path))
-            .map(|path| path.kernel_name.clone())
-            .collect()
-    } else {
-        disk.hidden_paths.clone()
-    }
 }
 
 /// What is mounted from the disk, and what could be: the ends of its stacks that hold something.

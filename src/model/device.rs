@@ -133,6 +133,48 @@ pub struct Identity {
     pub path: Option<String>,
 }
 
+/// One of the ways to a multipath disk.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DiskPath {
+    /// The kernel's name of the device that the path is: `sda`, `nvme0c1n1`.
+    pub name: String,
+    /// How it is; `None` where the kernel does not say. [`takes_requests`] knows the words.
+    pub state: Option<String>,
+}
+
+impl DiskPath {
+    /// Whether requests can go this way; `None` where that is not known.
+    pub fn is_usable(&self) -> Option<bool> {
+        takes_requests(self.state.as_deref()?)
+    }
+}
+
+impl fmt::Display for DiskPath {
+    /// `sdb (offline)`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)?;
+        match &self.state {
+            Some(state) => write!(formatter, " ({state})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a device in this state takes requests; `None` for a word that is not known.
+///
+/// The words are the kernel's: `sdev_states` in drivers/scsi/scsi_sysfs.c for SCSI's `device/state`; `state_name` in
+/// drivers/nvme/host/sysfs.c for an NVMe controller's; and `nvme_ana_state_names` in drivers/nvme/host/multipath.c for what a
+/// controller that is `live` says of one namespace (`ana_state`), which counts where it is not `optimized`.
+pub fn takes_requests(state: &str) -> Option<bool> {
+    match state {
+        "running" | "live" | "optimized" | "non-optimized" => Some(true),
+        "created" | "cancel" | "deleted" | "quiesce" | "offline" | "transport-offline" | "blocked"
+        | "created-blocked" | "new" | "resetting" | "connecting" | "deleting" | "deleting (no IO)"
+        | "dead" | "inaccessible" | "persistent-loss" | "change" => Some(false),
+        _ => None,
+    }
+}
+
 /// What a scan of a device's first blocks found there, as udev's database remembers it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signature {
@@ -165,7 +207,7 @@ pub struct BlockDevice {
     pub rotational: Option<bool>,
     /// The kernel's running number of the disk (`diskseq`); a re-used `major:minor` has a new one.
     pub sequence: Option<u64>,
-    /// `running`, `offline`, `live`, … as the SCSI or NVMe layer says.
+    /// `running`, `offline`, `live`, … as the SCSI or NVMe layer says; [`takes_requests`] knows the words.
     pub state: Option<String>,
     /// The file behind a loop device.
     pub backing_file: Option<String>,
@@ -177,8 +219,8 @@ pub struct BlockDevice {
     pub parents: Vec<DeviceNumber>,
     /// Devices made from this one.
     pub children: Vec<DeviceNumber>,
-    /// Further device names that reach the same disk: NVMe native multipath's hidden paths.
-    pub hidden_paths: Vec<String>,
+    /// Further devices that reach the same disk: NVMe native multipath's hidden paths, in order of name.
+    pub hidden_paths: Vec<DiskPath>,
     /// Make and serial number.
     pub identity: Identity,
     /// Filesystem or member signature.
@@ -253,6 +295,24 @@ impl BlockDevice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_that_is_not_known_says_nothing_of_whether_requests_are_taken() {
+        for (state, expected) in [
+            ("running", Some(true)),
+            ("live", Some(true)),
+            ("non-optimized", Some(true)),
+            ("transport-offline", Some(false)),
+            ("blocked", Some(false)),
+            ("connecting", Some(false)),
+            ("deleting (no IO)", Some(false)),
+            ("inaccessible", Some(false)),
+            ("unknown state", None),
+            ("", None),
+        ] {
+            assert_eq!(takes_requests(state), expected, "{state}");
+        }
+    }
 
     #[test]
     fn device_numbers_read_back_what_they_print() {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::device::{BlockDevice, DeviceNumber, DeviceType};
+use super::device::{BlockDevice, DeviceNumber, DeviceType, DiskPath};
 
 /// All block devices of a machine, in order of their numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -154,6 +154,22 @@ impl BlockDevices {
             DeviceType::Disk => device.parents.is_empty() && !self.is_path(device) && !device.is_memory(),
             _ => false,
         }
+    }
+
+    /// The paths of a multipath disk, in order; `None` for any other device. A path that is gone altogether is not among them.
+    pub fn paths(&self, device: &BlockDevice) -> Option<Vec<DiskPath>> {
+        if device.device_type == DeviceType::Multipath {
+            let paths = device.parents.iter().filter_map(|path| self.get(*path));
+            return Some(
+                paths
+                    .map(|path| DiskPath {
+                        name: path.kernel_name.clone(),
+                        state: path.state.clone(),
+                    })
+                    .collect(),
+            );
+        }
+        (!device.hidden_paths.is_empty()).then(|| device.hidden_paths.clone())
     }
 
     /// True for a disk that is only one of the paths of a multipath map.

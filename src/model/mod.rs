@@ -29,5 +29,6 @@ pub mod resources;
 pub mod snapshot;
 pub mod text;
 pub mod topology;
+pub mod trouble;
 pub mod volume;
 pub mod workload;

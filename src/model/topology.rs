@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::bytes::Bytes;
 use super::cluster_map::ClusterMap;
-use super::device::{DeviceNumber, Identity};
+use super::device::{BlockDevice, DeviceNumber, DiskPath, Identity};
 use super::graph::BlockDevices;
 use super::placement::Volume;
+use super::trouble::{Trouble, Troubles};
 use super::workload::Claim;
 
 /// How `lsblk` and we say that a device is swap space.
@@ -21,8 +22,8 @@ pub struct Disk {
     pub number: DeviceNumber,
     /// Who made it and which one it is; for multipath what its paths say.
     pub identity: Identity,
-    /// Kernel names of the paths of a multipath disk; empty for others.
-    pub paths: Vec<String>,
+    /// The paths of a multipath disk that are there; `None` for others.
+    pub paths: Option<Vec<DiskPath>>,
     /// The uppermost devices on it, in order: what a person would name when asked what the disk holds.
     pub carries: Vec<DeviceNumber>,
     /// Bytes in use on the filesystems on it; `None` where there is none, where one of them is not known, or
@@ -93,6 +94,8 @@ pub struct Topology {
     pub disks: Vec<Disk>,
     /// Files that serve as disks: loop devices that can be written. Read-only images are nobody's storage.
     pub loops: Vec<Disk>,
+    /// What is wrong with the devices.
+    pub troubles: Troubles,
     /// Pods' volumes, each once, in order of name.
     pub volumes: Vec<Volume>,
     /// What the Kubernetes API says; `None` where there is none in reach.
@@ -113,6 +116,12 @@ impl Topology {
         self.volumes
             .iter()
             .filter(move |volume| volume.placement.disks.contains(&disk))
+    }
+
+    /// The devices below a volume that are in trouble, in order of their numbers.
+    pub fn troubles_below(&self, volume: &Volume) -> impl Iterator<Item = (&BlockDevice, &Trouble)> {
+        let troubles = self.troubles.below(&self.devices, volume).into_iter();
+        troubles.filter_map(|(number, trouble)| Some((self.devices.get(number)?, trouble)))
     }
 
     /// The claim that has a volume, where the API says so.

@@ -13,6 +13,8 @@ pub(crate) fn disagreements(stack: &str, folder: &Path) -> Result<(Vec<String>, 
         "nfs" => silent_server(said),
         "io-truth" => known_bytes(said),
         "hot-plug" => pulled_disks(said),
+        "multipath" => lost_path(said),
+        "nvme-multipath" => pulled_controller(said),
         "network-disks" => targets(said, folder),
         super::local_engines::STACK => super::local_engines::both_answers(said),
         _ => Ok(said),
@@ -464,4 +466,85 @@ fn rates(said: &mut Said, second: &str, pulled_at: &str) -> Result<(), String> {
         });
     }
     Ok(())
+}
+
+/// A path that is taken offline, as multipathd sees it at the same moment; and a disk that takes no requests.
+fn lost_path(mut said: Said) -> Result<Said, String> {
+    let notes = said.lines("notes")?;
+    let [_, map, lost, single] = &notes[0][..] else {
+        return Err(format!("live/notes: {notes:?}"));
+    };
+    for (name, usable) in [("whole", 2.0), ("lost", 1.0), ("back", 2.0)] {
+        let page = said.page(name)?;
+        let of_map = [("device", map.as_str())];
+        for (family, wanted) in [("multipath_paths", 2.0), ("multipath_paths_usable", usable)] {
+            let found = page.value(family, &of_map);
+            said.must(found == Some(wanted), || format!("{name}: {family} is {found:?}"));
+        }
+        let theirs = said.lines(&format!("{name}.paths"))?;
+        let mut of_it = 0;
+        for words in &theirs {
+            let labels = [("path", words[0].as_str()), ("state", words[1].as_str())];
+            of_it += page.samples("multipath_path_info", &labels).len();
+        }
+        said.must(of_it == 2, || {
+            format!("{name}: multipathd says {theirs:?}, and the page another thing")
+        });
+        let troubles = page.samples("device_attention", &[]);
+        let expected = page.samples("device_attention", &[of_map[0], ("kind", "path_lost")]);
+        let count = usize::from(name == "lost");
+        said.must(troubles.len() == count && expected.len() == count, || {
+            format!("{name}: {troubles:?}")
+        });
+        let below = [("persistentvolume", "pvc-first"), of_map[0]];
+        let told = page.samples("volume_device_attention", &below).len();
+        said.must(told == count, || {
+            format!("{name}: pvc-first is told of {told} devices")
+        });
+    }
+    let report = said.read("lost.report.json")?;
+    let words = format!("path lost: 1 of 2 paths cannot be used: {lost} (offline)");
+    said.must(report.contains(&words), || {
+        format!("the report does not say: {words}")
+    });
+    let labels = [
+        ("persistentvolume", "local-single"),
+        ("device", single.as_str()),
+        ("kind", "unusable"),
+    ];
+    for (name, wanted) in [("lost", 0), ("single", 1), ("end", 0)] {
+        let told = said.page(name)?.samples("volume_device_attention", &labels).len();
+        said.must(told == wanted, || {
+            format!("{name}: local-single is told of {told} disks, and not of {wanted}")
+        });
+    }
+    Ok(said)
+}
+
+/// Of an NVMe disk's two controllers one is pulled: its path is gone altogether.
+fn pulled_controller(mut said: Said) -> Result<Said, String> {
+    let notes = said.lines("notes")?;
+    let [_, head, controllers] = &notes[0][..] else {
+        return Err(format!("live/notes: {notes:?}"));
+    };
+    said.must(controllers == "2", || {
+        format!("there were {controllers} controllers")
+    });
+    for (name, wanted) in [("whole", 2.0), ("lost", 1.0)] {
+        let page = said.page(name)?;
+        for family in ["multipath_paths", "multipath_paths_usable"] {
+            let found = page.value(family, &[("device", head)]);
+            said.must(found == Some(wanted), || format!("{name}: {family} is {found:?}"));
+        }
+        let live = page.samples("multipath_path_info", &[("device", head), ("state", "live")]);
+        said.must(live.len() as f64 == wanted, || format!("{name}: {live:?}"));
+        let on_it = page.samples(
+            "volume_device_info",
+            &[("persistentvolume", "pvc-first"), ("disk", head)],
+        );
+        said.must(on_it.len() == 1, || {
+            format!("{name}: pvc-first does not lie on {head}")
+        });
+    }
+    Ok(said)
 }

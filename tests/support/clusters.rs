@@ -108,7 +108,7 @@ pub fn contradicted() -> State {
     for file in [table, "/proc/self/mountinfo"] {
         machine.write(file, &mounts);
     }
-    observed(&machine, "lvm-linear", dump("contradicted.yaml"))
+    seen_on(&machine, "lvm-linear", dump("contradicted.yaml"))
 }
 
 /// The file of that name.
@@ -128,10 +128,11 @@ pub fn node() -> State {
 
 /// A cluster as it is seen from a machine with pods' folders and mounts, which is called so.
 pub fn seen_from(name: &str, inventory: Inventory) -> State {
-    observed(&node_with_pods::node(), name, inventory)
+    seen_on(&node_with_pods::node(), name, inventory)
 }
 
-fn observed(machine: &Machine, name: &str, inventory: Inventory) -> State {
+/// The same from a machine of the test's own.
+pub fn seen_on(machine: &Machine, name: &str, inventory: Inventory) -> State {
     let cluster = Cluster::fixed(inventory);
     let mut observer =
         Observer::new(Host::new(machine.roots()), Some(name.into())).with_cluster(Some(cluster));

@@ -1,7 +1,7 @@
 //! Families about block devices: who they are, what they are made of, what they do.
 
 use super::exposition::{Family, Kind, Labels, Page, Value, seconds};
-use crate::model::device::{BlockDevice, DeviceNumber};
+use crate::model::device::{BlockDevice, DeviceNumber, DiskPath};
 use crate::model::io::{FlushCounters, IoCounters, IoRates, OperationCounters};
 use crate::state::State;
 
@@ -26,6 +26,26 @@ const RAID_MISSING_MEMBERS: Family = Family::new(
     "raid_missing_members",
     Kind::Gauge,
     "Devices that a software RAID lacks of those that it is meant to have (md/degraded): 0 for a whole one. Absent for levels without redundancy.",
+);
+const MULTIPATH_PATHS: Family = Family::new(
+    "multipath_paths",
+    Kind::Gauge,
+    "Paths that a multipath disk has, of device mapper or NVMe's own; one whose device is gone altogether is not counted.",
+);
+const MULTIPATH_PATHS_USABLE: Family = Family::new(
+    "multipath_paths_usable",
+    Kind::Gauge,
+    "Paths of a multipath disk over which requests can go, as the SCSI or NVMe layer says. Absent where it says nothing of one of them.",
+);
+const MULTIPATH_PATH_INFO: Family = Family::new(
+    "multipath_path_info",
+    Kind::Gauge,
+    "A path of a multipath disk and its state in the kernel's word: running, blocked, offline, transport-offline, live, connecting, inaccessible, … Always 1.",
+);
+const DEVICE_ATTENTION: Family = Family::new(
+    "device_attention",
+    Kind::Gauge,
+    "A device that needs attention, and of what sort: unusable (it takes no requests), degraded (a RAID that lacks members), path_lost. What is wrong with a path is told of its multipath disk. Always 1.",
 );
 const PROMISED: Family = Family::new(
     "disk_promised_bytes",
@@ -147,13 +167,17 @@ const COUNTERS: [CounterFamily; 16] = [
 
 /// All families that this file knows, for the reference.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    const INFO: [Family; 7] = [
+    const INFO: [Family; 11] = [
         NODE_INFO,
         DISK_INFO,
         DEVICE_INFO,
         DEVICE_PARENT_INFO,
         DEVICE_SIZE,
         RAID_MISSING_MEMBERS,
+        MULTIPATH_PATHS,
+        MULTIPATH_PATHS_USABLE,
+        MULTIPATH_PATH_INFO,
+        DEVICE_ATTENTION,
         PROMISED,
     ];
     const GAUGES: [Family; 4] = [IO_NOW, IOPS, THROUGHPUT, UTILIZATION];
@@ -185,6 +209,15 @@ pub fn write(page: &mut Page<'_>, state: &State) {
         for (device, labels) in &labels {
             if let Some(missing) = device.missing_members {
                 samples.add(labels, missing);
+            }
+        }
+    });
+    write_paths(page, state);
+    page.family(&DEVICE_ATTENTION, |samples| {
+        for (number, trouble) in state.topology.troubles.iter() {
+            if let Some(device) = devices.get(number) {
+                let labels = Labels::one("device", &device.kernel_name).with("kind", trouble.kind.as_str());
+                samples.add(&labels, 1_u64);
             }
         }
     });
@@ -234,6 +267,42 @@ pub fn write(page: &mut Page<'_>, state: &State) {
     page.family(&UTILIZATION, |samples| {
         for (labels, rates) in &rated {
             samples.add(labels, rates.utilization);
+        }
+    });
+}
+
+fn write_paths(page: &mut Page<'_>, state: &State) {
+    let multipath: Vec<(&str, &[DiskPath])> = state
+        .topology
+        .disks
+        .iter()
+        .filter_map(|disk| {
+            let device = state.topology.devices.get(disk.number)?;
+            Some((device.kernel_name.as_str(), disk.paths.as_deref()?))
+        })
+        .collect();
+    page.family(&MULTIPATH_PATHS, |samples| {
+        for (device, paths) in &multipath {
+            samples.add(&Labels::one("device", device), paths.len() as u64);
+        }
+    });
+    page.family(&MULTIPATH_PATHS_USABLE, |samples| {
+        for (device, paths) in &multipath {
+            let usable: Option<Vec<bool>> = paths.iter().map(DiskPath::is_usable).collect();
+            if let Some(usable) = usable {
+                let count = usable.into_iter().filter(|usable| *usable).count();
+                samples.add(&Labels::one("device", device), count as u64);
+            }
+        }
+    });
+    page.family(&MULTIPATH_PATH_INFO, |samples| {
+        for (device, paths) in &multipath {
+            for path in *paths {
+                let labels = Labels::one("device", device)
+                    .with("path", &path.name)
+                    .with_known("state", path.state.as_deref());
+                samples.add(&labels, 1_u64);
+            }
         }
     });
 }

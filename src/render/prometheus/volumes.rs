@@ -24,6 +24,10 @@ const VOLUME_DEVICE_INFO: Family = gauge(
     "volume_device_info",
     "A volume, the block device right below it, and a physical disk below that; one for each disk. volume_group is that of a device which is a logical volume. shared=\"true\" where others lie on the same filesystem. Always 1.",
 );
+const VOLUME_DEVICE_ATTENTION: Family = gauge(
+    "volume_device_attention",
+    "A volume and a device below it, at any depth, that needs attention, and of what sort; device_attention has the words. Always 1.",
+);
 const VOLUME_REMOTE_INFO: Family = gauge(
     "volume_remote_info",
     "A volume and the other machine that its data are on. Always 1.",
@@ -115,10 +119,11 @@ const IO: [IoFamily; 6] = [
 
 /// All families that this file knows, for the reference.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    const INFO: [Family; 7] = [
+    const INFO: [Family; 8] = [
         VOLUME_INFO,
         POD_VOLUME_INFO,
         VOLUME_DEVICE_INFO,
+        VOLUME_DEVICE_ATTENTION,
         VOLUME_REMOTE_INFO,
         CAPACITY,
         STATS_ERROR,
@@ -242,6 +247,16 @@ fn write_info(page: &mut Page<'_>, topology: &Topology) {
     page.family(&VOLUME_DEVICE_INFO, |samples| {
         for volume in &topology.volumes {
             write_devices(topology, volume, samples);
+        }
+    });
+    page.family(&VOLUME_DEVICE_ATTENTION, |samples| {
+        for volume in topology.volumes.iter().filter(|volume| volume.persistent) {
+            for (device, trouble) in topology.troubles_below(volume) {
+                let labels = identity(topology, volume)
+                    .with("device", &device.kernel_name)
+                    .with("kind", trouble.kind.as_str());
+                samples.add(&labels, 1_u64);
+            }
         }
     });
     page.family(&VOLUME_REMOTE_INFO, |samples| {

@@ -9,7 +9,7 @@ use super::report::{Latest, MetadataTemplate, Metric, MetricTemplate, Node, Topo
 use super::series::{Window, single};
 use super::{MOST_DISKS, ids};
 use crate::model::bytes::Bytes;
-use crate::model::device::{BlockDevice, DeviceType};
+use crate::model::device::{BlockDevice, DeviceType, DiskPath};
 use crate::model::io::IoRates;
 use crate::model::placement::Volume;
 use crate::model::topology::{Disk, SWAP};
@@ -24,6 +24,7 @@ const MEDIA: Fact = ("storage_disk_media", "Media");
 const TRANSPORT: Fact = ("storage_disk_transport", "Transport");
 const FIRMWARE: Fact = ("storage_disk_firmware", "Firmware");
 const PATH: Fact = ("storage_disk_path", "Path");
+const ATTENTION: Fact = ("storage_disk_attention", "Needs attention");
 const STATUS: Fact = ("storage_disk_status", "Status");
 const CARRIES: Fact = ("storage_disk_carries", "Carries");
 const FULLEST_ON: Fact = ("storage_disk_fullest", "Fullest filesystem");
@@ -34,8 +35,9 @@ const PODS: Fact = ("storage_disk_pods", "Pods");
 const BACKING_FILE: Fact = ("storage_disk_file", "File");
 
 /// In the order in which the details panel shows them: the first nine at once, the others when asked for more.
-const FACTS: [Fact; 18] = [
+const FACTS: [Fact; 19] = [
     (NODE_TYPE, "Type"),
+    ATTENTION,
     STATUS,
     SIZE,
     PROMISED,
@@ -264,7 +266,7 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
         "Disk"
     };
     let on_it: Vec<&Volume> = state.topology.volumes_on(disk.number).collect();
-    let facts: [(&'static str, Option<Cow<'a, str>>); 19] = [
+    let facts: [(&'static str, Option<Cow<'a, str>>); 20] = [
         (NAME, Some(Cow::Owned(label(&device.name, &state.host_id)))),
         (NODE_TYPE, Some(Cow::Borrowed(kind))),
         (
@@ -280,12 +282,12 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
         (FIRMWARE.0, known(&identity.revision)),
         (
             PATH.0,
-            if disk.paths.is_empty() {
-                known(&identity.path)
-            } else {
-                Some(Cow::Owned(disk.paths.join(", ")))
+            match &disk.paths {
+                None => known(&identity.path),
+                Some(paths) => Some(Cow::Owned(in_words(paths))),
             },
         ),
+        (ATTENTION.0, attention(state, disk).map(Cow::Owned)),
         (STATUS.0, Some(status(device))),
         (CARRIES.0, carries(state, disk).map(Cow::Owned)),
         (
@@ -310,6 +312,34 @@ fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Co
 /// which no Kubernetes name has: a volume that is called `sda`, too, must not be joined with the disk.
 pub(super) fn label(device: &str, host_id: &str) -> String {
     format!("{device} on {host_id}")
+}
+
+/// `sda (running), sdb (offline)`.
+fn in_words(paths: &[DiskPath]) -> String {
+    let words: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    words.join(", ")
+}
+
+/// What is wrong with the disk, and with arrays that it is a member of.
+fn attention(state: &State, disk: &Disk) -> Option<String> {
+    let topology = &state.topology;
+    if topology.troubles.is_empty() {
+        return None;
+    }
+    let words: Vec<String> = topology
+        .devices
+        .above(disk.number)
+        .into_iter()
+        .filter_map(|device| {
+            let trouble = topology.troubles.get(device.number)?;
+            Some(if device.number == disk.number {
+                trouble.to_string()
+            } else {
+                format!("{} {trouble}", device.name)
+            })
+        })
+        .collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 fn status(device: &BlockDevice) -> Cow<'_, str> {

@@ -84,9 +84,10 @@ const VOLUME_COPIES: Fact = ("storage_volume_copies", "Copies");
 const VOLUME_CREATED: Fact = ("storage_volume_created", "Created");
 
 /// What is said of a PersistentVolume, in the order in which the details panel shows it.
-pub(super) const VOLUME_FACTS: [Fact; 23] = [
+pub(super) const VOLUME_FACTS: [Fact; 24] = [
     (NODE_TYPE, "Type"),
     VOLUME_ATTENTION,
+    volumes::DEVICE_ATTENTION,
     STATUS,
     volumes::STATUS,
     volumes::CAPACITY,

@@ -21,6 +21,7 @@ use crate::model::workload::PersistentVolume;
 use crate::state::State;
 
 pub(super) const STATUS: Fact = ("storage_volume_status", "On its node");
+pub(super) const DEVICE_ATTENTION: Fact = ("storage_volume_device_attention", "Disks need attention");
 pub(super) const CAPACITY: Fact = ("storage_volume_size", "Capacity");
 pub(super) const LIES_ON: Fact = ("storage_volume_disks", "Lies on");
 pub(super) const FILESYSTEM: Fact = ("storage_volume_filesystem", "Filesystem");
@@ -159,10 +160,17 @@ fn latest<'a>(
             },
         )
         .collect();
-    let facts: [(&'static str, Option<Cow<'a, str>>); 11] = [
+    let below: Vec<String> = state
+        .topology
+        .troubles_below(volume)
+        .map(|(device, trouble)| format!("{} {trouble}", device.name))
+        .collect();
+    let facts: [(&'static str, Option<Cow<'a, str>>); 12] = [
         (NAME, Some(Cow::Borrowed(volume.name.as_str()))),
         (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume"))),
         (STATUS.0, Some(status(volume))),
+        // Beside what the API says of the volume, which is the cluster's process's to tell as well.
+        (DEVICE_ATTENTION.0, Some(Cow::Owned(below.join("; ")))),
         (CAPACITY.0, size.map(|size| Cow::Owned(Bytes(size).to_string()))),
         (LIES_ON.0, lies_on(state, volume)),
         (FILESYSTEM.0, filesystem(volume)),

@@ -31,6 +31,11 @@ fn json_device(state: &State, device: &BlockDevice) -> Map<String, Value> {
     let (identity, signature) = (&device.identity, &device.signature);
     let usage = usage(state, device);
     let rates = state.rates.latest(device.number);
+    let attention = state
+        .topology
+        .troubles
+        .get(device.number)
+        .map(ToString::to_string);
     let fields = [
         ("number", json!(device.number.to_string())),
         ("device", json!(device.kernel_name)),
@@ -50,6 +55,9 @@ fn json_device(state: &State, device: &BlockDevice) -> Map<String, Value> {
         ("read_only", json!(device.read_only)),
         ("removable", json!(device.removable)),
         ("state", json!(device.state)),
+        ("paths", json!(paths(state, device))),
+        ("missing_members", json!(device.missing_members)),
+        ("attention", json!(attention)),
         ("backing_file", json!(device.backing_file)),
         ("fstype", json!(signature.fstype)),
         ("uuid", json!(signature.uuid)),
@@ -86,6 +94,16 @@ fn json_device(state: &State, device: &BlockDevice) -> Map<String, Value> {
         ("utilization", json!(rates.map(|rates| rates.utilization))),
     ];
     known(fields)
+}
+
+/// The paths of a multipath disk, each with its state; none for other devices.
+fn paths(state: &State, device: &BlockDevice) -> Option<Vec<Value>> {
+    let paths = state.topology.disk(device.number)?.paths.as_ref()?;
+    let each = paths.iter().map(|path| {
+        let fields = [("device", json!(path.name)), ("state", json!(path.state))];
+        Value::Object(known(fields))
+    });
+    Some(each.collect())
 }
 
 /// One volume: who uses it, what carries it, how full it is, who counts it. `disks` are the whole disks below `devices`.

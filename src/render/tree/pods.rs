@@ -256,11 +256,36 @@ fn add_volume(state: &State, volume: &Volume, own: &str, further: &str, rows: &m
     add_below(state, &volume.placement.devices, further, &mut Vec::new(), rows);
 }
 
-/// What is wrong or left over in the cluster, the most urgent first, behind what the kernel contradicts; empty where nothing is.
+/// What is wrong with this node's devices, what its kernel contradicts, and what is wrong or left over in the cluster, the most urgent
+/// first; empty where nothing is.
 pub(super) fn attention(state: &State) -> String {
-    let Some(cluster) = state.topology.cluster.as_deref() else {
-        return String::new();
-    };
+    let topology = &state.topology;
+    let mut troubles: Vec<_> = topology.troubles.iter().collect();
+    troubles.sort_by_key(|(number, trouble)| (trouble.kind, *number));
+    let devices = troubles.into_iter().filter_map(|(number, trouble)| {
+        let device = topology.devices.get(number)?;
+        Some(format!("{} {}: {trouble}", device.device_type, device.name))
+    });
+    let mut lines: Vec<String> = devices.collect();
+    let contradicted = topology.volumes.iter().filter_map(|volume| {
+        let sentence = sentence(&volume.disagreements)?;
+        Some(format!("volume {}: {sentence}", volume.name))
+    });
+    lines.extend(contradicted);
+    if let Some(cluster) = topology.cluster.as_deref() {
+        lines.extend(in_need(cluster));
+    }
+    let mut text = String::new();
+    for line in lines {
+        if text.is_empty() {
+            text.push_str("Needs attention:\n");
+        }
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}
+
+fn in_need(cluster: &ClusterMap) -> Vec<String> {
     let claims = cluster
         .claim_attention
         .iter()
@@ -278,22 +303,9 @@ pub(super) fn attention(state: &State) -> String {
         .map(|((_, name), attention)| (attention, "snapshot content", name.clone()));
     let mut all: Vec<_> = claims.chain(volumes).chain(snapshots).chain(contents).collect();
     all.sort_by(|one, two| (one.0.urgency, one.1, &one.2).cmp(&(two.0.urgency, two.1, &two.2)));
-    let mut text = String::new();
-    for volume in &state.topology.volumes {
-        if let Some(sentence) = sentence(&volume.disagreements) {
-            if text.is_empty() {
-                text.push_str("Needs attention:\n");
-            }
-            let _ = writeln!(text, "  volume {}: {sentence}", volume.name);
-        }
-    }
-    for (attention, kind, name) in all {
-        if text.is_empty() {
-            text.push_str("Needs attention:\n");
-        }
-        let _ = writeln!(text, "  {kind} {name}: {attention}");
-    }
-    text
+    all.into_iter()
+        .map(|(attention, kind, name)| format!("{kind} {name}: {attention}"))
+        .collect()
 }
 
 fn add_below(
