@@ -530,14 +530,16 @@ fn pulled_controller(mut said: Said) -> Result<Said, String> {
     said.must(controllers == "2", || {
         format!("there were {controllers} controllers")
     });
-    for (name, wanted) in [("whole", 2.0), ("lost", 1.0)] {
+    for (name, wanted) in [("whole", 2_u8), ("lost", 1)] {
         let page = said.page(name)?;
         for family in ["multipath_paths", "multipath_paths_usable"] {
             let found = page.value(family, &[("device", head)]);
-            said.must(found == Some(wanted), || format!("{name}: {family} is {found:?}"));
+            said.must(found == Some(f64::from(wanted)), || {
+                format!("{name}: {family} is {found:?}")
+            });
         }
         let live = page.samples("multipath_path_info", &[("device", head), ("state", "live")]);
-        said.must(live.len() as f64 == wanted, || format!("{name}: {live:?}"));
+        said.must(live.len() == usize::from(wanted), || format!("{name}: {live:?}"));
         let on_it = page.samples(
             "volume_device_info",
             &[("persistentvolume", "pvc-first"), ("disk", head)],
