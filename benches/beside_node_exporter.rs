@@ -81,7 +81,7 @@ fn run() -> anyhow::Result<bool> {
         for gzip in [false, true] {
             let [ours, theirs] = compare(&wanted, &node_exporter, &ground.roots, gzip)?;
             let within = ours.cpu <= theirs.cpu * wanted.most
-                && ours.resident as f64 <= theirs.resident as f64 * wanted.most;
+                && ours.resident as f64 <= theirs.resident as f64 * wanted.most_memory;
             kept &= within;
             writeln!(output, "{}", row(&ground.name, gzip, &ours, &theirs, within))?;
             output.flush()?;
@@ -93,7 +93,9 @@ fn run() -> anyhow::Result<bool> {
 /// What the command line asks for.
 struct Wanted {
     scrapes: usize,
+    /// The share of its time, and of its memory, that we may take.
     most: f64,
+    most_memory: f64,
     machines: Vec<Option<usize>>,
     binary: PathBuf,
 }
@@ -103,6 +105,7 @@ impl Wanted {
         let mut wanted = Self {
             scrapes: 60,
             most: MOST,
+            most_memory: MOST,
             machines: vec![None, Some(2), Some(100), Some(1000)],
             binary: env!("CARGO_BIN_EXE_scope-storage-probe").into(),
         };
@@ -118,6 +121,7 @@ impl Wanted {
                 "--bench" => {}
                 "--scrapes" => wanted.scrapes = value()?.parse().context("--scrapes N")?,
                 "--most" => wanted.most = value()?.parse().context("--most SHARE")?,
+                "--most-memory" => wanted.most_memory = value()?.parse().context("--most-memory SHARE")?,
                 "--binary" => wanted.binary = value()?.into(),
                 "--machines" => {
                     wanted.machines = value()?
@@ -130,7 +134,7 @@ impl Wanted {
                 }
                 other => {
                     bail!(
-                        "{other} is not known; there are --scrapes N, --most SHARE, --machines this,2,100, --binary FILE"
+                        "{other} is not known; there are --scrapes N, --most SHARE, --most-memory SHARE, --machines this,2,100, --binary FILE"
                     )
                 }
             }
