@@ -1,8 +1,8 @@
 #!/bin/sh
 # Links what is shipped: the functions that run side by side, in the order of image/order.txt, and without tables for unwinding.
 #
-# The kernel maps a program's file in runs of 16 pages around each one that is touched. Of all functions one in eight runs, and where those
-# lie among the others most of the file is mapped. Side by side they are a third of that: 2 MB of memory less.
+# The kernel maps a program's file in runs of 16 pages around each one that is touched. In a node's process a seventh of the code runs, and
+# where it lies among the rest most of the file is mapped. Side by side it is a third of that: 2 MB of memory less.
 #
 # A name in the list ends in a hash of its crate's version and the compiler's. Where that has changed, the function of the same name
 # without its hash is taken; where there are several or none, nothing is. So an old list costs memory, and nothing else.
