@@ -562,6 +562,33 @@ fn no_secret_is_told() {
     exporter.later();
     gateway.change(|mood| mood.password = "another".to_owned());
     exporter.later();
+    // One that repeats what it was sent, to who signs in and to who has signed in.
+    for (logins, status) in [
+        (Logins::Gateway, 500),
+        (Logins::Gateway, 401),
+        (Logins::Native, 400),
+        (Logins::Native, 403),
+    ] {
+        let echo = Gateway::start(Mood {
+            logins,
+            ..Mood::default()
+        });
+        let asked = Exporter::of(&[("echo", &echo.url())], &["--log-level", "trace"]);
+        asked.page();
+        echo.change(|mood| mood.repeats = Some(status));
+        asked.later();
+        told.push_str(asked.server.get("/").text());
+        told.push_str(&asked.server.log().join("\n"));
+        let echo = Gateway::start(Mood {
+            logins,
+            repeats: Some(status),
+            ..Mood::default()
+        });
+        let asked = Exporter::of(&[("echo", &echo.url())], &["--log-level", "trace"]);
+        asked.later();
+        told.push_str(asked.server.get("/").text());
+        told.push_str(&asked.server.log().join("\n"));
+    }
     told.push_str(exporter.server.get("/").text());
     told.push_str(&String::from_utf8_lossy(exporter.server.report().bytes()));
     told.push_str(&exporter.server.log().join("\n"));

@@ -228,6 +228,8 @@ async fn what_a_tenant_may_not_see_is_left_out() {
         });
         assert_eq!(up(&page), Some(1.0), "{user}");
         assert_own_alone(&page);
+        // What is written on the way to an answer may be read after it.
+        program.soon_logged("not seen: ");
         let log = program.log();
         let (_, resource) = &rights[left_out];
         let named = log

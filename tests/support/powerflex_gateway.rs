@@ -71,6 +71,8 @@ pub struct Mood {
     pub expires_in: Option<u64>,
     /// Answers 401 to whatever token.
     pub accepts_no_token: bool,
+    /// Answers this status to everything, and repeats what it was sent, as some front ends do.
+    pub repeats: Option<u16>,
     /// Answers with a page in place of JSON where the path begins so.
     pub page_at: Option<&'static str>,
     /// Does not know this property.
@@ -94,6 +96,7 @@ impl Default for Mood {
             uses: None,
             expires_in: None,
             accepts_no_token: false,
+            repeats: None,
             page_at: None,
             unknown_property: None,
             hangs_up: 0,
@@ -317,6 +320,19 @@ fn said(
     authorization: Option<&str>,
     body: &[u8],
 ) -> Said {
+    if let Some(status) = mood.repeats {
+        let authorization = authorization.unwrap_or_default();
+        let decoded = authorization
+            .strip_prefix("Basic ")
+            .and_then(|text| STANDARD.decode(text).ok());
+        let decoded = String::from_utf8(decoded.unwrap_or_default()).unwrap_or_default();
+        let body = String::from_utf8_lossy(body);
+        let message = format!("bad {decoded} {authorization} {body}");
+        return (
+            status,
+            Some(json!({"message": message, "httpStatusCode": status, "errorCode": 0})),
+        );
+    }
     let has = |login: Logins| mood.logins == login || mood.logins == Logins::Both;
     match (method, path) {
         (&Method::GET, "/api/login") if has(Logins::Gateway) => {

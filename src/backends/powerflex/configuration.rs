@@ -133,16 +133,24 @@ fn parse(text: &str) -> Result<Vec<SystemSettings>, String> {
 }
 
 fn settings(entry: Entry) -> Result<SystemSettings, String> {
-    let given = &entry.url;
-    let url: Uri = given.parse().map_err(|error| format!("url {given:?}: {error}"))?;
-    let host = url.host().map(ToOwned::to_owned);
-    let host = host.ok_or_else(|| format!("url {given:?} names no host: https://gateway.example"))?;
-    if url
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'))
-    {
+    // Somebody may have put a password into it, so it is never told as it stands.
+    let called = entry.name.as_deref().unwrap_or("a system without a name");
+    if entry.url.contains('@') {
         return Err(format!(
-            "the url of {host} has a user in it: those belong into a Secret or into files"
+            "the url of {called} has a user in it: those belong into a Secret or into files"
+        ));
+    }
+    let parsed: Result<Uri, _> = entry.url.parse();
+    let url = parsed.map_err(|error| format!("the url of {called}: {error}"))?;
+    let host = url.host().map(ToOwned::to_owned);
+    let host = host.ok_or_else(|| format!("the url of {called} names no host: https://gateway.example"))?;
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    if authority != host && url.port_u16().is_none() {
+        return Err(format!("the url of {called}: what follows its host is no port"));
+    }
+    if url.query().is_some() {
+        return Err(format!(
+            "the url of {host} has a query, which nothing would be done with"
         ));
     }
     match url.scheme_str() {
@@ -150,10 +158,14 @@ fn settings(entry: Entry) -> Result<SystemSettings, String> {
         Some("http") if entry.insecure => {}
         Some("http") => {
             return Err(format!(
-                "url {given:?} is not encrypted: whoever listens would have the password; `insecure: true` allows it"
+                "the url of {host} is not encrypted: whoever listens would have the password; `insecure: true` allows it"
             ));
         }
-        _ => return Err(format!("url {given:?} begins with neither https:// nor http://")),
+        _ => {
+            return Err(format!(
+                "the url of {host} begins with neither https:// nor http://"
+            ));
+        }
     }
     let credentials = match (entry.secret, entry.username_file, entry.password_file) {
         (Some(name), None, None) => CredentialsSource::Secret {
@@ -163,7 +175,7 @@ fn settings(entry: Entry) -> Result<SystemSettings, String> {
         (None, Some(username), Some(password)) => CredentialsSource::Files { username, password },
         _ => {
             return Err(format!(
-                "{given} needs either `secret` or both `username_file` and `password_file`"
+                "{host} needs either `secret` or both `username_file` and `password_file`"
             ));
         }
     };
@@ -220,6 +232,17 @@ mod tests {
                 "systems: [{url: 'https://u:hush@a', secret: s}]",
                 "has a user in it",
             ),
+            (
+                "systems: [{url: 'https://u:hush x@a', secret: s}]",
+                "has a user in it",
+            ),
+            (
+                "systems: [{url: 'https://u:hush#x@a', secret: s}]",
+                "has a user in it",
+            ),
+            ("systems: [{url: 'https://a hush', secret: s}]", "invalid uri"),
+            ("systems: [{url: 'https://a:hush', secret: s}]", "port"),
+            ("systems: [{url: 'https://a?password=hush', secret: s}]", "query"),
             (
                 "systems: [{url: 'https://a', secret: s}, {url: 'https://a:1', secret: s}]",
                 "two systems",

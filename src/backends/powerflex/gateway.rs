@@ -63,9 +63,11 @@ impl Gateway {
     /// GET, or POST with a body. The answer is a success.
     pub(super) async fn ask(&self, path: &str, body: Option<&[u8]>) -> Result<Bytes, Problem> {
         let session = self.session().await?;
+        let mut secrets = session.secrets();
         let mut answer = self.sent(&session, path, body).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             let fresh = self.after(&session).await?;
+            secrets = fresh.secrets();
             answer = self.sent(&fresh, path, body).await?;
             if answer.status == StatusCode::UNAUTHORIZED {
                 return Err(Problem::Unauthorized {
@@ -86,7 +88,9 @@ impl Gateway {
         Err(Problem::Status {
             path: path.to_owned(),
             status,
-            message: refusal.map(|refusal| message(&refusal)).unwrap_or_default(),
+            message: refusal
+                .map(|refusal| message(&refusal, &secrets))
+                .unwrap_or_default(),
         })
     }
 

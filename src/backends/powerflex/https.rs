@@ -159,21 +159,27 @@ pub(super) fn strange(path: &str, reason: &str) -> Problem {
 }
 
 /// An answer that is an error.
-pub(super) fn status_problem(path: &str, answer: &Answer) -> Problem {
+pub(super) fn status_problem(path: &str, answer: &Answer, secrets: &[String]) -> Problem {
     Problem::Status {
         path: path.to_owned(),
         status: answer.status,
         message: answer
             .refusal()
-            .map(|refusal| message(&refusal))
+            .map(|refusal| message(&refusal, secrets))
             .unwrap_or_default(),
     }
 }
 
-/// `: MESSAGE (error 5)`, in one line of bounded length; empty where the gateway says nothing.
-pub(super) fn message(refusal: &Refusal) -> String {
-    let plain = refusal
-        .message
+/// `: MESSAGE (error 5)`, in one line of bounded length; empty where the gateway says nothing. Some front ends repeat what they were sent:
+/// words with a secret in them are not told.
+pub(super) fn message(refusal: &Refusal, secrets: &[String]) -> String {
+    let repeats = |secret: &String| !secret.is_empty() && refusal.message.contains(secret.as_str());
+    let words = if secrets.iter().any(repeats) {
+        "(its words repeat what nobody shall read, and are left out)"
+    } else {
+        &refusal.message
+    };
+    let plain = words
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter });
     let mut text: String = plain.take(LONGEST_MESSAGE).collect();

@@ -53,6 +53,16 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
+    /// What an answer must not be told with: the token, and the form in which it is sent.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let sent = self.authorization.to_str().unwrap_or_default();
+        let sent = sent.split_once(' ').map_or(sent, |(_, credential)| credential);
+        let decoded = STANDARD.decode(sent).ok();
+        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let token = decoded.and_then(|text| Some(text.split_once(':')?.1.to_owned()));
+        [sent.to_owned()].into_iter().chain(token).collect()
+    }
+
     /// True where the query of chosen statistics was refused a short while ago.
     pub(super) fn selection_refused(&self) -> bool {
         locked(&self.selection_refused).is_some_and(|at| at.elapsed() < SELECTION_REFUSED_FOR)
@@ -152,7 +162,7 @@ async fn login_as_gateway(client: &Client, credentials: &Credentials) -> Result<
             None => return not_offered(answer.status.as_str()),
         },
         (status, _) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
-            return Err(status_problem(PATH, &answer).into());
+            return Err(status_problem(PATH, &answer, &secrets_of(credentials)).into());
         }
         (status, _) => return not_offered(status.as_str()),
     };
@@ -195,7 +205,7 @@ async fn login_natively(client: &Client, credentials: &Credentials) -> Result<Se
                 answer.status.as_str()
             )));
         }
-        _ => return Err(status_problem(PATH, &answer).into()),
+        _ => return Err(status_problem(PATH, &answer, &secrets_of(credentials)).into()),
     }
     let tokens: Option<Tokens> = serde_json::from_slice(&answer.body).ok();
     let usable = tokens.and_then(|tokens| Some((bearer(&tokens.access_token)?, tokens)));
@@ -221,6 +231,19 @@ async fn asked_version(client: &Client, authorization: &HeaderValue) -> Result<O
         .then(|| wire::text(&answer.body))
         .flatten();
     Ok(text.and_then(|text| Version::of(&text)))
+}
+
+/// What an answer must not be told with: the password, and the forms in which it was sent.
+fn secrets_of(credentials: &Credentials) -> Vec<String> {
+    let Credentials {
+        username, password, ..
+    } = credentials;
+    let quoted = serde_json::Value::from(password.as_str()).to_string();
+    vec![
+        password.clone(),
+        quoted.trim_matches('"').to_owned(),
+        STANDARD.encode(format!("{username}:{password}")),
+    ]
 }
 
 fn basic(user: &str, password: &str) -> HeaderValue {
@@ -250,7 +273,7 @@ fn renewal_of(tokens: &Tokens) -> Renewal {
 }
 
 fn refused(credentials: &Credentials, refusal: &Refusal) -> Problem {
-    let message = message(refusal).replace(&credentials.password, "…");
+    let message = message(refusal, &secrets_of(credentials));
     Problem::Refused {
         user: credentials.username.clone(),
         message: message.trim_start_matches(": ").to_owned(),
