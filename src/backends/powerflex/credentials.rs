@@ -87,6 +87,10 @@ async fn file(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on a thread that nobody has to wait for"
+)]
 fn regular_file(path: &Path) -> Result<Vec<u8>, String> {
     // Whoever opened a pipe would wait for somebody who writes.
     let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
