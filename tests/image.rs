@@ -414,6 +414,7 @@ fn link_in_a_container(profile: &[String]) -> Result<String, String> {
     command.args(["run", "--rm", "--network=none", "--cap-drop=all", "--read-only"]);
     command
         .args(["--security-opt=no-new-privileges", "--user=0:0"])
+        .args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=512:512"])
         .args(profile);
     command.arg(format!("--volume={}:/made", folder.path().display()));
     command.arg("--volume=/usr:/usr:ro");
