@@ -22,7 +22,7 @@ use serde_json::Value;
 use support::api_server::{ApiServer, shipped};
 use support::node_with_pods::node;
 use support::powerflex_gateway::{Gateway, Mood, settings};
-use support::server::{PROGRAM, Server, of_cluster, program};
+use support::server::{Server, of_cluster, program};
 use support::{expect_that, within};
 
 /// Listed, and seldom or never met here, each with its reason.
@@ -33,7 +33,6 @@ const BESIDE: [(&str, &[&str]); 5] = [
             "arch_prctl",
             "epoll_pwait",
             "epoll_wait",
-            "fchmodat",
             "mkdirat",
             "poll",
             "ppoll",
@@ -42,7 +41,6 @@ const BESIDE: [(&str, &[&str]); 5] = [
             "unlinkat",
             "mkdir",
             "unlink",
-            "chmod",
             "fstat",
             "newfstatat",
             "readv",
@@ -152,7 +150,9 @@ fn the_component_names_the_profile_that_lies_beside_it() {
 
 /// The program under strace, which writes down each call. It is not its child, so that it can be told to end as ever.
 fn traced(calls: &Path) -> Command {
-    let tested = std::env::var_os("TESTED_PROGRAM").unwrap_or_else(|| PROGRAM.into());
+    // What is linked dynamically makes calls of its loader.
+    let tested =
+        std::env::var_os("TESTED_PROGRAM").expect("TESTED_PROGRAM names no static program: tests/image.sh");
     let mut command = program("strace");
     command
         .args(["-D", "-f", "-qq", "-e", "signal=none", "-o"])
@@ -249,15 +249,13 @@ async fn the_profile_lists_what_the_program_calls_and_nothing_else() {
             ("json", &["tree", "--json", "--no-cluster"]),
             ("report", &["report", "--no-cluster"]),
             ("metrics", &["metrics", "--no-cluster"]),
-            (
-                "check",
-                &["check", "--role", "cluster", "--kubeconfig", &kubeconfig],
-            ),
+            ("check", &["check", "--no-cluster", "--plugin-dir", ""]),
             ("help", &["--help"]),
         ] {
+            // What `check` finds wrong is not judged here.
             let output = traced(&folder.join(name)).args(arguments).output().unwrap();
             assert!(
-                output.status.success(),
+                output.status.code().is_some_and(|code| code < 2),
                 "{name}: {}",
                 String::from_utf8_lossy(&output.stderr)
             );
