@@ -1,9 +1,8 @@
 //! Pods in the tree: below each its claims, their volumes, and what carries those, down to the disks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use super::{COLUMNS, Row, branch, copies, figures, row};
+use super::{COLUMNS, Row, add_line, branch, copies, figures, row};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::device::{DeviceNumber, DeviceType};
@@ -280,7 +279,7 @@ pub(super) fn attention(state: &State) -> String {
         if text.is_empty() {
             text.push_str("Needs attention:\n");
         }
-        let _ = writeln!(text, "  {line}");
+        add_line(&mut text, &format!("  {line}"));
     }
     text
 }
