@@ -84,6 +84,13 @@ fn assert_is(value: Option<f64>, wanted: f64) {
     );
 }
 
+/// Changes what the file says of the first system.
+fn change_settings(file: &Path, change: impl FnOnce(&mut Value)) {
+    let mut known: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    change(&mut known["systems"][0]);
+    std::fs::write(file, known.to_string()).unwrap();
+}
+
 /// A second-generation pool.
 fn coded(id: &str, name: &str) -> Pool {
     Pool {
@@ -213,6 +220,10 @@ fn a_second_401_is_a_failure() {
         .filter(|request| request.contains("StoragePool"))
         .count();
     assert_eq!((refused, gateway.logins()), (2, 2), "{asked:?}");
+    // The token is tried again, which locks no account; the password is not.
+    gateway.forget();
+    assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    assert_eq!(gateway.requests(), ["GET /api/types/StoragePool/instances"]);
     let said = exporter.server.soon_logged("401 even after a new sign-in");
     assert!(said.contains("powerflex prod"), "{said}");
     gateway.change(|mood| mood.accepts_no_token = false);
@@ -238,6 +249,90 @@ fn a_wrong_password_is_not_tried_again_until_it_changes() {
         assert!(said.contains("Unauthorized"), "{said}");
         std::fs::write(exporter.folder.path().join("password"), "another").unwrap();
         assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    }
+}
+
+/// Front ends say by a page that a password is wrong, or that they do not know a path: nobody can tell which.
+#[test]
+fn what_may_be_a_refusal_is_not_tried_again_either() {
+    const PAGE: &str = "<html>no</html>";
+    for (login, answers, told) in [
+        (
+            "auto",
+            &[("/api/login", 401), ("/rest/auth/login", 404)][..],
+            "/api/login is answered with 401; /rest/auth/login is answered with 404",
+        ),
+        (
+            "auto",
+            &[("/api/login", 401), ("/rest/auth/login", 400)],
+            "/rest/auth/login is answered with 400",
+        ),
+        (
+            "auto",
+            &[("/api/login", 403), ("/rest/auth/login", 503)],
+            "/rest/auth/login is answered with 503",
+        ),
+        (
+            "auto",
+            &[("/api/login", 404), ("/rest/auth/login", 400)],
+            "/rest/auth/login is answered with 400",
+        ),
+        (
+            "gateway",
+            &[("/api/login", 401)],
+            "/api/login is answered with 401",
+        ),
+        (
+            "native",
+            &[("/rest/auth/login", 400)],
+            "/rest/auth/login is answered with 400",
+        ),
+    ] {
+        let instead = answers
+            .iter()
+            .map(|(path, status)| (*path, *status, PAGE.to_owned()));
+        let gateway = Gateway::start(Mood {
+            instead: instead.collect(),
+            logins: Logins::Native,
+            version: "4.5".to_owned(),
+            ..Mood::default()
+        });
+        let folder = tempfile::tempdir().unwrap();
+        change_settings(&settings(folder.path(), &[("prod", &gateway.url())]), |system| {
+            system["login"] = json!(login);
+        });
+        let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
+        assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+        let tried = gateway.requests().len();
+        assert_eq!(tried, answers.len(), "{:?}", gateway.requests());
+        assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+        assert_eq!(gateway.requests().len(), tried, "{login} {answers:?}");
+        let said = exporter.server.soon_logged("refused the user monitor");
+        assert!(said.contains(told), "{said}");
+        // Whoever changes the password is heard at once.
+        std::fs::write(exporter.folder.path().join("password"), "another").unwrap();
+        exporter.later();
+        assert_eq!(gateway.requests().len(), 2 * tried, "{login} {answers:?}");
+    }
+}
+
+#[test]
+fn a_front_end_that_knows_the_native_sign_in_alone() {
+    for (status, body) in [
+        (401, "<html>sign in</html>"),
+        (403, ""),
+        (501, "{\"message\": \"not here\"}"),
+        (302, ""),
+        (200, "<html>welcome</html>"),
+    ] {
+        let gateway = Gateway::start(Mood {
+            instead: vec![("/api/login", status, body.to_owned())],
+            logins: Logins::Native,
+            version: "4.5".to_owned(),
+            ..Mood::default()
+        });
+        let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+        assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
     }
 }
 

@@ -29,12 +29,14 @@ pub(super) enum Problem {
     #[error("{0}")]
     Credentials(String),
     #[error(
-        "the gateway refused the user {user}: {message} (they are tried again when they change, or in some minutes)"
+        "the gateway refused the user {user}: {message} (name and password are tried again when they change, or in some minutes)"
     )]
     Refused { user: String, message: String },
     #[error("cannot reach it: {0}")]
     Unreachable(String),
-    #[error("{path} is answered with 401 even after a new sign-in: has the user the right to monitor?")]
+    #[error(
+        "{path} is answered with 401 even after a new sign-in: has the user the right to monitor? (signed in again when name or password change, or in some minutes)"
+    )]
     Unauthorized { path: String },
     #[error("{path} is answered with {status}{message}")]
     Status {
@@ -61,6 +63,15 @@ impl Answer {
         serde_json::from_slice(body)
             .ok()
             .filter(|refusal: &Refusal| refusal.http_status_code.is_some() || !refusal.message.is_empty())
+    }
+
+    /// What became of the request. Some front ends answer with 200 and say in the body what it should have been.
+    pub(super) fn meant(&self) -> StatusCode {
+        let said = || StatusCode::from_u16(self.refusal()?.http_status_code?).ok();
+        Some(self.status)
+            .filter(|status| !status.is_success())
+            .or_else(said)
+            .unwrap_or(self.status)
     }
 }
 
@@ -162,7 +173,7 @@ pub(super) fn strange(path: &str, reason: &str) -> Problem {
 pub(super) fn status_problem(path: &str, answer: &Answer, secrets: &[String]) -> Problem {
     Problem::Status {
         path: path.to_owned(),
-        status: answer.status,
+        status: answer.meant(),
         message: answer
             .refusal()
             .map(|refusal| message(&refusal, secrets))

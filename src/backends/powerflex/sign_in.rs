@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use super::configuration::Login;
 use super::credentials::Credentials;
-use super::https::{Problem, message, send, status_problem};
+use super::https::{Answer, Problem, message, send, status_problem};
 use super::locked;
-use super::wire::{self, Refusal, Tokens, Version};
+use super::wire::{self, Tokens, Version};
 
 /// A query that was refused is not tried again for so long.
 const SELECTION_REFUSED_FOR: Duration = Duration::from_secs(600);
@@ -115,7 +115,57 @@ struct Renewal {
 enum LoginEnd {
     /// The gateway does not have it.
     NotOffered(String),
+    /// The credentials were refused, or a front end does not know the path: it does not say which.
+    Denied(String),
     Failed(Problem),
+}
+
+impl LoginEnd {
+    /// That of an answer to `path` which is no success.
+    fn of(path: &str, answer: &Answer, credentials: &Credentials) -> Self {
+        let secrets = secrets_of(credentials);
+        let (status, refusal) = (answer.meant(), answer.refusal());
+        let words = refusal.as_ref().map(|refusal| message(refusal, &secrets));
+        let told = format!(
+            "{path} is answered with {}{}",
+            status.as_str(),
+            words.as_deref().unwrap_or_default()
+        );
+        match (status, words) {
+            (
+                StatusCode::NOT_FOUND
+                | StatusCode::METHOD_NOT_ALLOWED
+                | StatusCode::GONE
+                | StatusCode::NOT_IMPLEMENTED,
+                _,
+            ) => Self::NotOffered(told),
+            // A gateway says by its own words who is refused; a front end that does not know the path says it by a page.
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(words)) => {
+                Self::Failed(refused(credentials, words.trim_start_matches(": ")))
+            }
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _) => {
+                Self::Failed(status_problem(path, answer, &secrets))
+            }
+            (status, _) if status.is_client_error() => Self::Denied(told),
+            (status, _) if status.is_server_error() => Self::Failed(status_problem(path, answer, &secrets)),
+            _ => Self::NotOffered(told),
+        }
+    }
+
+    /// Where the one way ended so and then the other.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (_, other @ Self::Failed(Problem::Refused { .. })) => other,
+            (Self::NotOffered(first), Self::NotOffered(second)) => {
+                Self::NotOffered(format!("{first}; {second}"))
+            }
+            (Self::Denied(first), Self::NotOffered(second) | Self::Denied(second))
+            | (Self::NotOffered(first), Self::Denied(second)) => Self::Denied(format!("{first}; {second}")),
+            // What it was told may have been the wrong password.
+            (Self::Denied(first), Self::Failed(second)) => Self::Denied(format!("{first}; {second}")),
+            (Self::NotOffered(_), failed) | (failed, _) => failed,
+        }
+    }
 }
 
 impl From<Problem> for LoginEnd {
@@ -134,15 +184,16 @@ pub(super) async fn sign_in(
         Login::Gateway => login_as_gateway(client, credentials).await,
         Login::Native => login_natively(client, credentials).await,
         Login::Auto => match login_as_gateway(client, credentials).await {
-            Err(LoginEnd::NotOffered(first)) => match login_natively(client, credentials).await {
-                Err(LoginEnd::NotOffered(second)) => Err(LoginEnd::NotOffered(format!("{first}; {second}"))),
-                ended => ended,
-            },
+            Err(first @ (LoginEnd::NotOffered(_) | LoginEnd::Denied(_))) => {
+                let ended = login_natively(client, credentials).await;
+                ended.map_err(|second| first.and(second))
+            }
             ended => ended,
         },
     };
     ended.map_err(|end| match end {
         LoginEnd::NotOffered(tried) => Problem::NoLogin(tried),
+        LoginEnd::Denied(tried) => refused(credentials, &tried),
         LoginEnd::Failed(problem) => problem,
     })
 }
@@ -150,21 +201,13 @@ pub(super) async fn sign_in(
 /// As every gateway offers it. The version tells how the token is to be used.
 async fn login_as_gateway(client: &Client, credentials: &Credentials) -> Result<Session, LoginEnd> {
     const PATH: &str = "/api/login";
-    let not_offered = |what: &str| Err(LoginEnd::NotOffered(format!("{PATH} is answered with {what}")));
     let authorization = basic(&credentials.username, &credentials.password);
     let answer = send(client, PATH, Some(&authorization), None).await?;
-    let token = match (answer.status, wire::text(&answer.body)) {
-        (StatusCode::OK, Some(token)) => token,
-        (StatusCode::OK, None) => return not_offered("no token"),
-        // A gateway says by its own words who is refused; a front end that does not know the path says it by a page.
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => match answer.refusal() {
-            Some(refusal) => return Err(refused(credentials, &refusal).into()),
-            None => return not_offered(answer.status.as_str()),
-        },
-        (status, _) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
-            return Err(status_problem(PATH, &answer, &secrets_of(credentials)).into());
-        }
-        (status, _) => return not_offered(status.as_str()),
+    if !answer.meant().is_success() {
+        return Err(LoginEnd::of(PATH, &answer, credentials));
+    }
+    let Some(token) = wire::text(&answer.body) else {
+        return Err(LoginEnd::NotOffered(format!("{PATH} is answered with no token")));
     };
     // Until the version is known the token is tried in the older way first.
     let (as_password, as_bearer) = (basic("", &token), bearer(&token));
@@ -189,23 +232,8 @@ async fn login_natively(client: &Client, credentials: &Credentials) -> Result<Se
     const PATH: &str = "/rest/auth/login";
     let body = serde_json::json!({ "username": credentials.username, "password": credentials.password });
     let answer = send(client, PATH, None, Some(body.to_string().as_bytes())).await?;
-    match answer.status {
-        status if status.is_success() => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            let refusal = answer.refusal().unwrap_or(Refusal {
-                message: answer.status.to_string(),
-                http_status_code: None,
-                error_code: None,
-            });
-            return Err(refused(credentials, &refusal).into());
-        }
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-            return Err(LoginEnd::NotOffered(format!(
-                "{PATH} is answered with {}",
-                answer.status.as_str()
-            )));
-        }
-        _ => return Err(status_problem(PATH, &answer, &secrets_of(credentials)).into()),
+    if !answer.meant().is_success() {
+        return Err(LoginEnd::of(PATH, &answer, credentials));
     }
     let tokens: Option<Tokens> = serde_json::from_slice(&answer.body).ok();
     let usable = tokens.and_then(|tokens| Some((bearer(&tokens.access_token)?, tokens)));
@@ -272,10 +300,9 @@ fn renewal_of(tokens: &Tokens) -> Renewal {
     }
 }
 
-fn refused(credentials: &Credentials, refusal: &Refusal) -> Problem {
-    let message = message(refusal, &secrets_of(credentials));
+fn refused(credentials: &Credentials, message: &str) -> Problem {
     Problem::Refused {
         user: credentials.username.clone(),
-        message: message.trim_start_matches(": ").to_owned(),
+        message: message.to_owned(),
     }
 }
