@@ -383,7 +383,9 @@ fn a_connection_that_was_kept_and_is_hung_up_on() {
     assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
     gateway.change(|mood| mood.hangs_up = 9);
     assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
-    exporter.server.soon_logged("powerflex prod: cannot reach it");
+    exporter
+        .server
+        .soon_logged("powerflex prod: cannot reach https://");
 }
 
 #[test]
@@ -529,7 +531,9 @@ fn two_systems_of_which_one_is_dead_and_one_that_is_slow() {
         2.0,
     );
     assert!(page.value("process_resident_memory_bytes", &[]).is_some());
-    exporter.server.soon_logged("powerflex dead: cannot reach it");
+    exporter
+        .server
+        .soon_logged("powerflex dead: cannot reach https://");
     exporter.server.soon_logged("powerflex slow: no answer within");
     let landing = exporter.server.get("/");
     for text in [
@@ -648,6 +652,61 @@ fn a_certificate_is_checked_unless_somebody_says_otherwise() {
 }
 
 #[test]
+fn who_cannot_be_reached_is_told_with_the_way_out() {
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain_port = plain.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in plain.incoming().map_while(Result::ok) {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 1000]);
+            let _ = std::io::Write::write_all(
+                &mut stream,
+                b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            );
+        }
+    });
+    let plain = format!("127.0.0.1:{plain_port}");
+    let systems = [
+        (
+            "closed",
+            format!("https://{}", support::prometheus::free_address()),
+            "nobody listens there",
+        ),
+        (
+            "unknown",
+            "https://gateway.invalid".to_owned(),
+            "has `url` the right name?",
+        ),
+        ("plain", format!("https://{plain}"), "does not speak TLS"),
+        (
+            "unencrypted",
+            format!("http://{plain}"),
+            "has `url` to begin with https://?",
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let named: Vec<_> = systems
+        .iter()
+        .map(|(name, url, _)| (*name, url.as_str()))
+        .collect();
+    let file = settings(folder.path(), &named);
+    let mut known: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    known["systems"][3]["insecure"] = json!(true);
+    std::fs::write(&file, known.to_string()).unwrap();
+    let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
+    exporter.page();
+    for (name, url, told) in &systems {
+        let line = exporter.server.soon_logged(&format!("powerflex {name}: "));
+        let line = if *name == "unencrypted" {
+            exporter.server.soon_logged("refused the user monitor")
+        } else {
+            assert!(line.contains(url), "{line}");
+            line
+        };
+        assert!(line.contains(told), "{line}");
+    }
+}
+
+#[test]
 fn no_secret_is_told() {
     let gateway = Gateway::start(Mood::default());
     let exporter = Exporter::of(&[("prod", &gateway.url())], &["--log-level", "trace"]);
@@ -745,6 +804,12 @@ fn a_node_does_not_ask_and_a_wrong_file_is_named() {
     let output = support::server::run(&[&arguments[..], &[file]].concat());
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("--role cluster"));
+    let output = support::server::run(&[&arguments[..], &["/none.yaml", "--role", "cluster"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("cannot read /none.yaml") && said.contains("mounted"),
+        "{said}"
+    );
     std::fs::write(file, "systems:\n- url: https://a\n  password: hush\n").unwrap();
     let output = support::server::run(&[&arguments[..], &[file, "--role", "cluster"]].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -753,6 +818,36 @@ fn a_node_does_not_ask_and_a_wrong_file_is_named() {
         said.contains("powerflex.yaml") && !said.contains("hush"),
         "{said}"
     );
+}
+
+/// Who sees some namespaces alone is one process as well, whatever role it names.
+#[test]
+fn systems_beside_a_tenants_namespaces() {
+    let gateway = Gateway::start(Mood::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path(), &[("prod", &gateway.url())]);
+    let kubeconfig = folder.path().join("kubeconfig");
+    let api = json!({"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}], "current-context": "c"});
+    std::fs::write(&kubeconfig, api.to_string()).unwrap();
+    let server = Server::launch(
+        program(PROGRAM),
+        &folder.path().join("plugins"),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--powerflex",
+            file.to_str().unwrap(),
+            "--kubeconfig",
+            kubeconfig.to_str().unwrap(),
+            "--namespace",
+            "shop",
+        ],
+    );
+    let page = Page::parse(server.get("/metrics").text());
+    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(of_pool(&page, "volumes", "ssd"), 2.0);
 }
 
 /// The whole page, for the reference and for people.

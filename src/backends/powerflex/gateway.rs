@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::configuration::SystemSettings;
 use super::credentials::{self, Credentials, SecretReader};
-use super::https::{self, Answer, Problem, send, status_problem};
+use super::https::{Answer, Endpoint, Problem, send, status_problem};
 use super::locked;
 use super::sign_in::{Session, sign_in};
 
@@ -128,8 +128,8 @@ impl Gateway {
     }
 
     async fn sent(&self, session: &Session, path: &str, body: Option<&[u8]>) -> Result<Answer, Problem> {
-        let sent = send(&session.client, path, Some(&session.authorization), body).await;
-        if matches!(sent, Err(Problem::Unreachable(_))) {
+        let sent = send(&session.endpoint, path, Some(&session.authorization), body).await;
+        if matches!(sent, Err(Problem::Unreachable { .. })) {
             // Its certificate may have been exchanged, and its authority with it: those are read with the credentials. A
             // gateway that is only slow keeps its session, since then nothing is awaited here.
             *self.session.lock().await = None;
@@ -147,8 +147,8 @@ impl Gateway {
         {
             return Err(problem.clone());
         }
-        let client = https::client(&self.settings, credentials.authorities.as_deref())?;
-        let ended = sign_in(&client, self.settings.login, &credentials).await;
+        let endpoint = Endpoint::new(&self.settings, credentials.authorities.as_ref())?;
+        let ended = sign_in(&endpoint, self.settings.login, &credentials).await;
         match &ended {
             Ok(_) => *locked(&self.signed_in) = Some(credentials),
             Err(problem @ Problem::Refused { .. }) => {

@@ -12,12 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
-use kube::Client;
 use tokio::time::Instant;
 
 use super::configuration::Login;
 use super::credentials::Credentials;
-use super::https::{Answer, Problem, message, send, status_problem};
+use super::https::{Answer, Endpoint, Problem, message, send, status_problem};
 use super::locked;
 use super::wire::{self, Tokens, Version};
 
@@ -33,7 +32,7 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(30);
 
 /// What a sign-in gave.
 pub(super) struct Session {
-    pub(super) client: Client,
+    pub(super) endpoint: Endpoint,
     pub(super) authorization: HeaderValue,
     /// What the gateway says that it is.
     pub(super) version: Option<Version>,
@@ -85,7 +84,7 @@ impl Session {
         let token = self.renewal.as_ref()?.token.as_ref()?;
         let body = serde_json::json!({ "refresh_token": token }).to_string();
         let answer = send(
-            &self.client,
+            &self.endpoint,
             "/rest/auth/update-token",
             None,
             Some(body.as_bytes()),
@@ -95,7 +94,7 @@ impl Session {
         let mut tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
         tokens.refresh_token = tokens.refresh_token.or_else(|| Some(token.clone()));
         Some(Self {
-            client: self.client.clone(),
+            endpoint: self.endpoint.clone(),
             authorization: bearer(&tokens.access_token)?,
             version: self.version.clone(),
             renewal: Some(renewal_of(&tokens)),
@@ -122,7 +121,7 @@ enum LoginEnd {
 
 impl LoginEnd {
     /// That of an answer to `path` which is no success.
-    fn of(path: &str, answer: &Answer, credentials: &Credentials) -> Self {
+    fn of(endpoint: &Endpoint, path: &str, answer: &Answer, credentials: &Credentials) -> Self {
         let secrets = secrets_of(credentials);
         let (status, refusal) = (answer.meant(), answer.refusal());
         let words = refusal.as_ref().map(|refusal| message(refusal, &secrets));
@@ -145,6 +144,9 @@ impl LoginEnd {
             }
             (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _) => {
                 Self::Failed(status_problem(path, answer, &secrets))
+            }
+            (StatusCode::BAD_REQUEST, _) if endpoint.is_plain() => {
+                Self::Denied(format!("{told} (has `url` to begin with https://?)"))
             }
             (status, _) if status.is_client_error() => Self::Denied(told),
             (status, _) if status.is_server_error() => Self::Failed(status_problem(path, answer, &secrets)),
@@ -176,16 +178,16 @@ impl From<Problem> for LoginEnd {
 
 /// Signs in, in the way that is wanted.
 pub(super) async fn sign_in(
-    client: &Client,
+    endpoint: &Endpoint,
     login: Login,
     credentials: &Credentials,
 ) -> Result<Session, Problem> {
     let ended = match login {
-        Login::Gateway => login_as_gateway(client, credentials).await,
-        Login::Native => login_natively(client, credentials).await,
-        Login::Auto => match login_as_gateway(client, credentials).await {
+        Login::Gateway => login_as_gateway(endpoint, credentials).await,
+        Login::Native => login_natively(endpoint, credentials).await,
+        Login::Auto => match login_as_gateway(endpoint, credentials).await {
             Err(first @ (LoginEnd::NotOffered(_) | LoginEnd::Denied(_))) => {
-                let ended = login_natively(client, credentials).await;
+                let ended = login_natively(endpoint, credentials).await;
                 ended.map_err(|second| first.and(second))
             }
             ended => ended,
@@ -199,27 +201,27 @@ pub(super) async fn sign_in(
 }
 
 /// As every gateway offers it. The version tells how the token is to be used.
-async fn login_as_gateway(client: &Client, credentials: &Credentials) -> Result<Session, LoginEnd> {
+async fn login_as_gateway(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session, LoginEnd> {
     const PATH: &str = "/api/login";
     let authorization = basic(&credentials.username, &credentials.password);
-    let answer = send(client, PATH, Some(&authorization), None).await?;
+    let answer = send(endpoint, PATH, Some(&authorization), None).await?;
     if !answer.meant().is_success() {
-        return Err(LoginEnd::of(PATH, &answer, credentials));
+        return Err(LoginEnd::of(endpoint, PATH, &answer, credentials));
     }
     let Some(token) = wire::text(&answer.body) else {
         return Err(LoginEnd::NotOffered(format!("{PATH} is answered with no token")));
     };
     // Until the version is known the token is tried in the older way first.
     let (as_password, as_bearer) = (basic("", &token), bearer(&token));
-    let mut version = asked_version(client, &as_password).await?;
+    let mut version = asked_version(endpoint, &as_password).await?;
     if version.is_none()
         && let Some(bearer) = &as_bearer
     {
-        version = asked_version(client, bearer).await?;
+        version = asked_version(endpoint, bearer).await?;
     }
     let is_new = version.as_ref().is_some_and(|version| version.major() >= 4);
     Ok(Session {
-        client: client.clone(),
+        endpoint: endpoint.clone(),
         authorization: as_bearer.filter(|_| is_new).unwrap_or(as_password),
         version,
         renewal: None,
@@ -228,21 +230,21 @@ async fn login_as_gateway(client: &Client, credentials: &Credentials) -> Result<
 }
 
 /// As PowerFlex Manager offers it, from 4.0 on.
-async fn login_natively(client: &Client, credentials: &Credentials) -> Result<Session, LoginEnd> {
+async fn login_natively(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session, LoginEnd> {
     const PATH: &str = "/rest/auth/login";
     let body = serde_json::json!({ "username": credentials.username, "password": credentials.password });
-    let answer = send(client, PATH, None, Some(body.to_string().as_bytes())).await?;
+    let answer = send(endpoint, PATH, None, Some(body.to_string().as_bytes())).await?;
     if !answer.meant().is_success() {
-        return Err(LoginEnd::of(PATH, &answer, credentials));
+        return Err(LoginEnd::of(endpoint, PATH, &answer, credentials));
     }
     let tokens: Option<Tokens> = serde_json::from_slice(&answer.body).ok();
     let usable = tokens.and_then(|tokens| Some((bearer(&tokens.access_token)?, tokens)));
     let Some((authorization, tokens)) = usable else {
         return Err(LoginEnd::NotOffered(format!("{PATH} is answered with no token")));
     };
-    let version = asked_version(client, &authorization).await?;
+    let version = asked_version(endpoint, &authorization).await?;
     Ok(Session {
-        client: client.clone(),
+        endpoint: endpoint.clone(),
         authorization,
         version,
         renewal: Some(renewal_of(&tokens)),
@@ -251,8 +253,8 @@ async fn login_natively(client: &Client, credentials: &Credentials) -> Result<Se
 }
 
 /// What the gateway says that it is; `None` where it does not.
-async fn asked_version(client: &Client, authorization: &HeaderValue) -> Result<Option<Version>, Problem> {
-    let answer = send(client, "/api/version", Some(authorization), None).await?;
+async fn asked_version(endpoint: &Endpoint, authorization: &HeaderValue) -> Result<Option<Version>, Problem> {
+    let answer = send(endpoint, "/api/version", Some(authorization), None).await?;
     let text = answer
         .status
         .is_success()
