@@ -416,6 +416,188 @@ fn a_query_that_is_refused_is_replaced_by_one_for_each_object() {
     assert_eq!(relations.count(), 4, "{asked:?}");
 }
 
+/// A system of both generations, as its page is when a path is answered with an error.
+fn mixed_without(path: &'static str, status: u16) -> (Gateway, Exporter, Page) {
+    let mut ec = coded("2", "ec");
+    ec.volumes = vec!["72ce476b00000002".to_owned()];
+    let gateway = Gateway::start(Mood {
+        version: "5.0.0".to_owned(),
+        logins: Logins::Native,
+        pools: vec![pool("1", "ssd"), ec],
+        instead: vec![(path, status, "<html>".to_owned())],
+        ..Mood::default()
+    });
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    let page = exporter.page();
+    assert_is(Exporter::up(&page, "prod"), 1.0);
+    exporter.later();
+    let log = exporter.server.log();
+    let lines = log.iter().filter(|line| line.contains(path));
+    assert_eq!(lines.count(), 1, "{log:#?}");
+    (gateway, exporter, page)
+}
+
+#[test]
+fn a_failed_query_costs_its_own_samples_alone() {
+    const METRICS: &str = "/dtapi/rest/v1/metrics/query";
+    for status in [500, 503, 401, 404] {
+        let (gateway, exporter, page) = mixed_without(METRICS, status);
+        assert_is(of_pool(&page, "raw_capacity_bytes", "ssd"), 311_424_000.0 * KIB);
+        assert_eq!(of_pool(&page, "usable_capacity_bytes", "ec"), None);
+        assert_is(of_pool(&page, "info", "ec"), 1.0);
+        gateway.change(|mood| mood.instead.clear());
+        let page = exporter.later();
+        assert_is(of_pool(&page, "usable_capacity_bytes", "ec"), 4_396_972_769_280.0);
+        // Without them nothing is known of a system that has such pools alone.
+        gateway.change(|mood| {
+            mood.pools.remove(0);
+            mood.instead.push((METRICS, status, String::new()));
+        });
+        assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    }
+    let (_gateway, _exporter, page) = mixed_without("/api/instances/querySelectedStatistics", 503);
+    assert_eq!(of_pool(&page, "raw_capacity_bytes", "ssd"), None);
+    assert_is(of_pool(&page, "usable_capacity_bytes", "ec"), 4_396_972_769_280.0);
+
+    let in_domain = |page: &Page, domain: &str| {
+        let labels = [("storage_pool", "ssd"), ("protection_domain", domain)];
+        page.value("storage_probe_powerflex_pool_raw_capacity_bytes", &labels)
+    };
+    let (gateway, exporter, page) = mixed_without("/api/types/ProtectionDomain", 500);
+    assert_is(in_domain(&page, "pd1"), 311_424_000.0 * KIB);
+    gateway.change(|mood| mood.instead.clear());
+    assert_is(in_domain(&exporter.later(), "domain-1"), 311_424_000.0 * KIB);
+    // A name that is known stays when it cannot be read again.
+    gateway.change(|mood| {
+        mood.instead
+            .push(("/api/types/ProtectionDomain", 500, String::new()));
+        mood.pools[1].domain = "pd2".to_owned();
+    });
+    assert_is(in_domain(&exporter.later(), "domain-1"), 311_424_000.0 * KIB);
+
+    let (_gateway, _exporter, page) = mixed_without("/api/types/Volume", 500);
+    assert_is(in_domain(&page, "domain-1"), 311_424_000.0 * KIB);
+    assert_is(of_pool(&page, "usable_capacity_bytes", "ec"), 4_396_972_769_280.0);
+}
+
+#[test]
+fn a_query_that_is_answered_with_nothing_is_told_of_and_replaced() {
+    const QUERY: &str = "/api/instances/querySelectedStatistics";
+    let (ssd, hdd) = (pool("1", "ssd").id, pool("2", "hdd").id);
+    let relations = |gateway: &Gateway| {
+        let asked = gateway.requests();
+        asked
+            .iter()
+            .filter(|request| request.ends_with("relationships/Statistics"))
+            .count()
+    };
+    for (answer, by_themselves, told) in [
+        (
+            json!({"StoragePool": {&*ssd: {"maxCapacityInKb": null}, &*hdd: null}, "ProtectionDomain": null, "System": null}),
+            4,
+            "without a figure of StoragePool",
+        ),
+        (json!({}), 4, "ProtectionDomain pd1 and 1 others"),
+        (json!(null), 4, "without a figure of StoragePool"),
+        (
+            json!({"StoragePool": {&*ssd: {"maxCapacityInKb": 311_424_000}, &*hdd: {"maxCapacityInKb": null}},
+                   "ProtectionDomain": {"pd1": {"maxCapacityInKb": 1}}, "System": {"maxCapacityInKb": 1}}),
+            1,
+            "without a figure of StoragePool e65f9c2700000002: ",
+        ),
+    ] {
+        let gateway = Gateway::start(Mood {
+            instead: vec![(QUERY, 200, answer.to_string())],
+            ..Mood::default()
+        });
+        let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+        for _ in 0..2 {
+            gateway.forget();
+            let page = exporter.later();
+            assert_is(Exporter::up(&page, "prod"), 1.0);
+            for name in ["ssd", "hdd"] {
+                assert_is(of_pool(&page, "raw_capacity_bytes", name), 311_424_000.0 * KIB);
+            }
+            assert_eq!(relations(&gateway), by_themselves, "{answer}");
+        }
+        let said = exporter.server.soon_logged(told);
+        assert!(said.contains(QUERY), "{said}");
+        let log = exporter.server.log();
+        assert_eq!(
+            log.iter().filter(|line| line.contains("prod")).count(),
+            2,
+            "{log:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_nobody_tells_is_absent_and_said_to_be() {
+    let mut silent = pool("1", "ssd");
+    let captured = support::powerflex_gateway::captured("get_storage_pool_statistics.json");
+    let nulls = captured
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(|name| (name.clone(), Value::Null));
+    silent.statistics = Value::Object(nulls.collect());
+    let mut odd = pool("2", "hdd");
+    odd.statistics = json!({"numOfVolumes": "x".repeat(200_000)});
+    let gateway = Gateway::start(Mood {
+        pools: vec![silent, odd],
+        ..Mood::default()
+    });
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    let page = exporter.page();
+    assert_eq!(of_pool(&page, "raw_capacity_bytes", "ssd"), None);
+    assert_eq!(of_pool(&page, "volumes", "hdd"), None);
+    assert_is(of_pool(&page, "raw_capacity_bytes", "hdd"), 311_424_000.0 * KIB);
+    exporter
+        .server
+        .soon_logged("powerflex prod: no figure is told of StoragePool e65f9c2700000001");
+    exporter
+        .server
+        .soon_logged("left out, since they are no numbers: numOfVolumes (first of e65f9c2700000002)");
+    assert!(exporter.server.log().iter().all(|line| line.len() < 1000));
+}
+
+#[test]
+fn who_is_asked_too_often_is_not_asked_for_each_object() {
+    let gateway = Gateway::start(Mood::default());
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    gateway.change(|mood| {
+        mood.instead
+            .push(("/api/instances/querySelectedStatistics", 429, String::new()));
+    });
+    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    exporter.server.soon_logged("is answered with 429");
+    gateway.forget();
+    gateway.change(|mood| mood.instead.clear());
+    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    let asked = gateway.requests();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+}
+
+#[test]
+fn the_first_pool_of_the_second_generation_has_its_volumes_at_once() {
+    let gateway = Gateway::start(Mood::default());
+    let (folder, _) = folder_with_volumes(&gateway.url());
+    let dump = folder.path().join("dump.json");
+    let exporter = Exporter::in_folder(folder, &["--from-dump", dump.to_str().unwrap()]);
+    exporter.page();
+    gateway.change(|mood| {
+        let mut ec = coded("3", "ec");
+        ec.volumes = vec!["72ce476b00000002".to_owned()];
+        mood.pools.push(ec);
+    });
+    let page = exporter.later();
+    let labels = [("persistentvolume", "pv-by-system"), ("storage_pool", "ec")];
+    assert_is(
+        page.value("storage_probe_persistentvolume_powerflex_pool_info", &labels),
+        1.0,
+    );
+}
+
 #[test]
 fn rates_are_over_the_arrays_window_and_absent_where_it_is_empty() {
     let mut busy = pool("1", "busy");
@@ -474,7 +656,12 @@ fn pools_that_are_deleted_and_renamed() {
     // Two of one name, in one protection domain.
     gateway.change(|mood| mood.pools.push(pool("3", "nvme")));
     let page = exporter.later();
-    assert_is(of_pool(&page, "volumes", "nvme (e65f9c2700000003)"), 2.0);
+    for id in [1, 3] {
+        assert_is(
+            of_pool(&page, "volumes", &format!("nvme (e65f9c270000000{id})")),
+            2.0,
+        );
+    }
     // A new protection domain's name is known at once.
     gateway.change(|mood| {
         mood.domains.push(("pd2".to_owned(), "domain-2".to_owned()));

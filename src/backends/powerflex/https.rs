@@ -59,6 +59,14 @@ pub(super) enum Problem {
 }
 
 impl Problem {
+    /// True where nothing at all can be asked for.
+    pub(super) fn is_of_signing_in(&self) -> bool {
+        matches!(
+            self,
+            Self::Credentials(_) | Self::Refused { .. } | Self::NoLogin(_)
+        )
+    }
+
     /// True where nobody said no: time ran out.
     pub(super) fn is_slowness(&self) -> bool {
         matches!(self, Self::Unreachable { too_slow: true, .. })
@@ -83,9 +91,7 @@ impl Answer {
     /// What the gateway says is wrong, if it says so in its own form. That is short.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let body = Some(&self.body).filter(|body| body.len() <= LONGEST_REFUSAL)?;
-        serde_json::from_slice(body)
-            .ok()
-            .filter(|refusal: &Refusal| refusal.http_status_code.is_some() || !refusal.message.is_empty())
+        Refusal::of(body)
     }
 
     /// What became of the request. Some front ends answer with 200 and say in the body what it should have been.

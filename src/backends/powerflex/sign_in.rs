@@ -19,6 +19,7 @@ use super::credentials::Credentials;
 use super::https::{Answer, Endpoint, Problem, message, send, status_problem};
 use super::locked;
 use super::wire::{self, Tokens, Version};
+use crate::model::fault::Fault;
 
 /// A query that was refused is not tried again for so long.
 const SELECTION_REFUSED_FOR: Duration = Duration::from_secs(600);
@@ -37,8 +38,8 @@ pub(super) struct Session {
     /// What the gateway says that it is.
     pub(super) version: Option<Version>,
     renewal: Option<Renewal>,
-    /// When the query of chosen statistics was refused.
-    selection_refused: Mutex<Option<Instant>>,
+    /// When the query of chosen statistics was of no use, and what is said of it.
+    selection_refused: Mutex<Option<(Instant, Vec<Fault>)>>,
 }
 
 impl fmt::Debug for Session {
@@ -62,14 +63,16 @@ impl Session {
         [sent.to_owned()].into_iter().chain(token).collect()
     }
 
-    /// True where the query of chosen statistics was refused a short while ago.
-    pub(super) fn selection_refused(&self) -> bool {
-        locked(&self.selection_refused).is_some_and(|at| at.elapsed() < SELECTION_REFUSED_FOR)
+    /// What is to be said where the query of chosen statistics was of no use a short while ago; `None` where it may be asked.
+    pub(super) fn selection_refused(&self) -> Option<Vec<Fault>> {
+        let refused = locked(&self.selection_refused);
+        let (at, faults) = refused.as_ref()?;
+        (at.elapsed() < SELECTION_REFUSED_FOR).then(|| faults.clone())
     }
 
-    /// Remembers that it was.
-    pub(super) fn refuse_selection(&self) {
-        *locked(&self.selection_refused) = Some(Instant::now());
+    /// Remembers that it was of no use, and what is to be said of it as long as that is remembered.
+    pub(super) fn refuse_selection(&self, faults: Vec<Fault>) {
+        *locked(&self.selection_refused) = Some((Instant::now(), faults));
     }
 
     /// True where it is time for a new access token.
@@ -91,14 +94,15 @@ impl Session {
         )
         .await;
         let answer = answer.ok().filter(|answer| answer.status.is_success())?;
-        let mut tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
-        tokens.refresh_token = tokens.refresh_token.or_else(|| Some(token.clone()));
+        let tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
+        let authorization = bearer(&tokens.access_token)?;
+        let renewal = renewal_of(tokens, Some(token));
         Some(Self {
             endpoint: self.endpoint.clone(),
-            authorization: bearer(&tokens.access_token)?,
+            authorization,
             version: self.version.clone(),
-            renewal: Some(renewal_of(&tokens)),
-            selection_refused: Mutex::new(*locked(&self.selection_refused)),
+            renewal: Some(renewal),
+            selection_refused: Mutex::new(locked(&self.selection_refused).clone()),
         })
     }
 }
@@ -247,7 +251,7 @@ async fn login_natively(endpoint: &Endpoint, credentials: &Credentials) -> Resul
         endpoint: endpoint.clone(),
         authorization,
         version,
-        renewal: Some(renewal_of(&tokens)),
+        renewal: Some(renewal_of(tokens, None)),
         selection_refused: Mutex::default(),
     })
 }
@@ -290,10 +294,11 @@ fn bearer(token: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn renewal_of(tokens: &Tokens) -> Renewal {
-    let holds = tokens.expires_in.map_or(ACCESS_TOKEN_HOLDS, Duration::from_secs);
+/// How and when these tokens are renewed, with a new token for that or with the one of before.
+fn renewal_of(tokens: Tokens, before: Option<&String>) -> Renewal {
+    let holds = tokens.expires_in.unwrap_or(ACCESS_TOKEN_HOLDS);
     Renewal {
-        token: tokens.refresh_token.clone(),
+        token: tokens.refresh_token.value().or_else(|| before.cloned()),
         due: Instant::now()
             + holds
                 .saturating_sub(RENEWED_BEFORE)
