@@ -497,7 +497,7 @@ fn a_query_that_is_answered_with_nothing_is_told_of_and_replaced() {
             4,
             "without a figure of StoragePool",
         ),
-        (json!({}), 4, "ProtectionDomain pd1 and 1 others"),
+        (json!({}), 4, "ProtectionDomain pd1 and 1 more"),
         (json!(null), 4, "without a figure of StoragePool"),
         (
             json!({"StoragePool": {&*ssd: {"maxCapacityInKb": 311_424_000}, &*hdd: {"maxCapacityInKb": null}},

@@ -140,6 +140,12 @@ impl Backend for PowerFlex {
     }
 }
 
+/// Reads bytes as every answer that a gateway gives, and gives the lines that are said of them: for the fuzzer.
+#[cfg(fuzzing)]
+pub fn read_answer(body: &[u8]) -> Vec<String> {
+    wire::read_as_all(body)
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

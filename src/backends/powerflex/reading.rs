@@ -122,7 +122,11 @@ fn described(pool: wire::Pool<'_>, known: &Known, figures: Figures) -> Pool {
 /// What the system says of itself. A gateway has one.
 fn describe(system: &mut System, systems: Vec<wire::System>, mut statistics: BTreeMap<String, Figures>) {
     if systems.len() > 1 {
-        let told: Vec<&str> = systems.iter().map(|system| system.id.as_str()).collect();
+        let told: Vec<String> = systems
+            .iter()
+            .take(3)
+            .map(|system| wire::told_id(&system.id))
+            .collect();
         let message = format!("it tells of the systems {}; the first is shown", told.join(", "));
         system.faults.push(Fault::new(POWERFLEX, &system.name, message));
     }

@@ -13,12 +13,14 @@ use super::properties::{
 };
 use super::reading::{cost, fault};
 use super::sign_in::Session;
-use super::wire::{self, Figures, Selected};
+use super::wire::{self, Figures, Selected, told_id};
 use crate::model::fault::Fault;
 use crate::model::powerflex::{Figure, System, Window};
 
 /// Objects whose statistics are asked for at the same time, where they are asked for one by one.
 const AT_ONCE: usize = 4;
+/// No id is longer: they are 16 digits.
+const LONGEST_ID: usize = 64;
 /// Most of anything that a line enumerates.
 const MOST_NAMED: usize = 3;
 
@@ -186,19 +188,19 @@ pub(super) fn without(system: &mut System, problem: Problem, erasure_coded: bool
     cost(system, problem, lost)
 }
 
-/// `StoragePool a, b and 3 others`.
+/// `StoragePool a, StoragePool b, StoragePool c and 3 more`.
 fn enumerated(subjects: &[Subject]) -> String {
     let named: Vec<String> = subjects
         .iter()
         .take(MOST_NAMED)
-        .map(|(kind, id)| format!("{kind} {id}"))
+        .map(|(kind, id)| format!("{kind} {}", told_id(id)))
         .collect();
     let further = subjects.len().saturating_sub(MOST_NAMED);
     let named = named.join(", ");
     if further == 0 {
         named
     } else {
-        format!("{named} and {further} others")
+        format!("{named} and {further} more")
     }
 }
 
@@ -216,13 +218,14 @@ fn odd<'a>(system: &System, figures: impl Iterator<Item = (&'a String, &'a Figur
     let further = if further == 0 {
         String::new()
     } else {
-        format!(" and {further} others")
+        format!(" and {further} more")
     };
     Some(fault(
         system,
         format!(
-            "left out, since they are no numbers: {}{further} (first of {first})",
-            told.join(", ")
+            "left out, since they are no numbers: {}{further} (first of {})",
+            told.join(", "),
+            told_id(first)
         ),
     ))
 }
@@ -299,7 +302,7 @@ async fn figures_of(
     id: String,
 ) -> (&'static str, String, Result<Figures, Problem>) {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    if id.is_empty() || !id.chars().all(plain) {
+    if !(1..=LONGEST_ID).contains(&id.len()) || !id.chars().all(plain) {
         return (kind, id, Err(strange(kind, "an id that is none")));
     }
     let path = format!("/api/instances/{kind}::{id}/relationships/Statistics");
