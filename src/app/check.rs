@@ -14,7 +14,7 @@ use crate::args::SourceArguments;
 use crate::backends::Question;
 use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
-use crate::model::backend::POWERFLEX;
+use crate::model::backend::{Failure, POWERFLEX};
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
 use crate::model::mount::{Mount, UsageError};
 use crate::model::text::printable;
@@ -184,9 +184,9 @@ async fn powerflex(sources_given: &SourceArguments) -> String {
                     "ok       {backend} {instance}: answers in {milliseconds:.0} ms"
                 )
             }
-            Some(error) => writeln!(
+            Some(Failure { reason, .. }) => writeln!(
                 text,
-                "missing  {backend} {instance}: {error}\n         without it: {COST}"
+                "missing  {backend} {instance}: {reason}\n         without it: {COST}"
             ),
         };
     }

@@ -8,11 +8,16 @@ use hyper::Uri;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::model::text::shortened;
+
+/// No more is told of what a parser says.
+const LONGEST_REASON: usize = 200;
+
 /// Why the file is of no use.
 #[derive(Debug, Error)]
 pub enum ConfigurationError {
     /// It cannot be read.
-    #[error("cannot read {}: {error}", path.display())]
+    #[error("cannot read {}: {error} (--powerflex names the file; in a container, is it mounted there?)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -114,8 +119,14 @@ pub fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError> {
 
 fn parse(text: &str) -> Result<Vec<SystemSettings>, String> {
     // The parser shows the lines around an error; somebody may have written a password there.
-    let file: File = serde_saphyr::from_str(text)
-        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
+    let file: File = serde_saphyr::from_str(text).map_err(|error| {
+        let said = error.to_string();
+        if said.contains("multiple YAML documents") {
+            return "it has several documents: all systems belong into one, each as an entry of `systems`"
+                .to_owned();
+        }
+        shortened(said.lines().next().unwrap_or_default(), LONGEST_REASON)
+    })?;
     if file.systems.is_empty() {
         return Err("it names no system".to_owned());
     }
@@ -220,6 +231,17 @@ mod tests {
     fn what_is_wrong_is_said_and_no_secret_with_it() {
         for (text, told) in [
             ("systems: []", "no system"),
+            (
+                "---\nsystems: [{url: 'https://a', secret: s}]\n---\nsystems: []\n",
+                "several documents",
+            ),
+            (
+                &*format!(
+                    "systems: [{{url: 'https://a', secret: s, insecure: {}}}]",
+                    "no".repeat(1000)
+                ),
+                "bool",
+            ),
             ("systems: [{url: 'https://a'}]", "secret"),
             (
                 "systems: [{url: 'https://a', secret: s, username_file: u}]",
@@ -251,7 +273,7 @@ mod tests {
         ] {
             let said = parse(text).unwrap_err();
             assert!(said.contains(told), "{text}: {said}");
-            assert!(!said.contains("hush"), "{said}");
+            assert!(!said.contains("hush") && said.len() < 300, "{said}");
         }
     }
 }
