@@ -35,6 +35,7 @@ struct Touched {
 pub(super) fn bring_up_to_date(map: &mut ClusterMap, before: &Inventory, affected: &Affected) -> usize {
     let mut touched = Touched {
         all: affected.everything,
+        disks: affected.everything,
         ..Touched::default()
     };
     replace_objects(map, before, &mut touched);
@@ -46,21 +47,19 @@ pub(super) fn bring_up_to_date(map: &mut ClusterMap, before: &Inventory, affecte
     for claim in &affected.claims {
         touch_claim(map, claim, &mut touched);
     }
+    names.extend(touched_by_pools(map, &touched));
+    if touched.disks {
+        names.extend(names_where(map, |place| matches!(place, Place::DiskClaim(_))));
+    }
+    let named = touched.volumes.iter();
+    names.extend(
+        named
+            .flat_map(|key| map.names.volumes_of_engine.all(key))
+            .cloned(),
+    );
+    add_carried(map, &mut names, &mut touched);
     if touched.all {
         names.extend(map.inventory.volumes.keys().cloned());
-        touched.disks = true;
-    } else {
-        names.extend(touched_by_pools(map, &touched));
-        if touched.disks {
-            names.extend(names_where(map, |place| matches!(place, Place::DiskClaim(_))));
-        }
-        let named = touched.volumes.iter();
-        names.extend(
-            named
-                .flat_map(|key| map.names.volumes_of_engine.all(key))
-                .cloned(),
-        );
-        add_carried(map, &mut names, &mut touched);
     }
     renew_disks(map, &touched);
     for name in &names {
@@ -108,17 +107,19 @@ fn replace_nodes(map: &mut ClusterMap, before: &Inventory, touched: &mut Touched
     if changes.is_empty() {
         return;
     }
-    let but_for_free = |node: &Arc<Node>| {
+    let called = |node: &Arc<Node>| {
         (
             node.name.clone(),
             node.host_name.clone(),
-            node.ready,
             node.other_names.clone(),
         )
     };
-    touched.all |= changes
-        .iter()
-        .any(|(_, old, new)| old.map(but_for_free) != new.map(but_for_free));
+    let ready = |node: &Arc<Node>| node.ready;
+    for (_, old, new) in &changes {
+        let others = old.map(called) != new.map(called);
+        touched.disks |= others;
+        touched.all |= others || old.map(ready) != new.map(ready);
+    }
     map.node_aliases = aliases(&inventory);
     let pools = pools_of_nodes(&inventory);
     let tables = Arc::make_mut(&mut map.engines);

@@ -76,7 +76,7 @@ impl fmt::Display for Attention {
 pub struct ClusterMap {
     /// The objects.
     pub inventory: Arc<Inventory>,
-    /// Pods by the name of their folder on their node. Those that were static pods before each other have the same folder.
+    /// Pods by the name of their folder on their node, in order of UID: a static pod that was put in again has the folder of the former.
     pub pods: SharedMap<String, Vec<Arc<Pod>>>,
     /// The pods that use each claim and have not ended, in order of name.
     pub users: SharedMap<NamespacedName, Vec<Arc<Pod>>>,
