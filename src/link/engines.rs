@@ -16,6 +16,7 @@ use crate::model::replica::{
     EngineObject, EnginePart, EngineVolume, Health, ManagedDisk, Place, Placement, Pool, PoolKey, PoolMember,
     Replica, VolumeKey,
 };
+use crate::model::shared_map::SharedMap;
 use crate::model::workload::{NamespacedName, Node, PersistentVolume};
 
 /// What was touched by a change.
@@ -255,15 +256,37 @@ fn names_where(map: &ClusterMap, is_it: impl Fn(&Place) -> bool) -> Vec<String> 
 
 /// Puts together anew the disks of pools that may be others.
 fn renew_disks(map: &mut ClusterMap, touched: &Touched) {
-    if touched.disks {
-        let pools = map.engines.pools.values();
-        map.pool_disks = pools
-            .map(|pool| (pool.key.clone(), map.find_disks_of(pool).into()))
-            .collect();
+    let engines = Arc::clone(&map.engines);
+    let disks = |pool: &Arc<Pool>| (pool.disks.clone(), pool.members.clone());
+    let carried = || {
+        engines
+            .members
+            .values()
+            .flatten()
+            .any(|member| member.claim.is_some())
+    };
+    let has_others =
+        |key: &PoolKey, before: Option<&Arc<Pool>>| engines.pools.get(key).map(disks) != before.map(disks);
+    let pools = &touched.pools;
+    if touched.disks || carried() && pools.iter().any(|(key, before)| has_others(key, before.as_ref())) {
+        // Members of a pool may lie on volumes that lie in a pool without members.
+        for has_members in [false, true] {
+            let pools = engines.pools.values();
+            let pools = pools.filter(|pool| pool.members.is_some() == has_members);
+            let found: Vec<_> = pools
+                .map(|pool| (&pool.key, map.find_disks_of(pool).into()))
+                .collect();
+            if !has_members {
+                map.pool_disks = SharedMap::default();
+            }
+            for (key, disks) in found {
+                map.pool_disks.insert(key.clone(), disks);
+            }
+        }
         return;
     }
     for key in touched.pools.keys() {
-        let pool = map.engines.pools.get(key);
+        let pool = engines.pools.get(key);
         let disks = pool.map(|pool| map.find_disks_of(pool).into());
         map.pool_disks.set(key, disks);
     }
