@@ -180,7 +180,6 @@ fn note_claims(map: &mut ClusterMap, before: &Inventory, affected: &mut Affected
         affected
             .snapshots
             .extend(names.snapshots_of_claim.all(name).iter().cloned());
-        affected.claims_of_snapshots.insert(name.clone());
         affected.claims.insert(name.clone());
     }
 }

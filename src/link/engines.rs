@@ -52,12 +52,9 @@ pub(super) fn bring_up_to_date(map: &mut ClusterMap, before: &Inventory, affecte
     if touched.disks {
         names.extend(names_where(map, |place| matches!(place, Place::DiskClaim(_))));
     }
-    let named = touched.volumes.iter();
-    names.extend(
-        named
-            .flat_map(|key| map.names.volumes_of_engine.all(key))
-            .cloned(),
-    );
+    for key in &touched.volumes {
+        names.extend(map.names.volumes_of_engine.all(key).iter().cloned());
+    }
     add_carried(map, &mut names, &mut touched);
     if touched.all {
         names.extend(map.inventory.volumes.keys().cloned());
@@ -76,11 +73,11 @@ fn replace_objects(map: &mut ClusterMap, before: &Inventory, touched: &mut Touch
     let kinds: BTreeSet<_> = before.engines.keys().chain(inventory.engines.keys()).collect();
     let none = Objects::default();
     let tables = Arc::make_mut(&mut map.engines);
-    let mut changed = false;
+    let mut is_other = false;
     for kind in kinds {
         let old = before.engines.get(kind).unwrap_or(&none);
         let changes = changes(old, inventory.engines.get(kind).unwrap_or(&none));
-        changed |= !changes.is_empty();
+        is_other |= !changes.is_empty();
         for object in changes.iter().filter_map(|(_, old, _)| *old) {
             take(tables, object, touched);
         }
@@ -88,7 +85,7 @@ fn replace_objects(map: &mut ClusterMap, before: &Inventory, touched: &mut Touch
             put(tables, object, touched);
         }
     }
-    if changed && tables.doubled {
+    if is_other && tables.doubled {
         let keys = map.node_pools.iter();
         let of_nodes: Vec<_> = keys.filter_map(|key| tables.pools.get(key).cloned()).collect();
         *tables = EngineTables::default();
