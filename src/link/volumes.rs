@@ -132,25 +132,15 @@ impl<'a> Resolver<'a> {
                     }
                 }
                 std::collections::btree_map::Entry::Vacant(place) => {
+                    let persistent = persistent_volume(self.facts, &self.written, volume);
+                    let csi = volume.csi.as_ref();
+                    let driver = csi.map_or(&volume.plugin, |csi| &csi.driver);
                     place.insert(Volume {
-                        name: persistent_volume(self.facts, &self.written, volume)
-                            .unwrap_or(&volume.name)
-                            .to_owned(),
-                        persistent: persistent_volume(self.facts, &self.written, volume).is_some(),
-                        driver: volume
-                            .csi
-                            .as_ref()
-                            .map_or(&volume.plugin, |csi| &csi.driver)
-                            .clone(),
-                        handle: volume.csi.as_ref().and_then(|csi| csi.volume_handle.clone()),
+                        persistent: persistent.is_some(),
+                        handle: csi.and_then(|csi| csi.volume_handle.clone()),
                         mode: volume.mode,
                         users: vec![user],
-                        placement: self.placement(volume),
-                        promised: None,
-                        device_size: None,
-                        usage: None,
-                        io: None,
-                        disagreements: Vec::new(),
+                        ..Volume::new(persistent.unwrap_or(&volume.name), driver, self.placement(volume))
                     });
                 }
             }
@@ -192,18 +182,11 @@ impl<'a> Resolver<'a> {
             filesystem: placement.number,
         });
         Some(Volume {
-            name: declared.name.clone(),
             persistent: declared.persistent,
-            driver: "kubernetes.io/host-path".to_owned(),
             handle: Some(declared.path.clone()),
             mode,
             users: users.collect(),
-            placement,
-            promised: None,
-            device_size: None,
-            usage: None,
-            io: None,
-            disagreements: Vec::new(),
+            ..Volume::new(&declared.name, "kubernetes.io/host-path", placement)
         })
     }
 

@@ -171,8 +171,8 @@ fn inventory(
     };
     Inventory {
         role: Role::Cluster,
-        pods: Objects::new(pods),
-        claims: Objects::new(claims),
+        pods: Objects::new(pods.into_iter().collect()),
+        claims: Objects::new(claims.into_iter().collect()),
         watches: [
             seen(ResourceKind::Pods, whole[0]),
             seen(ResourceKind::Claims, whole[1]),

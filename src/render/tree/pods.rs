@@ -76,7 +76,7 @@ pub(super) fn add(state: &State, rows: &mut Vec<Row>) {
             }
         }
     }
-    for (folder, pod) in cluster.into_iter().flat_map(|cluster| &cluster.pods) {
+    for (folder, pod) in cluster.into_iter().flat_map(ClusterMap::folders) {
         for (volume, source) in undiscovered(state, folder, pod) {
             pods.entry(name(state, folder))
                 .or_default()
@@ -106,8 +106,7 @@ fn pods_with_claims(state: &State) -> Vec<(String, NamespacedName)> {
         return Vec::new();
     };
     let mut found: Vec<_> = cluster
-        .pods
-        .iter()
+        .folders()
         .filter(|(_, pod)| !pod.has_ended())
         .flat_map(|(folder, pod)| {
             pod.claims()
