@@ -7,6 +7,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// How long a file may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// No file is longer: a bundle of many authorities is not.
@@ -58,9 +60,51 @@ pub fn read_here(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// The one document of a file of settings in YAML. What is told of an error is its place alone: somebody may have written a secret there.
+///
+/// It is a value as of JSON, since a parser of YAML that is compiled for each form of settings takes a hundred kilobytes each time.
+pub fn yaml(bytes: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
+    let options = serde_saphyr::options! {
+        // A name may be `n`, or `007`.
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
+    let read: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options);
+    let mut documents = read
+        .map_err(|error| {
+            let at = error.location().map_or_else(String::new, |at| {
+                format!(" at line {}, column {}", at.line(), at.column())
+            });
+            format!("it is not YAML, or has a key twice{at}")
+        })?
+        .into_iter();
+    match (documents.next(), documents.next()) {
+        (one, None) => Ok(one.unwrap_or_default()),
+        _ => Err("it has several documents".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_in_yaml_is_told_by_its_place() {
+        for (text, told) in [
+            ("a: *hush", "line 1"),
+            ("a: 1\nb: {hush", "line 2"),
+            ("a: hush\na: hush", "line 2"),
+            ("a: 1\n---\nb: hush", "several documents"),
+        ] {
+            let said = yaml(text.as_bytes()).unwrap_err();
+            assert!(said.contains(told) && !said.contains("hush"), "{text}: {said}");
+        }
+        assert_eq!(yaml(b"").unwrap(), Value::Null);
+        let odd = serde_json::json!({"n": "007", "1": "1_000", "y": true});
+        assert_eq!(yaml(b"n: 007\n1: 1_000\ny: true\n").unwrap(), odd);
+    }
 
     #[tokio::test]
     async fn what_is_no_file_is_refused_and_nobody_waits_for_it() {

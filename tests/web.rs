@@ -318,10 +318,16 @@ fn what_is_wrong_at_the_start_is_said_with_its_place_and_no_secret() {
     for (text, told) in [
         ("", "asks for nothing"),
         ("{}", "asks for nothing"),
-        ("hush", "not YAML of the form"),
-        ("basic_auth_users: hush", "not YAML of the form"),
-        ("basic_auth_users: {a: [hush]}", "not YAML of the form"),
-        ("basic_auth_users:\n  scraper:hush\n", "not YAML of the form"),
+        ("hush", "has no keys"),
+        ("basic_auth_users: hush", "basic_auth_users has no keys"),
+        ("basic_auth_users: {a: [hush]}", "user \"a\" is no hash"),
+        (
+            "basic_auth_users:\n  scraper:hush\n",
+            "basic_auth_users has no keys",
+        ),
+        ("basic_auth_users: {scraper:hush}", "no colon"),
+        ("bearer_token_file: [hush]", "bearer_token_file is no text"),
+        ("bearer_token_file:hush: 1", "the key `` is not one"),
         (
             "basic_auth_users: {scraper: hush}",
             "user \"scraper\" is no hash of bcrypt",
@@ -333,18 +339,15 @@ fn what_is_wrong_at_the_start_is_said_with_its_place_and_no_secret() {
         (&wrong_way_round, "no hash of bcrypt"),
         (
             "http_server_config: {http2: false}",
-            "unknown field `http_server_config`",
+            "the key `http_server_config` is not one",
         ),
-        ("rate_limit: {burst: 1}", "unknown field `rate_limit`"),
-        (
-            "tls_server_config: {cert_file: tls.crt}",
-            "missing field `key_file`",
-        ),
+        ("rate_limit: {burst: 1}", "the key `rate_limit` is not one"),
+        ("tls_server_config: {cert_file: tls.crt}", "lacks `key_file`"),
         (
             &format!("{TLS}  cipher_suites: []\n"),
-            "unknown field `cipher_suites`",
+            "the key `cipher_suites` is not one",
         ),
-        (&format!("{TLS}  key: hush\n"), "unknown field `key`"),
+        (&format!("{TLS}  key: hush\n"), "the key `key` is not one"),
         (
             &format!("{TLS}  min_version: TLS10\n"),
             "min_version is TLS12 or TLS13",
@@ -395,7 +398,7 @@ fn what_is_wrong_at_the_start_is_said_with_its_place_and_no_secret() {
             "are of no use together",
         ),
         ("bearer_token_file: short", "short: a token in it is no word"),
-        ("bearer_token: hush", "unknown field `bearer_token`"),
+        ("bearer_token: hush", "the key `bearer_token` is not one"),
     ] {
         std::fs::write(&file, text).unwrap();
         let output = run(&[

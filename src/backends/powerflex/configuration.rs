@@ -8,6 +8,8 @@ use hyper::Uri;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::mounted_file;
+
 /// Why the file is of no use.
 #[derive(Debug, Error)]
 pub enum ConfigurationError {
@@ -113,9 +115,16 @@ pub fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError> {
 }
 
 fn parse(text: &str) -> Result<Vec<SystemSettings>, String> {
-    // The parser shows the lines around an error; somebody may have written a password there.
-    let file: File = serde_saphyr::from_str(text)
-        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
+    let file: File = serde_json::from_value(mounted_file::yaml(text.as_bytes())?).map_err(|error| {
+        // Of a key that is wrong its name is told, of a value nothing: somebody may have written a password there.
+        let said = error.to_string();
+        let of_keys = ["unknown field", "missing field", "unknown variant"];
+        if of_keys.iter().any(|words| said.starts_with(words)) {
+            said
+        } else {
+            "what stands for a key in it is of another kind than it should be".to_owned()
+        }
+    })?;
     if file.systems.is_empty() {
         return Err("it names no system".to_owned());
     }
@@ -248,6 +257,10 @@ mod tests {
                 "two systems",
             ),
             ("systems:\n- url: https://a\n  password: hush\n", "password"),
+            ("systems: hush", "another kind"),
+            ("systems: [hush]", "another kind"),
+            ("systems: [{url: [hush]}]", "another kind"),
+            ("systems: [{url: 'https://a', secret: *hush}]", "line 1"),
         ] {
             let said = parse(text).unwrap_err();
             assert!(said.contains(told), "{text}: {said}");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ring::digest;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring::default_provider};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -62,6 +62,17 @@ impl Settings {
         !self.users.is_empty() || !self.tokens.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn of_users(users: impl IntoIterator<Item = (String, PasswordHash)>) -> Self {
+        Self {
+            tls: None,
+            needs_certificate: false,
+            users: users.into_iter().collect(),
+            tokens: Vec::new(),
+            digest: [0; 32],
+        }
+    }
+
     /// What was asked of clients before and is no longer, if anything.
     pub(super) fn gives_up(&self, before: &Self) -> Option<&'static str> {
         [
@@ -80,22 +91,19 @@ impl Settings {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The file without what it names.
 struct File {
-    tls_server_config: Option<TlsEntry>,
-    basic_auth_users: Option<BTreeMap<String, String>>,
-    bearer_token_file: Option<PathBuf>,
+    tls: Option<TlsEntry>,
+    users: BTreeMap<String, PasswordHash>,
+    token_file: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TlsEntry {
-    cert_file: PathBuf,
-    key_file: PathBuf,
-    client_auth_type: Option<String>,
-    client_ca_file: Option<PathBuf>,
-    min_version: Option<String>,
+    certificates: String,
+    key: String,
+    authorities: Option<String>,
+    policy: ClientPolicy,
+    versions: Versions,
 }
 
 /// Reads the file and what it names; `None` where nothing of it has changed. Called on a thread that may hang.
@@ -111,22 +119,22 @@ pub(super) fn read(path: &Path, marks: &Marks, known: Option<&[u8; 32]>) -> Resu
     let file = parse(&read(path)?).map_err(place)?;
     // As the exporters have it: what the file names lies beside it.
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut named = |path: &PathBuf| {
+    let mut named = |path: &String| {
         let path = folder.join(path);
         let bytes = read(&path)?;
         Ok::<_, String>(Named { path, bytes })
     };
-    let tls = match file.tls_server_config {
+    let tls = match file.tls {
         Some(entry) => Some(TlsSettings {
-            certificates: named(&entry.cert_file)?,
-            key: named(&entry.key_file)?,
-            authorities: entry.client_ca_file.as_ref().map(&mut named).transpose()?,
-            policy: client_policy(entry.client_auth_type.as_deref()).map_err(place)?,
-            versions: versions(entry.min_version.as_deref()).map_err(place)?,
+            certificates: named(&entry.certificates)?,
+            key: named(&entry.key)?,
+            authorities: entry.authorities.as_ref().map(&mut named).transpose()?,
+            policy: entry.policy,
+            versions: entry.versions,
         }),
         None => None,
     };
-    let tokens = file.bearer_token_file.as_ref().map(&mut named).transpose()?;
+    let tokens = file.token_file.as_ref().map(&mut named).transpose()?;
     let mut digested = [0; 32];
     digested.copy_from_slice(digest.finish().as_ref());
     if known == Some(&digested) {
@@ -143,7 +151,7 @@ pub(super) fn read(path: &Path, marks: &Marks, known: Option<&[u8; 32]>) -> Resu
             .as_ref()
             .is_some_and(|tls| tls.policy == ClientPolicy::Require),
         tls: tls.map(TlsSettings::server).transpose()?.map(Arc::new),
-        users: users(file.basic_auth_users.unwrap_or_default()).map_err(place)?,
+        users: file.users,
         tokens,
         digest: digested,
     };
@@ -156,31 +164,83 @@ pub(super) fn read(path: &Path, marks: &Marks, known: Option<&[u8; 32]>) -> Resu
     Ok(Some(settings))
 }
 
-/// The file without what it names. What is told of an error repeats keys alone: beside them stand secrets, and who forgets a space has made one
-/// of a key and its secret.
+/// What is told of an error repeats keys alone: beside them stand secrets, and who forgets a space has made one of a key and its secret.
 fn parse(bytes: &[u8]) -> Result<File, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
-    serde_saphyr::from_str::<Option<File>>(text)
-        .map_err(|error| told(&error.to_string(), error.location()))
-        .map(|file| {
-            file.unwrap_or(File {
-                tls_server_config: None,
-                basic_auth_users: None,
-                bearer_token_file: None,
-            })
-        })
+    let mut file = mapping("the file", mounted_file::yaml(bytes)?)?;
+    let tls = match file.remove("tls_server_config") {
+        None | Some(Value::Null) => None,
+        Some(entry) => Some(tls_entry(mapping("tls_server_config", entry)?)?),
+    };
+    let entries = mapping(
+        "basic_auth_users",
+        file.remove("basic_auth_users").unwrap_or_default(),
+    )?;
+    let parsed = File {
+        tls,
+        users: entries.into_iter().map(user).collect::<Result<_, _>>()?,
+        token_file: text(&mut file, "bearer_token_file")?,
+    };
+    nothing_else(&file).map(|()| parsed)
 }
 
-fn told(said: &str, at: Option<serde_saphyr::Location>) -> String {
-    let line = said.lines().next().unwrap_or_default();
-    let of_keys = ["unknown field", "missing field", "duplicate field"];
-    if of_keys.iter().any(|words| line.contains(words)) && !line.contains('$') {
-        return format!("{line} (docs/security.md says what may stand there)");
+fn tls_entry(mut entry: Map<String, Value>) -> Result<TlsEntry, String> {
+    let mut needed = |key: &'static str| {
+        let found = text(&mut entry, key)?;
+        found.ok_or_else(|| format!("tls_server_config lacks `{key}`"))
+    };
+    let (certificates, key) = (needed("cert_file")?, needed("key_file")?);
+    let parsed = TlsEntry {
+        certificates,
+        key,
+        authorities: text(&mut entry, "client_ca_file")?,
+        policy: client_policy(text(&mut entry, "client_auth_type")?.as_deref())?,
+        versions: versions(text(&mut entry, "min_version")?.as_deref())?,
+    };
+    nothing_else(&entry).map(|()| parsed)
+}
+
+fn user((name, value): (String, Value)) -> Result<(String, PasswordHash), String> {
+    if name.contains(':') {
+        return Err(
+            "basic_auth_users: a user's name has no colon in it (is a space missing behind one?)".to_owned(),
+        );
     }
-    let at = at.map_or_else(String::new, |at| {
-        format!(" at line {}, column {}", at.line(), at.column())
-    });
-    format!("it is not YAML of the form that docs/security.md shows{at}")
+    let hash = value.as_str().unwrap_or_default();
+    let hash = PasswordHash::parse(hash).map_err(|reason| {
+        // Who writes it the wrong way round has the hash for a name.
+        let name = if name.contains('$') { "" } else { &name };
+        format!("basic_auth_users: what stands for the user {name:?} {reason}")
+    })?;
+    Ok((name, hash))
+}
+
+/// A mapping, or an empty one for nothing.
+fn mapping(place: &str, value: Value) -> Result<Map<String, Value>, String> {
+    match value {
+        Value::Object(mapping) => Ok(mapping),
+        Value::Null => Ok(Map::new()),
+        _ => Err(format!("{place} has no keys with values in it")),
+    }
+}
+
+/// Takes a text out of a mapping.
+fn text(mapping: &mut Map<String, Value>, key: &str) -> Result<Option<String>, String> {
+    match mapping.remove(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(format!("{key} is no text")),
+    }
+}
+
+/// An error where something is left in a mapping.
+fn nothing_else(mapping: &Map<String, Value>) -> Result<(), String> {
+    let Some(key) = mapping.keys().next() else {
+        return Ok(());
+    };
+    let key = if key.contains(['$', ':']) { "" } else { key };
+    Err(format!(
+        "the key `{key}` is not one of those that have an effect here (docs/security.md has them)"
+    ))
 }
 
 /// What the server asks of certificates of its clients.
@@ -222,18 +282,6 @@ fn versions(least: Option<&str>) -> Result<Versions, String> {
             Err("min_version is TLS12 or TLS13: nothing older is spoken here, nor is it safe".to_owned())
         }
     }
-}
-
-fn users(entries: BTreeMap<String, String>) -> Result<BTreeMap<String, PasswordHash>, String> {
-    let parsed = entries.into_iter().map(|(name, hash)| {
-        let parsed = PasswordHash::parse(&hash).map_err(|reason| {
-            // Who writes it the wrong way round has the hash for a name.
-            let name = if name.contains('$') { "" } else { &name };
-            format!("basic_auth_users: what stands for the user {name:?} {reason}")
-        })?;
-        Ok((name, parsed))
-    });
-    parsed.collect()
 }
 
 /// A file that the settings name.

@@ -51,6 +51,19 @@ struct Remembered {
     wrong: VecDeque<Mark>,
 }
 
+impl Remembered {
+    fn note(&mut self, user: String, mark: Mark, is_right: bool) {
+        if is_right {
+            self.right.insert(user, mark);
+        } else {
+            self.wrong.push_back(mark);
+            if self.wrong.len() > WRONG_REMEMBERED {
+                self.wrong.pop_front();
+            }
+        }
+    }
+}
+
 /// Decides.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -179,16 +192,7 @@ impl Attempt {
         let began = Instant::now();
         let is_right = self.hash.is_of(&self.password) && self.is_known;
         let took = began.elapsed();
-        let mut remembered = locked(remembered);
-        if is_right {
-            remembered.right.insert(self.user, self.mark);
-        } else {
-            remembered.wrong.push_back(self.mark);
-            if remembered.wrong.len() > WRONG_REMEMBERED {
-                remembered.wrong.pop_front();
-            }
-        }
-        drop(remembered);
+        locked(remembered).note(self.user, self.mark, is_right);
         let _ = answer.send(if is_right {
             Verdict::Admitted
         } else {
@@ -198,5 +202,69 @@ impl Attempt {
             std::thread::sleep(took * PAUSE);
         }
         drop(turn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::web::configuration::Settings;
+
+    /// Of the password `a`, with a cost of 6.
+    const HASH: &str = "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe";
+
+    fn settings() -> Settings {
+        Settings::of_users([("known".to_owned(), PasswordHash::parse(HASH).unwrap())])
+    }
+
+    fn header(user: &str, password: &str) -> HeaderValue {
+        let told = STANDARD.encode(format!("{user}:{password}"));
+        HeaderValue::from_str(&format!("Basic {told}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_there_takes_as_long_as_one_that_is() {
+        let (marks, settings) = (Marks::new().unwrap(), settings());
+        let time = async |user: &str| {
+            let mut times = Vec::new();
+            for number in 0..5 {
+                let gate = Gate::new();
+                let header = header(user, &format!("wrong-{number}"));
+                let began = Instant::now();
+                let verdict = gate.verdict(&settings, &marks, Some(&header)).await;
+                times.push(began.elapsed());
+                assert_eq!(verdict, Verdict::Refused);
+            }
+            times.into_iter().min().unwrap()
+        };
+        let (known, unknown) = (time("known").await, time("unknown").await);
+        assert!(
+            unknown > known / 2 && known > unknown / 2,
+            "{known:?} and {unknown:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_needs_no_turn_and_wrong_ones_do_not_drive_it_out() {
+        let (gate, marks, settings) = (Gate::new(), Marks::new().unwrap(), settings());
+        let right = header("known", "a");
+        assert_eq!(
+            gate.verdict(&settings, &marks, Some(&right)).await,
+            Verdict::Admitted
+        );
+        for number in 0..2 * WRONG_REMEMBERED {
+            let mark = marks.of_token(&number.to_le_bytes());
+            locked(&gate.remembered).note("known".to_owned(), mark, false);
+        }
+        assert_eq!(locked(&gate.remembered).wrong.len(), WRONG_REMEMBERED);
+        // All turns and all places are taken.
+        let _turn = Arc::clone(&gate.turn).acquire_owned().await.unwrap();
+        let _queue = gate.queue.acquire_many(5).await.unwrap();
+        assert_eq!(
+            gate.verdict(&settings, &marks, Some(&right)).await,
+            Verdict::Admitted
+        );
+        let new = header("known", "c");
+        assert_eq!(gate.verdict(&settings, &marks, Some(&new)).await, Verdict::Busy);
     }
 }
