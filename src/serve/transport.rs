@@ -75,7 +75,7 @@ pub(super) async fn secured(
             return Err(io::Error::other("plain HTTP where TLS is spoken"));
         }
         let bounded = |connection: &mut tokio_rustls::rustls::ServerConnection| {
-            connection.set_buffer_limit(Some(TLS_BUFFER))
+            connection.set_buffer_limit(Some(TLS_BUFFER));
         };
         let stream = TlsAcceptor::from(config)
             .accept_with(watch(socket), bounded)

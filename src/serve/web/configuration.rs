@@ -95,7 +95,7 @@ impl Settings {
 struct File {
     tls: Option<TlsEntry>,
     users: BTreeMap<String, PasswordHash>,
-    token_file: Option<String>,
+    tokens: Option<String>,
 }
 
 struct TlsEntry {
@@ -134,7 +134,7 @@ pub(super) fn read(path: &Path, marks: &Marks, known: Option<&[u8; 32]>) -> Resu
         }),
         None => None,
     };
-    let tokens = file.token_file.as_ref().map(&mut named).transpose()?;
+    let tokens = file.tokens.as_ref().map(&mut named).transpose()?;
     let mut digested = [0; 32];
     digested.copy_from_slice(digest.finish().as_ref());
     if known == Some(&digested) {
@@ -178,7 +178,7 @@ fn parse(bytes: &[u8]) -> Result<File, String> {
     let parsed = File {
         tls,
         users: entries.into_iter().map(user).collect::<Result<_, _>>()?,
-        token_file: text(&mut file, "bearer_token_file")?,
+        tokens: text(&mut file, "bearer_token_file")?,
     };
     nothing_else(&file).map(|()| parsed)
 }

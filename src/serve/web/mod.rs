@@ -161,17 +161,19 @@ impl WebConfiguration {
         let before = Arc::clone(&locked(&self.settings));
         let problem = match twice(&self.path, &self.marks, Some(&before.digest)) {
             Ok(None) => None,
-            Ok(Some(settings)) => match settings.gives_up(&before) {
-                Some(what) => Some(format!(
-                    "{} no longer asks for {what}: if that is meant, start this program anew",
-                    self.path.display()
-                )),
-                None => {
+            Ok(Some(settings)) => {
+                let less = settings.gives_up(&before);
+                if less.is_none() {
                     tracing::info!("{} is read anew: {settings}", self.path.display());
                     *locked(&self.settings) = Arc::new(settings);
-                    None
                 }
-            },
+                less.map(|what| {
+                    format!(
+                        "{} no longer asks for {what}: if that is meant, start this program anew",
+                        self.path.display()
+                    )
+                })
+            }
             Err(reason) => Some(reason),
         };
         self.tell(problem);
@@ -183,9 +185,10 @@ impl WebConfiguration {
         if reading.problem == problem {
             return;
         }
-        match &problem {
-            Some(problem) => tracing::warn!("{problem}; what was read before goes on"),
-            None => tracing::info!("{} can be read again", self.path.display()),
+        if let Some(problem) = &problem {
+            tracing::warn!("{problem}; what was read before goes on");
+        } else {
+            tracing::info!("{} can be read again", self.path.display());
         }
         reading.problem = problem;
     }
