@@ -208,12 +208,6 @@ fn prometheus_scrapes_within_tls_with_a_password_a_token_or_a_certificate() {
     );
     let file = |name: &str| path(name).display().to_string();
     let trust = format!("ca_file: {}", file("ca.crt"));
-    let job = |name: &str, server: &Server, more: &str| {
-        let address = server.address();
-        format!(
-            "- {{job_name: {name}, scheme: https, static_configs: [{{targets: ['{address}']}}], {more}}}\n"
-        )
-    };
     let jobs = [
         job(
             "password",
@@ -266,6 +260,12 @@ fn prometheus_scrapes_within_tls_with_a_password_a_token_or_a_certificate() {
     for line in [credentials.log(), certificates.log()].concat() {
         assert!(!line.contains("hush") && !line.contains("$2b$"), "{line}");
     }
+}
+
+/// A job that scrapes a server within TLS.
+fn job(name: &str, server: &Server, more: &str) -> String {
+    let address = server.address();
+    format!("- {{job_name: {name}, scheme: https, static_configs: [{{targets: ['{address}']}}], {more}}}\n")
 }
 
 /// A target that tells what it was asked first, and says nothing itself.
