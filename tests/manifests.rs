@@ -700,9 +700,15 @@ fn no_pod_has_more_than_it_needs() {
                 if volume["emptyDir"].is_object() || volume["configMap"].is_object() {
                     continue;
                 }
+                // And these: it is the one that the program was told of.
+                if volume["secret"]["secretName"] == "scope-storage-probe-web" {
+                    let told = setting(container, "STORAGE_PROBE_WEB_CONFIG_FILE");
+                    assert_eq!(told, Some("/etc/scope-storage-probe-web/web.yaml"), "{name}");
+                    continue;
+                }
                 let path = volume["hostPath"]["path"]
                     .as_str()
-                    .expect("only folders of the node are mounted");
+                    .expect("only folders of the node are mounted, and the web configuration");
                 let mount = mounts
                     .iter()
                     .find(|mount| mount["name"] == volume["name"])

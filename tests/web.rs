@@ -114,7 +114,7 @@ fn a_password_opens_every_page_but_those_of_health_which_say_little_without() {
     assert_eq!(ask("/readyz", None).text(), "OK\n");
     assert_eq!(ask("/readyz", Some(&basic("scraper", "hush"))).status, 401);
     // Scope's socket has the rights of its folder.
-    assert_eq!(server.report().bytes().is_empty(), false);
+    assert!(!server.report().bytes().is_empty());
     assert_told_no_secret(&server);
 }
 
@@ -298,6 +298,7 @@ fn what_is_broken_while_it_runs_is_told_once_and_changes_nothing() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of what may be wrong")]
 fn what_is_wrong_at_the_start_is_said_with_its_place_and_no_secret() {
     let authority = Authority::new();
     let folder = secret(&authority, "");
@@ -526,7 +527,7 @@ fn plain_http_is_told_of_tls_and_nonsense_is_hung_up_on() {
     for nonsense in [
         &b"\x00\x01\x02\x03nonsense"[..],
         b"\x16\x03\x01\xff\xffhush",
-        &[0x16; 70_000],
+        &vec![0x16; 70_000],
     ] {
         let mut client = server.prometheus();
         let _ = client.send(nonsense);
@@ -572,7 +573,7 @@ fn who_never_agrees_upon_tls_keeps_nobody_out() {
         assert_eq!(answer.status, 200);
         let most = Duration::from_secs(2).mul_f64(time_slack());
         assert!(begun.elapsed() < most, "{:?}", begun.elapsed());
-        assert_eq!(server.report().bytes().is_empty(), false);
+        assert!(!server.report().bytes().is_empty());
         drop(held);
     }
     // With nobody who needs the place, one is hung up on all the same.
@@ -615,7 +616,7 @@ fn who_guesses_passwords_holds_up_nobody_who_is_known() {
     while guessing.iter().any(|guess| !guess.is_finished()) && begun.elapsed() < Duration::from_secs(5) {
         let asked = Instant::now();
         assert_eq!(known(&mut scraper), 200);
-        assert_eq!(server.report().bytes().is_empty(), false);
+        assert!(!server.report().bytes().is_empty());
         let most = Duration::from_secs(1).mul_f64(time_slack());
         assert!(asked.elapsed() < most, "{:?}", asked.elapsed());
     }
