@@ -14,9 +14,8 @@ use scope_storage_probe::cluster::dump;
 use scope_storage_probe::link::cluster;
 use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::cluster_map::ClusterMap;
-use scope_storage_probe::model::inventory::{Inventory, Role};
-use scope_storage_probe::model::replica::{EngineObject, EnginePart, Health, Pool, Replica};
-use scope_storage_probe::model::workload::NamespacedName;
+use scope_storage_probe::model::inventory::{Inventory, Objects, Role};
+use scope_storage_probe::model::replica::{EngineObject, EnginePart, Health, ManagedDisk, Pool, Replica};
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::write_cluster_page;
@@ -75,33 +74,119 @@ fn map_made_anew(bencher: Bencher<'_, '_>) {
 }
 
 /// What the watch and the map do for one object that has changed. As in the program, somebody still holds what was known before.
-fn after_a_change(bencher: Bencher<'_, '_>, kind: &str, change: impl Fn(&mut EnginePart, usize)) {
-    let kind = CLUSTER.engines.keys().find(|known| known.name == kind).copied();
-    let kind = kind.unwrap_or_else(|| panic!("no such kind"));
-    let names: Vec<NamespacedName> = CLUSTER.engines[kind].keys().cloned().collect();
-    let state = RefCell::new((Some(whole()), CLUSTER.clone(), 0_usize));
+fn after_a_change<K: Ord + Clone, T: Clone>(
+    bencher: Bencher<'_, '_>,
+    objects: impl Fn(&mut Inventory) -> &mut Objects<K, T>,
+    change: impl Fn(&mut T, usize),
+) {
+    let mut now = CLUSTER.clone();
+    let names: Vec<K> = objects(&mut now).keys().cloned().collect();
+    let state = RefCell::new((whole(), now, 0_usize));
     bencher.bench_local(|| {
         let (map, now, number) = &mut *state.borrow_mut();
         *number += 1;
         now.version += 1;
-        let objects = now
-            .engines
-            .get_mut(kind)
-            .unwrap_or_else(|| panic!("no such objects"));
         let name = &names[(*number * 7919) % names.len()];
-        let mut object: EngineObject = (*objects[name]).clone();
-        for part in &mut object.parts {
-            change(part, *number);
-        }
+        let objects = objects(now);
+        let mut object = (*objects[name]).clone();
+        change(&mut object, *number);
         Arc::make_mut(objects).insert(name.clone(), Arc::new(object));
-        let before = map.take().unwrap_or_default();
-        *map = Some(cluster::update(before, Arc::new(now.clone())));
+        black_box(cluster::bring_up_to_date(map, Arc::new(now.clone())));
     });
+}
+
+fn after_a_change_of_an_engine(
+    bencher: Bencher<'_, '_>,
+    kind: &str,
+    change: impl Fn(&mut EnginePart, usize),
+) {
+    let kind = CLUSTER.engines.keys().find(|known| known.name == kind).copied();
+    let kind = kind.unwrap_or_else(|| panic!("no such kind"));
+    after_a_change(
+        bencher,
+        |now: &mut Inventory| {
+            let objects = now.engines.get_mut(kind);
+            objects.unwrap_or_else(|| panic!("no such objects"))
+        },
+        |object: &mut EngineObject, number| {
+            for part in &mut object.parts {
+                change(part, number);
+            }
+        },
+    );
+}
+
+#[divan::bench]
+fn map_after_a_pod_changed(bencher: Bencher<'_, '_>) {
+    after_a_change(
+        bencher,
+        |now| &mut now.pods,
+        |pod, number| pod.deletion = moment(number),
+    );
+}
+
+#[divan::bench]
+fn map_after_a_claim_changed(bencher: Bencher<'_, '_>) {
+    after_a_change(
+        bencher,
+        |now| &mut now.claims,
+        |claim, number| claim.deletion = moment(number),
+    );
+}
+
+#[divan::bench]
+fn map_after_a_volume_changed(bencher: Bencher<'_, '_>) {
+    after_a_change(
+        bencher,
+        |now| &mut now.volumes,
+        |volume, number| volume.deletion = moment(number),
+    );
+}
+
+#[divan::bench]
+fn map_after_an_attachment_changed(bencher: Bencher<'_, '_>) {
+    after_a_change(
+        bencher,
+        |now| &mut now.attachments,
+        |attachment, number| attachment.deletion = moment(number),
+    );
+}
+
+#[divan::bench]
+fn map_after_a_class_changed(bencher: Bencher<'_, '_>) {
+    after_a_change(
+        bencher,
+        |now| &mut now.classes,
+        |class, number| class.is_default = number.is_multiple_of(2),
+    );
+}
+
+#[divan::bench]
+fn map_after_a_node_was_ready_or_not(bencher: Bencher<'_, '_>) {
+    after_a_change(
+        bencher,
+        |now| &mut now.nodes,
+        |node, number| node.ready = Some(number.is_multiple_of(2)),
+    );
+}
+
+#[divan::bench]
+fn map_after_a_nodes_free_space_changed(bencher: Bencher<'_, '_>) {
+    after_a_change(
+        bencher,
+        |now| &mut now.nodes,
+        |node, number| node.free = vec![("ssd".to_owned(), number as u64)],
+    );
+}
+
+fn moment(number: usize) -> Option<i64> {
+    i64::try_from(number).ok()
 }
 
 #[divan::bench]
 fn map_after_a_replica_changed(bencher: Bencher<'_, '_>) {
-    after_a_change(bencher, "cstorvolumereplicas.cstor.openebs.io", |part, number| {
+    let kind = "cstorvolumereplicas.cstor.openebs.io";
+    after_a_change_of_an_engine(bencher, kind, |part, number| {
         if let EnginePart::Replica(replica) = part {
             let state = if number.is_multiple_of(2) {
                 Health::Rebuilding
@@ -116,9 +201,11 @@ fn map_after_a_replica_changed(bencher: Bencher<'_, '_>) {
     });
 }
 
+const POOLS: &str = "cstorpoolinstances.cstor.openebs.io";
+
 #[divan::bench]
 fn map_after_a_pool_filled(bencher: Bencher<'_, '_>) {
-    after_a_change(bencher, "cstorpoolinstances.cstor.openebs.io", |part, number| {
+    after_a_change_of_an_engine(bencher, POOLS, |part, number| {
         if let EnginePart::Pool(pool) = part {
             *part = EnginePart::Pool(Arc::new(Pool {
                 used: Some(number as u64),
@@ -130,7 +217,7 @@ fn map_after_a_pool_filled(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn map_after_a_pool_failed_or_came_back(bencher: Bencher<'_, '_>) {
-    after_a_change(bencher, "cstorpoolinstances.cstor.openebs.io", |part, number| {
+    after_a_change_of_an_engine(bencher, POOLS, |part, number| {
         if let EnginePart::Pool(pool) = part {
             let state = if number.is_multiple_of(2) {
                 Health::Failed
@@ -145,21 +232,15 @@ fn map_after_a_pool_failed_or_came_back(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// One of the cluster's own objects.
 #[divan::bench]
-fn map_after_a_pod_changed(bencher: Bencher<'_, '_>) {
-    let names: Vec<String> = CLUSTER.pods.keys().cloned().collect();
-    let state = RefCell::new((Some(whole()), CLUSTER.clone(), 0_usize));
-    bencher.bench_local(|| {
-        let (map, now, number) = &mut *state.borrow_mut();
-        *number += 1;
-        now.version += 1;
-        let name = &names[(*number * 7919) % names.len()];
-        let mut pod = (*now.pods[name]).clone();
-        pod.deletion = Some(i64::try_from(*number).unwrap_or_default());
-        Arc::make_mut(&mut now.pods).insert(name.clone(), Arc::new(pod));
-        let before = map.take().unwrap_or_default();
-        *map = Some(cluster::update(before, Arc::new(now.clone())));
+fn map_after_a_block_device_changed(bencher: Bencher<'_, '_>) {
+    after_a_change_of_an_engine(bencher, "blockdevices.openebs.io", |part, number| {
+        if let EnginePart::ManagedDisk(disk) = part {
+            *part = EnginePart::ManagedDisk(Arc::new(ManagedDisk {
+                size: Some(number as u64),
+                ..(**disk).clone()
+            }));
+        }
     });
 }
 

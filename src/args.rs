@@ -535,4 +535,12 @@ mod tests {
             assert!(host_id(wrong).is_err(), "{wrong:?}");
         }
     }
+
+    #[test]
+    fn metrics_are_for_this_machine_alone_unless_it_is_told_otherwise() {
+        let Command::Serve(serving) = Arguments::try_parse_from(["program", "serve"]).unwrap().command else {
+            panic!("serve is the command");
+        };
+        assert!(serving.listen.0.unwrap().ip().is_loopback());
+    }
 }

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use scope_storage_probe::app;
+use scope_storage_probe::app::log::LogLine;
 use scope_storage_probe::args::{Arguments, Command, LogArguments, LogFormat};
 use scope_storage_probe::model::backend::BackendReadings;
+use scope_storage_probe::model::text::printable_but;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::tree;
 use tracing_subscriber::filter::Targets;
@@ -18,6 +21,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 const WRONG_USE: u8 = 64;
 
 fn main() -> ExitCode {
+    // Tokens and passwords are held: no core file may have them, and no other process of the same user (nobody is a user of many) may
+    // look into this one.
+    let closed = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(told) => {
@@ -32,6 +38,9 @@ fn main() -> ExitCode {
     if let Err(error) = start_log(&arguments.log) {
         let _ = writeln!(io::stderr(), "error: {error:#}");
         return ExitCode::from(WRONG_USE);
+    }
+    if let Err(error) = closed {
+        tracing::warn!("a core file could hold credentials: {error}");
     }
     match run(&arguments) {
         Ok(code) => code,
@@ -110,10 +119,16 @@ fn no_disk(name: &str, others: &[String]) -> String {
     }
 }
 
-/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error. A terminal gets nothing that it would obey.
 fn print(bytes: &[u8]) -> anyhow::Result<()> {
     let mut output = io::stdout().lock();
-    match output.write_all(bytes).and_then(|()| output.flush()) {
+    let written = if output.is_terminal() {
+        let text = String::from_utf8_lossy(bytes);
+        output.write_all(printable_but(&text, |letter| letter == '\n').as_bytes())
+    } else {
+        output.write_all(bytes)
+    };
+    match written.and_then(|()| output.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }
@@ -128,15 +143,14 @@ fn start_log(arguments: &LogArguments) -> anyhow::Result<()> {
             arguments.log_level
         )
     })?;
+    let coloured = arguments.log_format == LogFormat::Text && io::stderr().is_terminal();
     // A line that cannot be written is lost. To complain of it on the same standard error would end the program.
     let log = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(move || LogLine { coloured })
         .log_internal_errors(false);
     let wanted = tracing_subscriber::registry().with(filter);
     match arguments.log_format {
-        LogFormat::Text => wanted
-            .with(log.with_target(false).with_ansi(io::stderr().is_terminal()))
-            .init(),
+        LogFormat::Text => wanted.with(log.with_target(false).with_ansi(coloured)).init(),
         LogFormat::Json => wanted.with(log.json().flatten_event(true)).init(),
     }
     Ok(())

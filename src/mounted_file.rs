@@ -82,7 +82,7 @@ pub fn yaml(bytes: &[u8]) -> Result<Value, String> {
         .into_iter();
     match (documents.next(), documents.next()) {
         (one, None) => Ok(one.unwrap_or_default()),
-        _ => Err("it has several documents".to_owned()),
+        _ => Err("it has several documents: all belongs into one".to_owned()),
     }
 }
 

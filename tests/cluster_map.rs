@@ -107,8 +107,9 @@ fn a_node_of_it_one_of_whose_disks_takes_no_requests() {
         .collect();
     insta::assert_snapshot!("failing.page", lines.join("\n"));
     let report = checked(&scope::report(&state), "storage", "node");
-    let nodes = report["PersistentVolume"]["nodes"].as_object().unwrap().values();
-    let told: Vec<String> = nodes
+    let nodes_of = |topology: &str| report[topology]["nodes"].as_object().unwrap().values();
+    let told: Vec<String> = nodes_of("PersistentVolume")
+        .chain(nodes_of("PersistentVolumeClaim"))
         .flat_map(|node| {
             let said = |fact: &str| {
                 let words = node["latest"][fact]["value"].as_str()?;
@@ -117,13 +118,15 @@ fn a_node_of_it_one_of_whose_disks_takes_no_requests() {
             [
                 said("storage_disk_attention"),
                 said("storage_volume_device_attention"),
+                said("storage_claim_device_attention"),
             ]
         })
         .flatten()
         .collect();
     let disk = r#""sda on node": unusable: the kernel says offline"#;
     let volume = r#""pvc-alone": sda unusable: the kernel says offline"#;
-    assert_eq!(told, [volume, disk]);
+    let claim = r#""data": sda unusable: the kernel says offline"#;
+    assert_eq!(told, [volume, disk, claim]);
     let tree = tree::text(&state);
     let line = "\n  disk sda: unusable: the kernel says offline\n";
     assert!(tree.contains(line), "{tree}");

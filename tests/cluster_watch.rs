@@ -410,6 +410,74 @@ async fn megabytes_of_annotations_are_harmless() {
         .await;
 }
 
+/// Thirty objects of a megabyte each, as a tenant could have made them.
+fn thirty_megabytes(kind: &str) -> Vec<Value> {
+    (0..30)
+        .map(|number| {
+            let mut object = match kind {
+                "pods" => pod(&format!("pod-{number:02}"), &[]),
+                _ => class(&format!("class-{number:02}"), "1"),
+            };
+            object["metadata"]["annotations"] = json!({"text": "x".repeat(1 << 20)});
+            object
+        })
+        .collect()
+}
+
+/// A list as the API server gives it: from its memory whole, else in pages.
+fn listed(asked: &Asked, objects: &[Value]) -> Answer {
+    let from: usize = asked
+        .query
+        .get("continue")
+        .map_or(0, |from| from.parse().unwrap());
+    let limit = asked
+        .query
+        .get("limit")
+        .map_or(usize::MAX, |limit| limit.parse().unwrap());
+    let whole = asked
+        .query
+        .get("resourceVersion")
+        .is_some_and(|version| version == "0");
+    let end = from.saturating_add(limit).min(objects.len());
+    if whole || end == objects.len() {
+        Answer::list("10", &objects[from..])
+    } else {
+        Answer::page("10", &objects[from..end], &end.to_string())
+    }
+}
+
+#[tokio::test]
+async fn objects_that_are_too_much_at_once_are_read_in_smaller_pages() {
+    for (kind, settings) in [
+        (
+            "storageclasses",
+            Settings {
+                role: Role::Cluster,
+                ..Settings::default()
+            },
+        ),
+        ("pods", node_role()),
+    ] {
+        let objects = thirty_megabytes(kind);
+        let api = ScriptedApi::start(move |asked| {
+            (asked.resource == kind && !asked.watches()).then(|| listed(asked, &objects))
+        });
+        let watched = api.watch(&settings);
+        let inventory = watched
+            .until("all are known", |inventory| {
+                inventory.classes.len().max(inventory.pods.len()) == 30
+            })
+            .await;
+        assert_eq!(inventory.faults, []);
+        let largest = api
+            .asked()
+            .iter()
+            .filter(|asked| asked.resource == kind && !asked.watches())
+            .count();
+        assert!((5..40).contains(&largest), "{largest} lists of {kind}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_known_stays_while_the_server_is_away() {
     let script = || for_classes(|_| Answer::list("10", &[class("a", "1")]), |_| Answer::watch(&[]));

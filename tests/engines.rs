@@ -11,7 +11,7 @@ use scope_storage_probe::engine;
 use scope_storage_probe::link::{cluster, link};
 use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::model::disagreement::Disagreement;
-use scope_storage_probe::model::inventory::{Inventory, Objects, ResourceKind};
+use scope_storage_probe::model::inventory::{Inventory, ResourceKind};
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::node_page;
@@ -258,60 +258,4 @@ fn whatever_stands_in_an_engines_object_it_is_read() {
         }
     }
     assert!(read > 4000, "{read}");
-}
-
-/// Takes one object away, or gives it back: of the cluster's own kinds or of an engine's.
-fn toggle(now: &mut Inventory, whole: &Inventory, kind: usize, at: usize) {
-    fn toggle_in<K: Ord + Clone, T>(now: &mut Objects<K, T>, whole: &Objects<K, T>, at: usize) {
-        if whole.is_empty() {
-            return;
-        }
-        let (key, object) = whole.iter().nth(at % whole.len()).unwrap();
-        let now = Arc::make_mut(now);
-        if now.remove(key).is_none() {
-            now.insert(key.clone(), Arc::clone(object));
-        }
-    }
-    let engines: Vec<_> = whole.engines.keys().copied().collect();
-    match kind % (engines.len() + 5) {
-        0 => toggle_in(&mut now.nodes, &whole.nodes, at),
-        1 => toggle_in(&mut now.pods, &whole.pods, at),
-        2 => toggle_in(&mut now.claims, &whole.claims, at),
-        3 => toggle_in(&mut now.volumes, &whole.volumes, at),
-        4 => toggle_in(&mut now.attachments, &whole.attachments, at),
-        other => {
-            let engine = engines[other - 5];
-            toggle_in(now.engines.get_mut(engine).unwrap(), &whole.engines[engine], at);
-        }
-    }
-    now.version += 1;
-}
-
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(20))]
-
-    #[test]
-    fn a_map_that_is_kept_up_to_date_is_the_one_that_would_be_made_anew(
-        steps in proptest::collection::vec((proptest::prelude::any::<usize>(), proptest::prelude::any::<usize>(), 1..4_usize), 1..20)
-    ) {
-        let whole = engines();
-        let mut now = whole.clone();
-        let mut map = cluster::map(Arc::new(now.clone()));
-        for (kind, at, times) in steps {
-            // Several changes may lie between two looks.
-            for time in 0..times {
-                toggle(&mut now, &whole, kind.wrapping_add(time * 7), at.wrapping_add(time));
-            }
-            let inventory = Arc::new(now.clone());
-            map = cluster::update(map, Arc::clone(&inventory));
-            let anew = cluster::map(inventory);
-            proptest::prop_assert_eq!(told(&map), told(&anew));
-            proptest::prop_assert_eq!(&map.copy_attention, &anew.copy_attention);
-            proptest::prop_assert_eq!(&map.volume_attention, &anew.volume_attention);
-            proptest::prop_assert_eq!(&map.claim_attention, &anew.claim_attention);
-            proptest::prop_assert_eq!(&map.pool_disks, &anew.pool_disks);
-            proptest::prop_assert_eq!(&map.engines, &anew.engines);
-            proptest::prop_assert!(map == anew, "they differ in something else");
-        }
-    }
 }

@@ -68,6 +68,9 @@ impl Container {
         assert_eq!(settings["capabilities"]["drop"], json!(["ALL"]));
         assert_eq!(settings["readOnlyRootFilesystem"], true);
         assert_eq!(settings["allowPrivilegeEscalation"], false);
+        if let Some(profile) = context["seccompProfile"]["localhostProfile"].as_str() {
+            command.arg(format!("--security-opt=seccomp={}", own_profile(profile)));
+        }
         command.args(["--cap-drop=all", "--read-only", "--read-only-tmpfs=false"]);
         command.arg("--security-opt=no-new-privileges");
         command.arg(format!(
@@ -153,6 +156,12 @@ impl Drop for Container {
     }
 }
 
+/// Where a profile of ours lies.
+fn own_profile(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/components/seccomp");
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
 /// What the overlay makes of this kind, with the kubelet's folder of this test.
 fn pod(overlay: &str, kind: &str, kubelet: &KubeletFolder) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -161,7 +170,13 @@ fn pod(overlay: &str, kind: &str, kubelet: &KubeletFolder) -> Value {
     let manifest = kustomized(&folder).replace("/var/lib/kubelet", kubelet.root.to_str().unwrap());
     let mut found = objects(&manifest).into_iter();
     let found = found.find(|object| object["kind"] == kind).unwrap();
-    found["spec"]["template"]["spec"].clone()
+    let mut pod = found["spec"]["template"]["spec"].clone();
+    // With it, all of this is shown under the program's own seccomp profile, as the component sets it.
+    if std::env::var_os("WITH_SECCOMP_PROFILE").is_some() {
+        pod["securityContext"]["seccompProfile"] =
+            json!({"type": "Localhost", "localhostProfile": "scope-storage-probe.json"});
+    }
+    pod
 }
 
 fn kernel_disks() -> Vec<String> {
@@ -387,4 +402,44 @@ async fn the_cluster_role_reaches_the_api_server_by_name_from_an_empty_root() {
         .get("/readyz")
         .unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Makes a link on this machine in a container of the image, with this machine's own program for it.
+fn link_in_a_container(profile: &[String]) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let loaders = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+    let loader = loaders.iter().find(|path| Path::new(path).exists());
+    let loader = fs::canonicalize(loader.expect("no dynamic loader of Debian's")).unwrap();
+    let mut command = podman();
+    command.args(["run", "--rm", "--network=none", "--cap-drop=all", "--read-only"]);
+    command
+        .args(["--security-opt=no-new-privileges", "--user=0:0"])
+        .args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=512:512"])
+        .args(profile);
+    command.arg(format!("--volume={}:/made", folder.path().display()));
+    command.arg("--volume=/usr:/usr:ro");
+    command.arg(format!("--entrypoint={}", loader.display()));
+    command.arg("localhost/scope-storage-probe:0.1.0");
+    let libraries = loader.parent().unwrap().to_str().unwrap();
+    command.args([
+        "--library-path",
+        libraries,
+        "/usr/bin/ln",
+        "-s",
+        "target",
+        "/made/link",
+    ]);
+    run(&mut command, "")
+}
+
+#[test]
+#[ignore = "needs root, podman and the image: tests/image.sh"]
+fn what_the_profile_does_not_list_is_refused() {
+    let own = format!(
+        "--security-opt=seccomp={}",
+        own_profile("scope-storage-probe.json")
+    );
+    link_in_a_container(&[]).expect("the runtime's default profile lets links be made");
+    let refused = link_in_a_container(&[own]).unwrap_err();
+    assert!(refused.contains("Function not implemented"), "{refused}");
 }

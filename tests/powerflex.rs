@@ -84,6 +84,13 @@ fn assert_is(value: Option<f64>, wanted: f64) {
     );
 }
 
+/// Changes what the file says of the first system.
+fn change_settings(file: &Path, change: impl FnOnce(&mut Value)) {
+    let mut known: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    change(&mut known["systems"][0]);
+    std::fs::write(file, known.to_string()).unwrap();
+}
+
 /// A second-generation pool.
 fn coded(id: &str, name: &str) -> Pool {
     Pool {
@@ -213,6 +220,10 @@ fn a_second_401_is_a_failure() {
         .filter(|request| request.contains("StoragePool"))
         .count();
     assert_eq!((refused, gateway.logins()), (2, 2), "{asked:?}");
+    // The token is tried again, which locks no account; the password is not.
+    gateway.forget();
+    assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    assert_eq!(gateway.requests(), ["GET /api/types/StoragePool/instances"]);
     let said = exporter.server.soon_logged("401 even after a new sign-in");
     assert!(said.contains("powerflex prod"), "{said}");
     gateway.change(|mood| mood.accepts_no_token = false);
@@ -238,6 +249,90 @@ fn a_wrong_password_is_not_tried_again_until_it_changes() {
         assert!(said.contains("Unauthorized"), "{said}");
         std::fs::write(exporter.folder.path().join("password"), "another").unwrap();
         assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    }
+}
+
+/// Front ends say by a page that a password is wrong, or that they do not know a path: nobody can tell which.
+#[test]
+fn what_may_be_a_refusal_is_not_tried_again_either() {
+    const PAGE: &str = "<html>no</html>";
+    for (login, answers, told) in [
+        (
+            "auto",
+            &[("/api/login", 401), ("/rest/auth/login", 404)][..],
+            "/api/login is answered with 401; /rest/auth/login is answered with 404",
+        ),
+        (
+            "auto",
+            &[("/api/login", 401), ("/rest/auth/login", 400)],
+            "/rest/auth/login is answered with 400",
+        ),
+        (
+            "auto",
+            &[("/api/login", 403), ("/rest/auth/login", 503)],
+            "/rest/auth/login is answered with 503",
+        ),
+        (
+            "auto",
+            &[("/api/login", 404), ("/rest/auth/login", 400)],
+            "/rest/auth/login is answered with 400",
+        ),
+        (
+            "gateway",
+            &[("/api/login", 401)],
+            "/api/login is answered with 401",
+        ),
+        (
+            "native",
+            &[("/rest/auth/login", 400)],
+            "/rest/auth/login is answered with 400",
+        ),
+    ] {
+        let instead = answers
+            .iter()
+            .map(|(path, status)| (*path, *status, PAGE.to_owned()));
+        let gateway = Gateway::start(Mood {
+            instead: instead.collect(),
+            logins: Logins::Native,
+            version: "4.5".to_owned(),
+            ..Mood::default()
+        });
+        let folder = tempfile::tempdir().unwrap();
+        change_settings(&settings(folder.path(), &[("prod", &gateway.url())]), |system| {
+            system["login"] = json!(login);
+        });
+        let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
+        assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+        let tried = gateway.requests().len();
+        assert_eq!(tried, answers.len(), "{:?}", gateway.requests());
+        assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+        assert_eq!(gateway.requests().len(), tried, "{login} {answers:?}");
+        let said = exporter.server.soon_logged("refused the user monitor");
+        assert!(said.contains(told), "{said}");
+        // Whoever changes the password is heard at once.
+        std::fs::write(exporter.folder.path().join("password"), "another").unwrap();
+        exporter.later();
+        assert_eq!(gateway.requests().len(), 2 * tried, "{login} {answers:?}");
+    }
+}
+
+#[test]
+fn a_front_end_that_knows_the_native_sign_in_alone() {
+    for (status, body) in [
+        (401, "<html>sign in</html>"),
+        (403, ""),
+        (501, "{\"message\": \"not here\"}"),
+        (302, ""),
+        (200, "<html>welcome</html>"),
+    ] {
+        let gateway = Gateway::start(Mood {
+            instead: vec![("/api/login", status, body.to_owned())],
+            logins: Logins::Native,
+            version: "4.5".to_owned(),
+            ..Mood::default()
+        });
+        let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+        assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
     }
 }
 
@@ -288,7 +383,9 @@ fn a_connection_that_was_kept_and_is_hung_up_on() {
     assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
     gateway.change(|mood| mood.hangs_up = 9);
     assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
-    exporter.server.soon_logged("powerflex prod: cannot reach it");
+    exporter
+        .server
+        .soon_logged("powerflex prod: cannot reach https://");
 }
 
 #[test]
@@ -317,6 +414,188 @@ fn a_query_that_is_refused_is_replaced_by_one_for_each_object() {
         .iter()
         .filter(|request| request.ends_with("relationships/Statistics"));
     assert_eq!(relations.count(), 4, "{asked:?}");
+}
+
+/// A system of both generations, as its page is when a path is answered with an error.
+fn mixed_without(path: &'static str, status: u16) -> (Gateway, Exporter, Page) {
+    let mut ec = coded("2", "ec");
+    ec.volumes = vec!["72ce476b00000002".to_owned()];
+    let gateway = Gateway::start(Mood {
+        version: "5.0.0".to_owned(),
+        logins: Logins::Native,
+        pools: vec![pool("1", "ssd"), ec],
+        instead: vec![(path, status, "<html>".to_owned())],
+        ..Mood::default()
+    });
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    let page = exporter.page();
+    assert_is(Exporter::up(&page, "prod"), 1.0);
+    exporter.later();
+    let log = exporter.server.log();
+    let lines = log.iter().filter(|line| line.contains(path));
+    assert_eq!(lines.count(), 1, "{log:#?}");
+    (gateway, exporter, page)
+}
+
+#[test]
+fn a_failed_query_costs_its_own_samples_alone() {
+    const METRICS: &str = "/dtapi/rest/v1/metrics/query";
+    for status in [500, 503, 401, 404] {
+        let (gateway, exporter, page) = mixed_without(METRICS, status);
+        assert_is(of_pool(&page, "raw_capacity_bytes", "ssd"), 311_424_000.0 * KIB);
+        assert_eq!(of_pool(&page, "usable_capacity_bytes", "ec"), None);
+        assert_is(of_pool(&page, "info", "ec"), 1.0);
+        gateway.change(|mood| mood.instead.clear());
+        let page = exporter.later();
+        assert_is(of_pool(&page, "usable_capacity_bytes", "ec"), 4_396_972_769_280.0);
+        // Without them nothing is known of a system that has such pools alone.
+        gateway.change(|mood| {
+            mood.pools.remove(0);
+            mood.instead.push((METRICS, status, String::new()));
+        });
+        assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    }
+    let (_gateway, _exporter, page) = mixed_without("/api/instances/querySelectedStatistics", 503);
+    assert_eq!(of_pool(&page, "raw_capacity_bytes", "ssd"), None);
+    assert_is(of_pool(&page, "usable_capacity_bytes", "ec"), 4_396_972_769_280.0);
+
+    let in_domain = |page: &Page, domain: &str| {
+        let labels = [("storage_pool", "ssd"), ("protection_domain", domain)];
+        page.value("storage_probe_powerflex_pool_raw_capacity_bytes", &labels)
+    };
+    let (gateway, exporter, page) = mixed_without("/api/types/ProtectionDomain", 500);
+    assert_is(in_domain(&page, "pd1"), 311_424_000.0 * KIB);
+    gateway.change(|mood| mood.instead.clear());
+    assert_is(in_domain(&exporter.later(), "domain-1"), 311_424_000.0 * KIB);
+    // A name that is known stays when it cannot be read again.
+    gateway.change(|mood| {
+        mood.instead
+            .push(("/api/types/ProtectionDomain", 500, String::new()));
+        mood.pools[1].domain = "pd2".to_owned();
+    });
+    assert_is(in_domain(&exporter.later(), "domain-1"), 311_424_000.0 * KIB);
+
+    let (_gateway, _exporter, page) = mixed_without("/api/types/Volume", 500);
+    assert_is(in_domain(&page, "domain-1"), 311_424_000.0 * KIB);
+    assert_is(of_pool(&page, "usable_capacity_bytes", "ec"), 4_396_972_769_280.0);
+}
+
+#[test]
+fn a_query_that_is_answered_with_nothing_is_told_of_and_replaced() {
+    const QUERY: &str = "/api/instances/querySelectedStatistics";
+    let (ssd, hdd) = (pool("1", "ssd").id, pool("2", "hdd").id);
+    let relations = |gateway: &Gateway| {
+        let asked = gateway.requests();
+        asked
+            .iter()
+            .filter(|request| request.ends_with("relationships/Statistics"))
+            .count()
+    };
+    for (answer, by_themselves, told) in [
+        (
+            json!({"StoragePool": {&*ssd: {"maxCapacityInKb": null}, &*hdd: null}, "ProtectionDomain": null, "System": null}),
+            4,
+            "without a figure of StoragePool",
+        ),
+        (json!({}), 4, "ProtectionDomain pd1 and 1 more"),
+        (json!(null), 4, "without a figure of StoragePool"),
+        (
+            json!({"StoragePool": {&*ssd: {"maxCapacityInKb": 311_424_000}, &*hdd: {"maxCapacityInKb": null}},
+                   "ProtectionDomain": {"pd1": {"maxCapacityInKb": 1}}, "System": {"maxCapacityInKb": 1}}),
+            1,
+            "without a figure of StoragePool e65f9c2700000002: ",
+        ),
+    ] {
+        let gateway = Gateway::start(Mood {
+            instead: vec![(QUERY, 200, answer.to_string())],
+            ..Mood::default()
+        });
+        let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+        for _ in 0..2 {
+            gateway.forget();
+            let page = exporter.later();
+            assert_is(Exporter::up(&page, "prod"), 1.0);
+            for name in ["ssd", "hdd"] {
+                assert_is(of_pool(&page, "raw_capacity_bytes", name), 311_424_000.0 * KIB);
+            }
+            assert_eq!(relations(&gateway), by_themselves, "{answer}");
+        }
+        let said = exporter.server.soon_logged(told);
+        assert!(said.contains(QUERY), "{said}");
+        let log = exporter.server.log();
+        assert_eq!(
+            log.iter().filter(|line| line.contains("prod")).count(),
+            2,
+            "{log:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_nobody_tells_is_absent_and_said_to_be() {
+    let mut silent = pool("1", "ssd");
+    let captured = support::powerflex_gateway::captured("get_storage_pool_statistics.json");
+    let nulls = captured
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(|name| (name.clone(), Value::Null));
+    silent.statistics = Value::Object(nulls.collect());
+    let mut odd = pool("2", "hdd");
+    odd.statistics = json!({"numOfVolumes": "x".repeat(200_000)});
+    let gateway = Gateway::start(Mood {
+        pools: vec![silent, odd],
+        ..Mood::default()
+    });
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    let page = exporter.page();
+    assert_eq!(of_pool(&page, "raw_capacity_bytes", "ssd"), None);
+    assert_eq!(of_pool(&page, "volumes", "hdd"), None);
+    assert_is(of_pool(&page, "raw_capacity_bytes", "hdd"), 311_424_000.0 * KIB);
+    exporter
+        .server
+        .soon_logged("powerflex prod: no figure is told of StoragePool e65f9c2700000001");
+    exporter
+        .server
+        .soon_logged("left out, since they are no numbers: numOfVolumes (first of e65f9c2700000002)");
+    assert!(exporter.server.log().iter().all(|line| line.len() < 1000));
+}
+
+#[test]
+fn who_is_asked_too_often_is_not_asked_for_each_object() {
+    let gateway = Gateway::start(Mood::default());
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    gateway.change(|mood| {
+        mood.instead
+            .push(("/api/instances/querySelectedStatistics", 429, String::new()));
+    });
+    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    exporter.server.soon_logged("is answered with 429");
+    gateway.forget();
+    gateway.change(|mood| mood.instead.clear());
+    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    let asked = gateway.requests();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+}
+
+#[test]
+fn the_first_pool_of_the_second_generation_has_its_volumes_at_once() {
+    let gateway = Gateway::start(Mood::default());
+    let (folder, _) = folder_with_volumes(&gateway.url());
+    let dump = folder.path().join("dump.json");
+    let exporter = Exporter::in_folder(folder, &["--from-dump", dump.to_str().unwrap()]);
+    exporter.page();
+    gateway.change(|mood| {
+        let mut ec = coded("3", "ec");
+        ec.volumes = vec!["72ce476b00000002".to_owned()];
+        mood.pools.push(ec);
+    });
+    let page = exporter.later();
+    let labels = [("persistentvolume", "pv-by-system"), ("storage_pool", "ec")];
+    assert_is(
+        page.value("storage_probe_persistentvolume_powerflex_pool_info", &labels),
+        1.0,
+    );
 }
 
 #[test]
@@ -377,7 +656,12 @@ fn pools_that_are_deleted_and_renamed() {
     // Two of one name, in one protection domain.
     gateway.change(|mood| mood.pools.push(pool("3", "nvme")));
     let page = exporter.later();
-    assert_is(of_pool(&page, "volumes", "nvme (e65f9c2700000003)"), 2.0);
+    for id in [1, 3] {
+        assert_is(
+            of_pool(&page, "volumes", &format!("nvme (e65f9c270000000{id})")),
+            2.0,
+        );
+    }
     // A new protection domain's name is known at once.
     gateway.change(|mood| {
         mood.domains.push(("pd2".to_owned(), "domain-2".to_owned()));
@@ -434,7 +718,9 @@ fn two_systems_of_which_one_is_dead_and_one_that_is_slow() {
         2.0,
     );
     assert!(page.value("process_resident_memory_bytes", &[]).is_some());
-    exporter.server.soon_logged("powerflex dead: cannot reach it");
+    exporter
+        .server
+        .soon_logged("powerflex dead: cannot reach https://");
     exporter.server.soon_logged("powerflex slow: no answer within");
     let landing = exporter.server.get("/");
     for text in [
@@ -553,6 +839,61 @@ fn a_certificate_is_checked_unless_somebody_says_otherwise() {
 }
 
 #[test]
+fn who_cannot_be_reached_is_told_with_the_way_out() {
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain_port = plain.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in plain.incoming().map_while(Result::ok) {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 1000]);
+            let _ = std::io::Write::write_all(
+                &mut stream,
+                b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            );
+        }
+    });
+    let plain = format!("127.0.0.1:{plain_port}");
+    let systems = [
+        (
+            "closed",
+            format!("https://{}", support::prometheus::free_address()),
+            "nobody listens there",
+        ),
+        (
+            "unknown",
+            "https://gateway.invalid".to_owned(),
+            "has `url` the right name?",
+        ),
+        ("plain", format!("https://{plain}"), "does not speak TLS"),
+        (
+            "unencrypted",
+            format!("http://{plain}"),
+            "has `url` to begin with https://?",
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let named: Vec<_> = systems
+        .iter()
+        .map(|(name, url, _)| (*name, url.as_str()))
+        .collect();
+    let file = settings(folder.path(), &named);
+    let mut known: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    known["systems"][3]["insecure"] = json!(true);
+    std::fs::write(&file, known.to_string()).unwrap();
+    let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
+    exporter.page();
+    for (name, url, told) in &systems {
+        let line = exporter.server.soon_logged(&format!("powerflex {name}: "));
+        let line = if *name == "unencrypted" {
+            exporter.server.soon_logged("refused the user monitor")
+        } else {
+            assert!(line.contains(url), "{line}");
+            line
+        };
+        assert!(line.contains(told), "{line}");
+    }
+}
+
+#[test]
 fn no_secret_is_told() {
     let gateway = Gateway::start(Mood::default());
     let exporter = Exporter::of(&[("prod", &gateway.url())], &["--log-level", "trace"]);
@@ -650,6 +991,12 @@ fn a_node_does_not_ask_and_a_wrong_file_is_named() {
     let output = support::server::run(&[&arguments[..], &[file]].concat());
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("--role cluster"));
+    let output = support::server::run(&[&arguments[..], &["/none.yaml", "--role", "cluster"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("cannot read /none.yaml") && said.contains("mounted"),
+        "{said}"
+    );
     std::fs::write(file, "systems:\n- url: https://a\n  password: hush\n").unwrap();
     let output = support::server::run(&[&arguments[..], &[file, "--role", "cluster"]].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -658,6 +1005,36 @@ fn a_node_does_not_ask_and_a_wrong_file_is_named() {
         said.contains("powerflex.yaml") && !said.contains("hush"),
         "{said}"
     );
+}
+
+/// Who sees some namespaces alone is one process as well, whatever role it names.
+#[test]
+fn systems_beside_a_tenants_namespaces() {
+    let gateway = Gateway::start(Mood::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path(), &[("prod", &gateway.url())]);
+    let kubeconfig = folder.path().join("kubeconfig");
+    let api = json!({"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}], "current-context": "c"});
+    std::fs::write(&kubeconfig, api.to_string()).unwrap();
+    let server = Server::launch(
+        program(PROGRAM),
+        &folder.path().join("plugins"),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--powerflex",
+            file.to_str().unwrap(),
+            "--kubeconfig",
+            kubeconfig.to_str().unwrap(),
+            "--namespace",
+            "shop",
+        ],
+    );
+    let page = Page::parse(server.get("/metrics").text());
+    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(of_pool(&page, "volumes", "ssd"), 2.0);
 }
 
 /// The whole page, for the reference and for people.

@@ -260,6 +260,22 @@ async fn what_a_tenant_may_not_see_is_no_error() {
 }
 
 #[tokio::test]
+async fn what_is_no_kubernetes_api_is_a_failure() {
+    let page = |_: &Asked| Some(Answer::text(404, "<html><h1>Not found</h1></html>"));
+    let api = ScriptedApi::start(page);
+    let outcome = read(&api, &["shop"]).await;
+    let problem = outcome.problem().unwrap();
+    assert!(
+        problem.starts_with(
+            "namespace shop: pods, namespace shop: persistentvolumeclaims: the API server answers HTTP 404"
+        ) && problem.contains("every Kubernetes API has this"),
+        "{problem}"
+    );
+    // What a Kubernetes API may be without is no failure.
+    assert_eq!(outcome.hidden().count(), 2);
+}
+
+#[tokio::test]
 async fn a_metrics_server_that_fails_is_told_of_and_costs_its_figures_alone() {
     let unavailable = Answer::text(503, "service unavailable\n");
     let answer = unavailable.clone();

@@ -258,6 +258,31 @@ fn folders_of_the_node_with_one_name_in_two_pods_are_two_volumes() {
     );
 }
 
+/// A pod names its own volumes, and may name one as another pod's PersistentVolume is called.
+#[test]
+fn a_volume_that_a_pod_calls_like_anothers_is_not_taken_for_it() {
+    const OTHER: &str = "00000000-0000-4000-8000-000000000000";
+    let machine = node();
+    let point = format!("{PODS}/{OTHER}/volumes/kubernetes.io~nfs/pvc-alone");
+    std::fs::create_dir_all(machine.place(&point)).unwrap();
+    let path = machine.place("/proc/1/mountinfo");
+    let mounts = std::fs::read_to_string(&path).unwrap();
+    let mounts = format!("{mounts}990 20 0:99 / {point} rw - nfs4 filer:/mine rw\n");
+    std::fs::write(&path, mounts).unwrap();
+    let told = |state: &State| {
+        let volume = state
+            .topology
+            .volumes
+            .iter()
+            .find(|volume| volume.name == "pvc-alone" && volume.persistent);
+        let volume = volume.unwrap();
+        let users: Vec<&str> = volume.users.iter().map(|user| &*user.pod_uid).collect();
+        assert!(!users.contains(&OTHER), "{users:?}");
+        (volume.driver.clone(), volume.placement.clone())
+    };
+    assert_eq!(told(&state(&machine)), told(&state(&node())));
+}
+
 #[test]
 fn a_volume_that_is_not_mounted_is_on_no_disk() {
     let machine = node();

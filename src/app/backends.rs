@@ -19,7 +19,7 @@ use crate::backends::{Backend, Question};
 use crate::cluster::connect::Whereabouts;
 use crate::cluster::{Cluster, secret};
 use crate::link::powerflex;
-use crate::model::backend::{BackendOutcome, BackendReadings, Figures};
+use crate::model::backend::{BackendOutcome, BackendReadings, Failure, Figures};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::model::inventory::Role;
@@ -80,7 +80,7 @@ const SCOPE_PATIENCE: Duration = Duration::from_millis(100);
 const SHOWN_FOR: Duration = Duration::from_secs(5);
 
 /// How long an answer took, and the answer.
-type Asked = (Duration, Option<Result<Figures, String>>);
+type Asked = (Duration, Option<Result<Figures, Failure>>);
 
 /// The backends that are configured.
 #[derive(Debug, Default)]
@@ -101,7 +101,8 @@ impl Backends {
     ) -> anyhow::Result<Self> {
         let mut all: Vec<Arc<dyn Backend>> = Vec::new();
         if let Some(file) = &sources.backends.powerflex {
-            if sources.cluster.role.unwrap_or_default() == Role::Node {
+            let is_node = sources.cluster.role.unwrap_or_default() == Role::Node;
+            if is_node && !sources.cluster.is_tenant() {
                 bail!(
                     "--powerflex is for one process and not for every node: give --role cluster, or --role all, beside it"
                 );
@@ -180,9 +181,9 @@ impl Backends {
         for (at, (duration, answer)) in self.asked(wanted, question).await {
             let read = answer.unwrap_or_else(|| {
                 let seconds = duration.as_secs_f64();
-                Err(format!(
+                Err(Failure::too_slow(format!(
                     "no answer within the {seconds:.1} s that the scrape leaves"
-                ))
+                )))
             });
             if matches!(read, Ok(Figures::Absent)) {
                 locked(&self.latest).remove(&at);
@@ -215,12 +216,12 @@ impl Backends {
         readings
     }
 
-    fn outcome(&self, at: usize, duration: Duration, read: &Result<Figures, String>) -> BackendOutcome {
+    fn outcome(&self, at: usize, duration: Duration, read: &Result<Figures, Failure>) -> BackendOutcome {
         BackendOutcome {
             backend: self.all[at].name(),
             instance: self.all[at].instance().to_owned(),
             error: match read {
-                Ok(figures) => figures.problem().map(str::to_owned),
+                Ok(figures) => figures.problem().map(Failure::new),
                 Err(error) => Some(error.clone()),
             },
             duration,
@@ -255,13 +256,16 @@ impl Backends {
     /// Each change is logged once: that a backend fails, that it fails for another reason, and that it answers again.
     fn note(&self, at: usize, outcome: &BackendOutcome) {
         let before = locked(&self.latest).insert(at, outcome.clone());
-        let before = before.as_ref().map(|outcome| outcome.error.as_deref());
+        let before = before.as_ref().map(|outcome| outcome.error.as_ref());
         let BackendOutcome {
             backend, instance, ..
         } = outcome;
-        match (before, outcome.error.as_deref()) {
-            (Some(before), now) if before.map(without_figures) == now.map(without_figures) => {}
-            (_, Some(error)) => tracing::warn!(backend, instance, "{backend} {instance}: {error}"),
+        match (before, outcome.error.as_ref()) {
+            (Some(None), None) => {}
+            (Some(Some(before)), Some(now)) if is_same(before, now) => {}
+            (_, Some(Failure { reason, .. })) => {
+                tracing::warn!(backend, instance, "{backend} {instance}: {reason}");
+            }
             (None, None) => tracing::info!(backend, instance, "{backend} {instance}: answers"),
             (Some(_), None) => tracing::info!(backend, instance, "{backend} {instance}: answers again"),
         }
@@ -289,6 +293,11 @@ impl SecretReader for KubernetesSecrets {
         let (namespace, name) = (namespace.map(ToOwned::to_owned), name.to_owned());
         Box::pin(async move { secret::read(&whereabouts, namespace.as_deref(), &name).await })
     }
+}
+
+/// True where nothing new is to be said.
+fn is_same(before: &Failure, now: &Failure) -> bool {
+    before.too_slow && now.too_slow || without_figures(&before.reason) == without_figures(&now.reason)
 }
 
 /// A reason without its figures: times differ from scrape to scrape, and are no other reason.
@@ -324,7 +333,7 @@ mod tests {
             Box::pin(async move {
                 tokio::time::sleep(after).await;
                 match error {
-                    Some(error) => Err(error.to_owned()),
+                    Some(error) => Err(Failure::new(error)),
                     None => Ok(Figures::PowerFlex(Arc::new(System::new(name)))),
                 }
             })
@@ -364,7 +373,13 @@ mod tests {
         let outcomes: Vec<_> = readings
             .outcomes
             .iter()
-            .map(|outcome| (outcome.instance.as_str(), outcome.error.as_deref()))
+            .map(|outcome| {
+                let error = outcome.error.as_ref();
+                (
+                    outcome.instance.as_str(),
+                    error.map(|error| error.reason.as_str()),
+                )
+            })
             .collect();
         assert_eq!(
             outcomes,
@@ -376,7 +391,7 @@ mod tests {
         );
         assert!(matches!(&readings.figures[..], [Figures::PowerFlex(system)] if system.name == "well"));
         let states = backends.states();
-        assert_eq!(states[1].2.as_ref().unwrap().error.as_deref(), Some("refused"));
+        assert_eq!(states[1].2.as_ref().unwrap().error, Some(Failure::new("refused")));
     }
 
     #[tokio::test]
@@ -399,9 +414,11 @@ mod tests {
 
     #[test]
     fn another_time_is_no_other_reason() {
-        assert_eq!(
-            without_figures("no answer within 4.9 s"),
-            without_figures("no answer within 5.0 s")
-        );
+        let (one, other) = ("no answer within 4.9 s", "no answer within 5.0 s");
+        assert!(is_same(&Failure::new(one), &Failure::new(other)));
+        let (one, other) = (Failure::too_slow(one), Failure::too_slow("no whole reading"));
+        assert!(is_same(&one, &other));
+        assert!(!is_same(&one, &Failure::new("refused")));
+        assert!(!is_same(&Failure::new("refused"), &Failure::new("reset")));
     }
 }

@@ -14,9 +14,10 @@ use crate::args::SourceArguments;
 use crate::backends::Question;
 use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
-use crate::model::backend::POWERFLEX;
+use crate::model::backend::{Failure, POWERFLEX};
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
 use crate::model::mount::{Mount, UsageError};
+use crate::model::text::printable;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
 
 /// How the API server is called here.
@@ -183,9 +184,9 @@ async fn powerflex(sources_given: &SourceArguments) -> String {
                     "ok       {backend} {instance}: answers in {milliseconds:.0} ms"
                 )
             }
-            Some(error) => writeln!(
+            Some(Failure { reason, .. }) => writeln!(
                 text,
-                "missing  {backend} {instance}: {error}\n         without it: {COST}"
+                "missing  {backend} {instance}: {reason}\n         without it: {COST}"
             ),
         };
     }
@@ -203,14 +204,17 @@ fn machine(sources_given: &SourceArguments) -> (String, bool) {
             Some(problem) => {
                 writeln!(
                     text,
-                    "missing  {}: {problem}\n         without it: {}",
-                    source.name, source.cost
+                    "missing  {}: {}\n         without it: {}",
+                    source.name,
+                    printable(&problem),
+                    source.cost
                 )
             }
         };
     }
     for filesystem in &sample.filesystems {
-        let point = filesystem.mount_point.display();
+        let point = filesystem.mount_point.to_string_lossy();
+        let point = printable(&point);
         let _ = match &filesystem.usage {
             Ok(_) => writeln!(text, "ok       {point}: how full it is can be asked"),
             Err(error @ (UsageError::NotVisible | UsageError::Captured)) => {

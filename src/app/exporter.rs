@@ -232,7 +232,7 @@ fn landing_page(answers: &Answers, backends: &Backends) -> String {
                     "answered",
                     format!("{:.0} ms", outcome.duration.as_secs_f64() * 1e3),
                 ),
-                Some(error) => ("did not answer", escaped(error)),
+                Some(error) => ("did not answer", escaped(&error.reason)),
             },
         };
         let _ = writeln!(

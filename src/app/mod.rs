@@ -7,6 +7,7 @@ mod cluster;
 pub mod cluster_observer;
 mod controls;
 mod exporter;
+pub mod log;
 pub mod observer;
 mod plugin;
 pub mod pressed;

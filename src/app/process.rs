@@ -10,7 +10,6 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::locked;
 use crate::host::kept_file::KeptFile;
-use crate::host::read;
 use crate::render::prometheus::itself::ProcessFigures;
 
 /// proc_pid_stat(5) counts in these. The kernel divides by so many on every architecture of ours, whatever its own tick.
@@ -24,8 +23,8 @@ pub(super) fn figures() -> ProcessFigures {
         cpu_milliseconds: used.ticks.map(|ticks| ticks * 1000 / TICKS_PER_SECOND),
         resident_bytes: used
             .resident_pages
-            .zip(page_size())
-            .map(|(pages, size)| pages * size),
+            // The C library has it from the kernel; /proc/self/auxv is root's alone in a process that is not dumpable.
+            .map(|pages| pages * rustix::param::page_size() as u64),
         virtual_bytes: used.virtual_bytes,
         started_at: *STARTED_AT.get_or_init(started_at),
         open_files: open_files(),
@@ -58,23 +57,6 @@ impl Used {
             resident_pages: field(24),
         })
     }
-}
-
-/// The size of a page: what the kernel told this process when it started (getauxval(3)).
-fn page_size() -> Option<u64> {
-    const AT_PAGESZ: u64 = 6;
-    static PAGE_SIZE: OnceLock<Option<u64>> = OnceLock::new();
-    *PAGE_SIZE.get_or_init(|| {
-        let bytes = read::text("/proc/self/auxv".as_ref(), "").ok()?;
-        let numbers: Vec<u64> = bytes
-            .chunks_exact(size_of::<usize>())
-            .filter_map(|bytes| Some(usize::from_ne_bytes(bytes.try_into().ok()?) as u64))
-            .collect();
-        numbers
-            .chunks_exact(2)
-            .find(|pair| pair[0] == AT_PAGESZ)
-            .map(|pair| pair[1])
-    })
 }
 
 fn open_files() -> Option<u64> {

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::backend::Figures;
+use crate::model::backend::{Failure, Figures};
 
-/// What a backend gives: its figures, or a line for people that says why there are none. Such a line bears no secret.
-pub type Reading = Pin<Box<dyn Future<Output = Result<Figures, String>> + Send>>;
+/// What a backend gives: its figures, or why there are none.
+pub type Reading = Pin<Box<dyn Future<Output = Result<Figures, Failure>> + Send>>;
 
 /// How a reading is wanted.
 #[derive(Debug, Clone, Copy)]

@@ -400,7 +400,6 @@ impl Watched for Node {
         };
         Meta {
             name: meta.name.take(),
-            resource_version: meta.resource_version.take(),
             labels: meta.labels.take(),
             ..Meta::default()
         }

@@ -190,8 +190,8 @@ fn node(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
 fn whole(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
     let config = watch_config(settings);
     let patience = settings.patience;
-    let follow = |follow: fn(Client, watcher::Config, Duration, Arc<Shared>) -> Watching| {
-        follow(client.clone(), config.clone(), patience, Arc::clone(&shared))
+    let follow = |begin: fn(Client, watcher::Config, Duration, Arc<Shared>) -> Watching| {
+        begin(client.clone(), config.clone(), patience, Arc::clone(&shared))
     };
     let mut all: FuturesUnordered<Watching> = FuturesUnordered::from_iter([
         follow(watch::follow_own::<Pod>),

@@ -67,17 +67,36 @@ pub struct Reading<K, T> {
 
 /// Reads an object's JSON. It cannot fail: what cannot be read becomes a fault.
 pub fn read<T: Watched>(json: &str) -> Reading<T::Key, T> {
-    let mut wire = match serde_json::from_str::<T::Wire>(json) {
-        Ok(wire) => wire,
-        Err(error) => return unread::<T>(&legible_meta(json), format!("left out: {error}")),
+    read_as(T::KIND, json, T::take_meta, T::key, T::convert)
+}
+
+/// The same of any kind: its metadata are taken from what was parsed, its key is made of those, and its value of both.
+pub(super) fn read_as<W: DeserializeOwned, K, T>(
+    kind: ResourceKind,
+    json: &str,
+    take_meta: impl FnOnce(&mut W) -> Meta,
+    key: impl FnOnce(&Meta) -> Option<K>,
+    convert: impl FnOnce(&K, Meta, W, &mut Vec<String>) -> T,
+) -> Reading<K, T> {
+    let unread = |key, subject, problem| Reading {
+        key,
+        value: None,
+        faults: vec![Fault::new(KUBERNETES, subject, problem)],
     };
-    let meta = T::take_meta(&mut wire);
-    let subject = subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref());
-    let Some(key) = T::key(&meta) else {
-        return unread::<T>(&meta, "it has no name".to_owned());
+    let mut wire: W = match serde_json::from_str(json) {
+        Ok(wire) => wire,
+        Err(error) => {
+            let meta = legible_meta(json);
+            return unread(key(&meta), subject(kind, &meta), format!("left out: {error}"));
+        }
+    };
+    let meta = take_meta(&mut wire);
+    let subject = subject(kind, &meta);
+    let Some(key) = key(&meta) else {
+        return unread(None, subject, "it has no name".to_owned());
     };
     let mut complaints = Vec::new();
-    let value = T::convert(&key, meta, wire, &mut complaints);
+    let value = convert(&key, meta, wire, &mut complaints);
     Reading {
         key: Some(key),
         value: Some(Arc::new(value)),
@@ -88,22 +107,10 @@ pub fn read<T: Watched>(json: &str) -> Reading<T::Key, T> {
     }
 }
 
-fn unread<T: Watched>(meta: &Meta, problem: String) -> Reading<T::Key, T> {
-    Reading {
-        key: T::key(meta),
-        value: None,
-        faults: vec![Fault::new(
-            KUBERNETES,
-            subject(T::KIND, meta.namespace.as_deref(), meta.name.as_deref()),
-            problem,
-        )],
-    }
-}
-
 /// `persistentvolumeclaims shop/data`, for people.
-pub(super) fn subject(kind: ResourceKind, namespace: Option<&str>, name: Option<&str>) -> String {
+fn subject(kind: ResourceKind, meta: &Meta) -> String {
     let mut subject = kind.name().to_owned();
-    match (namespace, name) {
+    match (&meta.namespace, &meta.name) {
         (Some(namespace), Some(name)) => {
             subject.push(' ');
             subject.push_str(namespace);

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use kube::core::Status;
 use kube::runtime::watcher;
 
+use super::transport::is_too_long;
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 use crate::model::text;
 
@@ -36,6 +37,7 @@ pub(super) fn of_watch(kind: ResourceKind, error: &watcher::Error) -> Option<Wat
 pub(super) fn of_request(kind: ResourceKind, error: &kube::Error, verbs: &[&str]) -> Option<WatchError> {
     let problem = match error {
         kube::Error::Api(status) => return of_status(kind, status, verbs),
+        _ if is_too_long(error) => WatchProblem::Failing,
         kube::Error::Auth(_) => WatchProblem::Unauthorized,
         kube::Error::Service(error) if error.is::<kube::client::AuthError>() => WatchProblem::Unauthorized,
         kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {

@@ -8,14 +8,15 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::utils::Backoff as _;
-use kube::runtime::watcher::{self, DefaultBackoff, Event, InitialListStrategy};
+use kube::runtime::watcher::{self, DefaultBackoff, Event, InitialListStrategy, ListSemantic};
 use kube::{Api, Client};
 
 use super::engine_object::EngineKind;
 use super::live::{Indexed, Live, Shared};
 use super::object::Watched;
+use super::transport::is_too_long;
 use super::unread::Unread;
-use super::{Watching, problem};
+use super::{PAGE, Watching, problem};
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 
 /// The longest pause between two attempts, should the back-off ever end.
@@ -138,6 +139,10 @@ pub(super) async fn follow(
                     if refuses_streaming(&error) {
                         anew |= list_instead(kind, &mut config);
                     }
+                    if is_too_long(&error) {
+                        list_in_smaller_pages(&mut config);
+                        anew = true;
+                    }
                     if let Some(error) = problem::of_watch(kind, &error) {
                         // Should the kind come back, it is another one.
                         anew |= error.problem == WatchProblem::Missing;
@@ -188,6 +193,12 @@ fn list_instead(kind: ResourceKind, config: &mut watcher::Config) -> bool {
         config.initial_list_strategy = InitialListStrategy::ListWatch;
     }
     streamed
+}
+
+/// So many objects are not asked for at once again. Pages are given by etcd alone: from its memory the API server gives lists whole.
+fn list_in_smaller_pages(config: &mut watcher::Config) {
+    config.list_semantic = ListSemantic::MostRecent;
+    config.page_size = Some((config.page_size.unwrap_or(PAGE) / 8).max(1));
 }
 
 fn is_forgotten(error: &watcher::Error) -> bool {

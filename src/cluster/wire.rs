@@ -18,8 +18,6 @@ pub struct Meta {
     pub namespace: Option<String>,
     /// UID.
     pub uid: Option<String>,
-    /// What a watch goes on from.
-    pub resource_version: Option<String>,
     /// RFC 3339.
     pub creation_timestamp: Option<String>,
     /// RFC 3339; there once somebody deleted it.
@@ -779,8 +777,6 @@ pub struct Node {
 pub struct NodeMeta {
     /// Name.
     pub name: Option<String>,
-    /// What a watch goes on from.
-    pub resource_version: Option<String>,
     /// The annotations in use.
     pub annotations: Option<FreeSpace>,
     /// The labels in use.

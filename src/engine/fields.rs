@@ -29,8 +29,6 @@ pub struct Metadata {
     pub name: Option<String>,
     /// Namespace, for kinds that have one.
     pub namespace: Option<String>,
-    /// What a watch goes on from.
-    pub resource_version: Option<String>,
     labels: Option<Map<String, Value>>,
     annotations: Option<Map<String, Value>>,
 }

@@ -3,52 +3,28 @@
 //! Nothing is concluded from what was not seen: that a claim is unused can be said by who sees all pods, and that an
 //! object does not exist only once all of its kind are known.
 
-use std::collections::BTreeMap;
-
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::{Inventory, ResourceKind};
 use crate::model::text;
 use crate::model::workload::{
-    BindingMode, Claim, ClaimPhase, NamespacedName, PersistentVolume, ReclaimPolicy, VolumeAttachment,
-    VolumePhase,
+    BindingMode, Claim, ClaimPhase, PersistentVolume, ReclaimPolicy, VolumeAttachment, VolumePhase,
 };
 
 /// Messages of drivers may be pages long.
 const LONGEST_MESSAGE: usize = 300;
 
-/// The claims that need attention.
-pub(super) fn of_claims(map: &ClusterMap) -> BTreeMap<NamespacedName, Attention> {
-    map.inventory
-        .claims
-        .iter()
-        .filter_map(|(name, claim)| Some((name.clone(), of_claim(map, claim)?)))
-        .collect()
+/// What is to be told of a volume, or of its attachments: the more urgent of both.
+pub(super) fn of_volume(map: &ClusterMap, volume: &PersistentVolume) -> Option<Attention> {
+    let mut attachments = map.attachments.all(&volume.name).iter();
+    let of_attachment = attachments.find_map(|attachment| of_attachment(&map.inventory, attachment));
+    [of_attachment, of_volume_itself(map, volume)]
+        .into_iter()
+        .flatten()
+        .min_by_key(|attention| attention.urgency)
 }
 
-/// The volumes that need attention.
-pub(super) fn of_volumes(map: &ClusterMap) -> BTreeMap<String, Attention> {
-    let inventory = &map.inventory;
-    let mut found: BTreeMap<String, Attention> = BTreeMap::new();
-    for (name, volume) in inventory.volumes.iter() {
-        let of_attachment = map
-            .attachments
-            .get(name)
-            .into_iter()
-            .flatten()
-            .find_map(|attachment| of_attachment(inventory, attachment));
-        let own = of_volume(map, volume);
-        let more_urgent = [of_attachment, own]
-            .into_iter()
-            .flatten()
-            .min_by_key(|attention| attention.urgency);
-        if let Some(attention) = more_urgent {
-            found.insert(name.clone(), attention);
-        }
-    }
-    found
-}
-
-fn of_claim(map: &ClusterMap, claim: &Claim) -> Option<Attention> {
+/// What is to be told of a claim.
+pub(super) fn of_claim(map: &ClusterMap, claim: &Claim) -> Option<Attention> {
     let inventory = &map.inventory;
     let sees_all_pods = inventory.role.sees_cluster() && inventory.knows_all(ResourceKind::Pods);
     let users = map.users(&claim.name);
@@ -151,7 +127,7 @@ fn conditions(claim: &Claim) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
-fn of_volume(map: &ClusterMap, volume: &PersistentVolume) -> Option<Attention> {
+fn of_volume_itself(map: &ClusterMap, volume: &PersistentVolume) -> Option<Attention> {
     let inventory = &map.inventory;
     let claim = || {
         volume.claim.as_ref().map_or_else(

@@ -1,117 +1,281 @@
 //! Joins the cluster's objects: pods with claims, claims with volumes, and with what is wrong with them.
+//!
+//! Of ten thousand objects one changes at a time. So who names whom is kept, and of what was joined only that is made anew which an
+//! object that is another now has a part in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{attention, engines, snapshots};
 use crate::model::cluster_map::{ClusterMap, Declared, DeclaredPath, inline_volumes};
-use crate::model::inventory::{Inventory, ResourceKind};
-use crate::model::workload::{Claim, NamespacedName, Pod, StorageSource, VolumeAttachment};
+use crate::model::inventory::{Inventory, Objects, ResourceKind, Role};
+use crate::model::snapshot::{ContentKey, Snapshot, SnapshotContent, SnapshotKey};
+use crate::model::workload::{Claim, ClaimPhase, NamespacedName, Pod, StorageSource, VolumeAttachment};
+
+/// How many of each kind were joined anew to bring a map up to date: what a change costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// Claims.
+    pub claims: usize,
+    /// PersistentVolumes.
+    pub volumes: usize,
+    /// Snapshots, and contents of such.
+    pub snapshots: usize,
+    /// PersistentVolumes whose copies were looked at.
+    pub copies: usize,
+}
 
 /// The map of an inventory.
 pub fn map(inventory: Arc<Inventory>) -> ClusterMap {
-    let mut map = ClusterMap {
-        inventory,
-        ..ClusterMap::default()
-    };
-    join(&mut map, &Changes::all());
-    engines::join(&mut map);
-    map
+    update(ClusterMap::default(), inventory)
 }
 
 /// The map of an inventory, given the one of the inventory before it: what has not changed is kept.
 pub fn update(mut map: ClusterMap, inventory: Arc<Inventory>) -> ClusterMap {
-    let before = std::mem::replace(&mut map.inventory, inventory);
-    let changes = Changes::between(&before, &map.inventory);
-    join(&mut map, &changes);
-    engines::rejoin(&mut map, &before, &changes);
+    bring_up_to_date(&mut map, inventory);
     map
 }
 
-/// The kinds of which objects are others than before.
-#[derive(Debug)]
-pub(super) struct Changes(BTreeSet<ResourceKind>);
-
-impl Changes {
-    fn all() -> Self {
-        Self(ResourceKind::ALL.into())
+/// The same, with how much was joined anew.
+pub fn bring_up_to_date(map: &mut ClusterMap, inventory: Arc<Inventory>) -> Joined {
+    let before = std::mem::replace(&mut map.inventory, inventory);
+    let mut affected = Affected::default();
+    note_pods(map, &before, &mut affected);
+    note_claims(map, &before, &mut affected);
+    note_volumes(map, &before, &mut affected);
+    note_attachments(map, &before, &mut affected);
+    note_nodes_and_classes(map, &before, &mut affected);
+    snapshots::note(map, &before, &mut affected);
+    affected.everything = may_conclude_otherwise(&before, &map.inventory);
+    if affected.everything {
+        affected.all(&map.inventory);
     }
-
-    fn between(before: &Inventory, now: &Inventory) -> Self {
-        // What may be concluded from an object that is not there depends on what was seen whole.
-        let seen = |inventory: &Inventory| -> Vec<ResourceKind> {
-            let kinds = ResourceKind::ALL.into_iter();
-            kinds.filter(|kind| inventory.knows_all(*kind)).collect()
-        };
-        if before.role != now.role || before.node != now.node || seen(before) != seen(now) {
-            return Self::all();
-        }
-        let mut changed = BTreeSet::new();
-        let mut compare = |kind, same: bool| {
-            if !same {
-                changed.insert(kind);
-            }
-        };
-        compare(ResourceKind::Pods, Arc::ptr_eq(&before.pods, &now.pods));
-        compare(ResourceKind::Claims, Arc::ptr_eq(&before.claims, &now.claims));
-        compare(ResourceKind::Volumes, Arc::ptr_eq(&before.volumes, &now.volumes));
-        compare(ResourceKind::Classes, Arc::ptr_eq(&before.classes, &now.classes));
-        compare(
-            ResourceKind::Attachments,
-            Arc::ptr_eq(&before.attachments, &now.attachments),
-        );
-        compare(ResourceKind::Nodes, Arc::ptr_eq(&before.nodes, &now.nodes));
-        let same_snapshots = Arc::ptr_eq(&before.snapshots, &now.snapshots)
-            && Arc::ptr_eq(&before.snapshot_contents, &now.snapshot_contents)
-            && Arc::ptr_eq(&before.snapshot_classes, &now.snapshot_classes)
-            && Arc::ptr_eq(&before.external_snapshots, &now.external_snapshots)
-            && Arc::ptr_eq(&before.external_snapshot_data, &now.external_snapshot_data);
-        compare(ResourceKind::Snapshots, same_snapshots);
-        Self(changed)
+    tell(map, &affected);
+    snapshots::tell(map, &mut affected);
+    if affected.declared || affected.everything {
+        map.declared = declared(map);
     }
-
-    /// True where objects of one of these kinds are others.
-    pub(super) fn any(&self, kinds: &[ResourceKind]) -> bool {
-        kinds.iter().any(|kind| self.0.contains(kind))
+    let copies = engines::bring_up_to_date(map, &before, &affected);
+    Joined {
+        claims: affected.claims.len(),
+        volumes: affected.volumes.len(),
+        snapshots: affected.snapshots.len() + affected.contents.len(),
+        copies,
     }
 }
 
-fn join(map: &mut ClusterMap, changes: &Changes) {
-    use ResourceKind::{Attachments, Claims, Classes, Nodes, Pods, Snapshots, Volumes};
+/// What has to be joined anew, by name; names of what is gone among them.
+#[derive(Debug, Default)]
+pub(super) struct Affected {
+    /// Claims.
+    pub(super) claims: BTreeSet<NamespacedName>,
+    /// PersistentVolumes.
+    pub(super) volumes: BTreeSet<String>,
+    /// Those that are others now, or attached otherwise.
+    pub(super) placed: BTreeSet<String>,
+    /// Snapshots.
+    pub(super) snapshots: BTreeSet<SnapshotKey>,
+    /// Contents of snapshots.
+    pub(super) contents: BTreeSet<ContentKey>,
+    /// Claims of which other snapshots may have been taken.
+    pub(super) claims_of_snapshots: BTreeSet<NamespacedName>,
+    /// True where paths that pods use may be others.
+    declared: bool,
+    /// True where something else may be concluded from what is not there.
+    pub(super) everything: bool,
+}
 
-    if changes.any(&[Pods]) {
-        map.pods = pods_by_folder(&map.inventory);
-        map.users = users(&map.inventory);
+impl Affected {
+    fn all(&mut self, inventory: &Inventory) {
+        self.claims.extend(inventory.claims.keys().cloned());
+        self.volumes.extend(inventory.volumes.keys().cloned());
+        self.snapshots
+            .extend(inventory.all_snapshots().map(Snapshot::key));
+        let contents = inventory.all_snapshot_contents();
+        self.contents.extend(contents.map(SnapshotContent::key));
     }
-    if changes.any(&[Claims, Volumes]) {
-        map.claims = claims_by_volume(&map.inventory);
+}
+
+/// What may be concluded from an object that is not there depends on what was seen whole.
+fn may_conclude_otherwise(before: &Inventory, now: &Inventory) -> bool {
+    let seen = |inventory: &Inventory| ResourceKind::ALL.map(|kind| inventory.knows_all(kind));
+    before.role != now.role || before.node != now.node || seen(before) != seen(now)
+}
+
+/// A key with its object before and now.
+pub(super) type Change<'a, K, T> = (&'a K, Option<&'a Arc<T>>, Option<&'a Arc<T>>);
+
+/// The objects that are others now.
+pub(super) fn changes<'a, K: Ord, T>(
+    before: &'a Objects<K, T>,
+    now: &'a Objects<K, T>,
+) -> Vec<Change<'a, K, T>> {
+    if Arc::ptr_eq(before, now) {
+        Vec::new()
+    } else {
+        before.differences(now, Arc::ptr_eq)
     }
-    if changes.any(&[Attachments]) {
-        map.attachments = attachments_by_volume(&map.inventory);
+}
+
+fn by_uid(one: &Arc<Pod>, two: &Arc<Pod>) -> Ordering {
+    one.uid.cmp(&two.uid)
+}
+
+fn by_name_and_uid(one: &Arc<Pod>, two: &Arc<Pod>) -> Ordering {
+    one.name.cmp(&two.name).then_with(|| by_uid(one, two))
+}
+
+fn by_claim(one: &Arc<Claim>, two: &Arc<Claim>) -> Ordering {
+    one.name.cmp(&two.name)
+}
+
+fn by_attachment(one: &Arc<VolumeAttachment>, two: &Arc<VolumeAttachment>) -> Ordering {
+    one.name.cmp(&two.name)
+}
+
+fn note_pods(map: &mut ClusterMap, before: &Inventory, affected: &mut Affected) {
+    let now = Arc::clone(&map.inventory);
+    let changes = changes(&before.pods, &now.pods);
+    affected.declared |= !changes.is_empty();
+    for (_, old, new) in changes {
+        if let Some(pod) = old {
+            map.pods.take(&pod.folder().to_owned(), pod, by_uid);
+            for claim in claims_in_use(pod) {
+                map.users.take(&claim, pod, by_name_and_uid);
+                affected.claims.insert(claim);
+            }
+        }
+        if let Some(pod) = new {
+            map.pods.put(&pod.folder().to_owned(), Arc::clone(pod), by_uid);
+            for claim in claims_in_use(pod) {
+                map.users.put(&claim, Arc::clone(pod), by_name_and_uid);
+                affected.claims.insert(claim);
+            }
+        }
     }
-    if changes.any(&[Pods, Claims, Volumes, Classes]) {
-        map.claim_attention = attention::of_claims(map);
+}
+
+/// The claims that a pod uses; none where it has ended.
+fn claims_in_use(pod: &Pod) -> impl Iterator<Item = NamespacedName> {
+    let claims = pod.claims().filter(|_| !pod.has_ended());
+    claims.map(|(_, claim)| NamespacedName::new(&pod.name.namespace, claim))
+}
+
+fn note_claims(map: &mut ClusterMap, before: &Inventory, affected: &mut Affected) {
+    let now = Arc::clone(&map.inventory);
+    let changes = changes(&before.claims, &now.claims);
+    affected.declared |= !changes.is_empty();
+    let names = &mut map.names;
+    for (name, old, new) in changes {
+        if let Some((claim, volume)) = old.and_then(|claim| Some((claim, claim.volume.as_ref()?))) {
+            names.claims_of_volume.take(volume, claim, by_claim);
+        }
+        if let Some((claim, volume)) = new.and_then(|claim| Some((claim, claim.volume.as_ref()?))) {
+            names.claims_of_volume.put(volume, Arc::clone(claim), by_claim);
+        }
+        affected
+            .volumes
+            .extend(names.volumes_of_claim.all(name).iter().cloned());
+        affected
+            .snapshots
+            .extend(names.snapshots_of_claim.all(name).iter().cloned());
+        affected.claims.insert(name.clone());
     }
-    if changes.any(&[Claims, Volumes, Attachments, Nodes]) {
-        map.volume_attention = attention::of_volumes(map);
+}
+
+fn note_volumes(map: &mut ClusterMap, before: &Inventory, affected: &mut Affected) {
+    let now = Arc::clone(&map.inventory);
+    let changes = changes(&before.volumes, &now.volumes);
+    affected.declared |= !changes.is_empty();
+    let names = &mut map.names;
+    for (name, old, new) in changes {
+        for (volume, is_there) in [(old, false), (new, true)] {
+            let Some(volume) = volume else { continue };
+            if let Some(claim) = &volume.claim {
+                names.volumes_of_claim.keep(&claim.name, name, is_there);
+            }
+            if let Some(handle) = volume.source.as_ref().and_then(StorageSource::handle) {
+                names.volumes_of_handle.keep(&handle, name, is_there);
+                for content in names.contents_of_handle.all(&handle) {
+                    let snapshots = names.snapshots_of_content.all(content).iter();
+                    affected.snapshots.extend(snapshots.cloned());
+                }
+            }
+        }
+        let claims = names.claims_of_volume.all(name).iter();
+        affected.claims.extend(claims.map(|claim| claim.name.clone()));
+        affected.placed.insert(name.clone());
+        affected.volumes.insert(name.clone());
     }
-    if changes.any(&[Claims, Volumes, Snapshots]) {
-        snapshots::join(map);
+}
+
+fn note_attachments(map: &mut ClusterMap, before: &Inventory, affected: &mut Affected) {
+    let now = Arc::clone(&map.inventory);
+    for (_, old, new) in changes(&before.attachments, &now.attachments) {
+        if let Some((attachment, volume)) = old.and_then(|old| Some((old, old.volume.as_ref()?))) {
+            map.attachments.take(volume, attachment, by_attachment);
+            affected.placed.insert(volume.clone());
+            affected.volumes.insert(volume.clone());
+        }
+        if let Some((attachment, volume)) = new.and_then(|new| Some((new, new.volume.as_ref()?))) {
+            map.attachments.put(volume, Arc::clone(attachment), by_attachment);
+            affected.placed.insert(volume.clone());
+            affected.volumes.insert(volume.clone());
+        }
     }
-    if changes.any(&[Pods, Claims, Volumes]) {
-        map.declared = declared(map);
+}
+
+fn note_nodes_and_classes(map: &ClusterMap, before: &Inventory, affected: &mut Affected) {
+    let now = &map.inventory;
+    let nodes = changes(&before.nodes, &now.nodes).into_iter();
+    let come_or_gone: BTreeSet<&String> = nodes
+        .filter(|(_, old, new)| old.is_some() != new.is_some())
+        .map(|(name, ..)| name)
+        .collect();
+    if !come_or_gone.is_empty() {
+        let attachments = now.attachments.values();
+        let there = attachments.filter(|attachment| {
+            let node = attachment.node.as_ref();
+            node.is_some_and(|node| come_or_gone.contains(node))
+        });
+        affected
+            .volumes
+            .extend(there.filter_map(|attachment| attachment.volume.clone()));
+    }
+    if !changes(&before.classes, &now.classes).is_empty() {
+        // Of their classes only claims are told that wait.
+        let claims = now.claims.values();
+        let waiting = claims.filter(|claim| claim.phase == Some(ClaimPhase::Pending));
+        affected.claims.extend(waiting.map(|claim| claim.name.clone()));
+    }
+}
+
+fn tell(map: &mut ClusterMap, affected: &Affected) {
+    let inventory = Arc::clone(&map.inventory);
+    for name in &affected.claims {
+        let claim = inventory.claims.get(name);
+        let attention = claim.and_then(|claim| attention::of_claim(map, claim));
+        map.claim_attention.set(name, attention);
+    }
+    for name in &affected.volumes {
+        let volume = inventory.volumes.get(name);
+        let attention = volume.and_then(|volume| attention::of_volume(map, volume));
+        map.volume_attention.set(name, attention);
     }
 }
 
 /// What the API knows of volumes of this node's pods, and their folders do not tell.
 fn declared(map: &ClusterMap) -> Declared {
     let mut declared = Declared::default();
+    // Who sees the cluster alone looks at no machine's folders.
+    if map.inventory.role == Role::Cluster {
+        return declared;
+    }
     let mut persistent: BTreeMap<&str, DeclaredPath> = BTreeMap::new();
     let node = map.inventory.node.as_ref();
     let here = |pod: &Pod| !pod.has_ended() && (node.is_none() || pod.node.as_ref() == node);
-    let mut folders: Vec<_> = map.pods.iter().filter(|(_, pod)| here(pod)).collect();
-    folders.sort_unstable_by_key(|(folder, _)| *folder);
-    for (folder, pod) in folders {
+    for (folder, pod) in map.folders().filter(|(_, pod)| here(pod)) {
         for (name, source) in inline_volumes(pod) {
             declared
                 .inline
@@ -150,59 +314,4 @@ fn declared(map: &ClusterMap) -> Declared {
     }
     declared.paths.extend(persistent.into_values());
     declared
-}
-
-fn pods_by_folder(inventory: &Inventory) -> HashMap<String, Arc<Pod>> {
-    inventory
-        .pods
-        .values()
-        .map(|pod| (pod.folder().to_owned(), Arc::clone(pod)))
-        .collect()
-}
-
-fn users(inventory: &Inventory) -> HashMap<NamespacedName, Vec<Arc<Pod>>> {
-    let mut users: HashMap<NamespacedName, Vec<Arc<Pod>>> = HashMap::new();
-    for pod in inventory.pods.values().filter(|pod| !pod.has_ended()) {
-        for (_, claim) in pod.claims() {
-            let of_claim = users
-                .entry(NamespacedName::new(&pod.name.namespace, claim))
-                .or_default();
-            // A pod may have one claim under two names.
-            if of_claim.last().is_none_or(|known| known.uid != pod.uid) {
-                of_claim.push(Arc::clone(pod));
-            }
-        }
-    }
-    for of_claim in users.values_mut() {
-        of_claim.sort_unstable_by(|one, two| one.name.cmp(&two.name).then_with(|| one.uid.cmp(&two.uid)));
-    }
-    users
-}
-
-fn attachments_by_volume(inventory: &Inventory) -> HashMap<String, Vec<Arc<VolumeAttachment>>> {
-    let mut attachments: HashMap<String, Vec<Arc<VolumeAttachment>>> = HashMap::new();
-    for attachment in inventory.attachments.values() {
-        if let Some(volume) = &attachment.volume {
-            let of_volume = attachments.entry(volume.clone()).or_default();
-            of_volume.push(Arc::clone(attachment));
-        }
-    }
-    attachments
-}
-
-/// By what the claims say, and no other claim that names the volume while it has another one.
-fn claims_by_volume(inventory: &Inventory) -> HashMap<String, Arc<Claim>> {
-    let mut claims: HashMap<String, Arc<Claim>> = HashMap::new();
-    for claim in inventory.claims.values() {
-        let Some(name) = &claim.volume else { continue };
-        let refused = inventory.volumes.get(name).is_some_and(|volume| {
-            volume.claim.as_ref().is_some_and(|reference| {
-                reference.name != claim.name || reference.uid.as_ref().is_some_and(|uid| *uid != claim.uid)
-            })
-        });
-        if !refused {
-            claims.insert(name.clone(), Arc::clone(claim));
-        }
-    }
-    claims
 }

@@ -3,19 +3,21 @@
 //! A cluster may have ten thousand replicas, and one of them changes at a time. So what was joined last is kept, and of the engines'
 //! objects only those that are others now are taken out and put in.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::cluster::Changes;
+use super::cluster::{Affected, changes};
 use crate::engine::{self, ENGINES};
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
-use crate::model::copies::{Copies, EngineTables};
-use crate::model::disk_name::DiskReference;
-use crate::model::inventory::{Inventory, Objects, ResourceKind};
+use crate::model::copies::{Copies, DEEPEST, EngineTables};
+use crate::model::inventory::{Inventory, Objects};
 use crate::model::replica::{
-    EngineObject, EnginePart, Health, Place, Placement, Pool, PoolKey, Replica, VolumeKey,
+    EngineObject, EnginePart, EngineVolume, Health, ManagedDisk, Place, Placement, Pool, PoolKey, PoolMember,
+    Replica, VolumeKey,
 };
-use crate::model::workload::PersistentVolume;
+use crate::model::shared_map::SharedMap;
+use crate::model::workload::{NamespacedName, Node, PersistentVolume};
 
 /// What was touched by a change.
 #[derive(Debug, Default)]
@@ -25,354 +27,383 @@ struct Touched {
     pools: BTreeMap<PoolKey, Option<Arc<Pool>>>,
     /// Disks, of which more than one volume may have parts.
     disks: bool,
+    /// All copies: what is known of nodes is another.
+    all: bool,
 }
 
-/// Adds what there is to say of engines to a map that has all else.
-pub(super) fn join(map: &mut ClusterMap) {
-    let mut touched = Touched::default();
-    let mut tables = EngineTables::default();
-    for object in map
-        .inventory
-        .engines
-        .values()
-        .flat_map(|objects| objects.values())
-    {
-        put(&mut tables, object, &mut touched);
-    }
-    map.engines = Arc::new(tables);
-    map.node_aliases = aliases(&map.inventory);
-    replace_pools_of_nodes(map);
-    map.placements = placements(map);
-    map.pool_disks = all_pool_disks(map);
-    map.copy_attention = all_attention(map);
-}
-
-/// Brings a map up to date of which all else is.
-pub(super) fn rejoin(map: &mut ClusterMap, before: &Inventory, changes: &Changes) {
-    use ResourceKind::{Attachments, Claims, Nodes, Pods, Volumes};
-
-    let mut touched = Touched::default();
+/// Brings up to date what there is to say of engines in a map of which all else is. Gives the number of volumes whose copies were
+/// looked at.
+pub(super) fn bring_up_to_date(map: &mut ClusterMap, before: &Inventory, affected: &Affected) -> usize {
+    let mut touched = Touched {
+        all: affected.everything,
+        disks: affected.everything,
+        ..Touched::default()
+    };
     replace_objects(map, before, &mut touched);
-    if changes.any(&[Nodes]) {
-        map.node_aliases = aliases(&map.inventory);
-        replace_pools_of_nodes(map);
+    replace_nodes(map, before, &mut touched);
+    for name in &affected.placed {
+        place(map, name);
     }
-    let replaced = replace_volumes(map, before, changes);
-    if changes.any(&[Nodes]) {
-        map.pool_disks = all_pool_disks(map);
-        map.copy_attention = all_attention(map);
-        return;
+    let mut names = affected.placed.clone();
+    for claim in &affected.claims {
+        touch_claim(map, claim, &mut touched);
     }
-    if changes.any(&[Pods, Claims, Volumes, Attachments]) {
-        // Claims may carry copies of other volumes, and disks of pools.
-        touched.disks |= map
-            .engines
-            .members
-            .values()
-            .flatten()
-            .any(|member| member.claim.is_some());
-        let carried = map
-            .engines
-            .volumes
-            .values()
-            .filter(|volume| volume.claims.is_some());
-        touched.volumes.extend(carried.map(|volume| volume.key.clone()));
+    names.extend(touched_by_pools(map, &touched));
+    if touched.disks {
+        names.extend(names_where(map, |place| matches!(place, Place::DiskClaim(_))));
     }
-    settle(map, &touched);
-    tell(map, replaced);
-}
-
-/// Places those volumes anew that are others now, or are attached otherwise; gives their names.
-fn replace_volumes(map: &mut ClusterMap, before: &Inventory, changes: &Changes) -> BTreeSet<String> {
-    let now = Arc::clone(&map.inventory);
-    let mut names = BTreeSet::new();
-    if changes.any(&[ResourceKind::Volumes]) {
-        let (gone, come) = differences(&before.volumes, &now.volumes);
-        names.extend(gone.into_iter().chain(come).map(|volume| volume.name.clone()));
+    for key in &touched.volumes {
+        names.extend(map.names.volumes_of_engine.all(key).iter().cloned());
     }
-    if changes.any(&[ResourceKind::Attachments]) {
-        let (gone, come) = differences(&before.attachments, &now.attachments);
-        let attached = gone.into_iter().chain(come);
-        names.extend(attached.filter_map(|attachment| attachment.volume.clone()));
+    add_carried(map, &mut names, &mut touched);
+    if touched.all {
+        names.extend(map.inventory.volumes.keys().cloned());
     }
+    renew_disks(map, &touched);
     for name in &names {
-        match now.volumes.get(name).and_then(|volume| placement(map, volume)) {
-            Some(placement) => drop(map.placements.insert(name.clone(), placement)),
-            None => drop(map.placements.remove(name)),
-        }
+        let volume = map.volume(name);
+        let found = volume.and_then(|volume| attention(map, volume));
+        map.copy_attention.set(name, found);
     }
-    names
+    names.len()
 }
 
 fn replace_objects(map: &mut ClusterMap, before: &Inventory, touched: &mut Touched) {
     let inventory = Arc::clone(&map.inventory);
-    let none = Objects::default();
     let kinds: BTreeSet<_> = before.engines.keys().chain(inventory.engines.keys()).collect();
+    let none = Objects::default();
+    let tables = Arc::make_mut(&mut map.engines);
+    let mut is_other = false;
     for kind in kinds {
         let old = before.engines.get(kind).unwrap_or(&none);
-        let new = inventory.engines.get(kind).unwrap_or(&none);
-        if Arc::ptr_eq(old, new) {
-            continue;
-        }
-        let tables = Arc::make_mut(&mut map.engines);
-        let (gone, come) = differences(old, new);
-        for object in gone {
+        let changes = changes(old, inventory.engines.get(kind).unwrap_or(&none));
+        is_other |= !changes.is_empty();
+        for object in changes.iter().filter_map(|(_, old, _)| *old) {
             take(tables, object, touched);
         }
-        for object in come {
+        for object in changes.iter().filter_map(|(_, _, new)| *new) {
             put(tables, object, touched);
         }
     }
+    if is_other && tables.doubled {
+        let keys = map.node_pools.iter();
+        let of_nodes: Vec<_> = keys.filter_map(|key| tables.pools.get(key).cloned()).collect();
+        *tables = EngineTables::default();
+        for object in inventory.engines.values().flat_map(|objects| objects.values()) {
+            put(tables, object, &mut Touched::default());
+        }
+        for pool in of_nodes {
+            tables.pools.insert(pool.key.clone(), pool);
+        }
+    }
 }
 
-fn placements(map: &ClusterMap) -> HashMap<String, Placement> {
-    let volumes = map.inventory.volumes.values();
-    volumes
-        .filter_map(|volume| Some((volume.name.clone(), placement(map, volume)?)))
+/// Takes in what engines write into nodes: other names for them, and pools that have no object of their own.
+fn replace_nodes(map: &mut ClusterMap, before: &Inventory, touched: &mut Touched) {
+    let inventory = Arc::clone(&map.inventory);
+    let changes = changes(&before.nodes, &inventory.nodes);
+    if changes.is_empty() {
+        return;
+    }
+    let called = |node: &Arc<Node>| {
+        (
+            node.name.clone(),
+            node.host_name.clone(),
+            node.other_names.clone(),
+        )
+    };
+    let ready = |node: &Arc<Node>| node.ready;
+    for (_, old, new) in &changes {
+        let others = old.map(called) != new.map(called);
+        touched.disks |= others;
+        touched.all |= others || old.map(ready) != new.map(ready);
+    }
+    map.node_aliases = aliases(&inventory);
+    let pools = pools_of_nodes(&inventory);
+    let tables = Arc::make_mut(&mut map.engines);
+    for key in std::mem::take(&mut map.node_pools) {
+        let before = tables.pools.remove(&key);
+        touched.pools.entry(key).or_insert(before);
+    }
+    for pool in pools {
+        map.node_pools.push(pool.key.clone());
+        touched.pools.entry(pool.key.clone()).or_insert(None);
+        tables.pools.insert(pool.key.clone(), Arc::new(pool));
+    }
+}
+
+fn pools_of_nodes(inventory: &Inventory) -> Vec<Pool> {
+    let nodes = inventory.nodes.values();
+    nodes
+        .flat_map(|node| ENGINES.iter().flat_map(|engine| engine.pools_of(node)))
         .collect()
+}
+
+/// Looks anew how a volume is looked for.
+fn place(map: &mut ClusterMap, name: &String) {
+    let placement = map.volume(name).and_then(|volume| placement(map, volume));
+    let key = |placement: &Placement| match &placement.place {
+        Place::Named(key) => Some(key.clone()),
+        _ => None,
+    };
+    if let Some(key) = map.placements.get(name).and_then(key) {
+        map.names.volumes_of_engine.keep(&key, name, false);
+    }
+    if let Some(key) = placement.as_ref().and_then(key) {
+        map.names.volumes_of_engine.keep(&key, name, true);
+    }
+    map.placements.set(name, placement);
 }
 
 fn placement(map: &ClusterMap, volume: &PersistentVolume) -> Option<Placement> {
-    let attachments = map.attachments.get(&volume.name).map_or(&[][..], Vec::as_slice);
-    engine::place(volume, attachments)
+    engine::place(volume, map.attachments.all(&volume.name))
 }
 
-fn all_pool_disks(map: &ClusterMap) -> BTreeMap<PoolKey, Arc<[DiskReference]>> {
-    let pools = map.engines.pools.values();
-    pools
-        .map(|pool| (pool.key.clone(), map.find_disks_of(pool).into()))
-        .collect()
+/// Claims may carry copies of other volumes, and disks of pools.
+fn touch_claim(map: &ClusterMap, claim: &NamespacedName, touched: &mut Touched) {
+    touched.volumes.extend(carried_by(map, claim));
+    touched.disks |= carries_a_disk(map, claim);
 }
 
-fn all_attention(map: &ClusterMap) -> BTreeMap<String, Attention> {
-    let volumes = map.inventory.volumes.values();
-    volumes
-        .filter_map(|volume| Some((volume.name.clone(), attention(map, volume)?)))
-        .collect()
+/// The engines' volumes of which a copy may lie in a claim: those whose copies' claims are called so, but for a number behind it.
+fn carried_by(map: &ClusterMap, claim: &NamespacedName) -> Vec<VolumeKey> {
+    let carried = &map.engines.carried;
+    if carried.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut prefix = claim.clone();
+    while prefix.name.ends_with(|last: char| last.is_ascii_digit()) {
+        prefix.name.pop();
+        found.extend_from_slice(carried.all(&prefix));
+    }
+    found
 }
 
-/// The objects that are no more, and those that are new; one that has changed is both.
-fn differences<'a, K: Ord, T>(old: &'a Objects<K, T>, new: &'a Objects<K, T>) -> (Vec<&'a T>, Vec<&'a T>) {
-    let (mut gone, mut come) = (Vec::new(), Vec::new());
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (Some((one, _)), Some((two, _))) => one.cmp(two),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => return (gone, come),
-        };
-        let before = if order.is_le() { old.next() } else { None };
-        let after = if order.is_ge() { new.next() } else { None };
-        match (before, after) {
-            (Some((_, one)), Some((_, two))) if Arc::ptr_eq(one, two) => {}
-            (one, two) => {
-                gone.extend(one.map(|(_, object)| &**object));
-                come.extend(two.map(|(_, object)| &**object));
+fn carries_a_disk(map: &ClusterMap, claim: &NamespacedName) -> bool {
+    map.engines.members.values().flatten().any(|member| {
+        let carrier = member.claim.as_ref();
+        carrier.is_some_and(|(namespace, name)| *namespace == claim.namespace && *name == claim.name)
+    })
+}
+
+/// Adds the volumes whose copies lie on these, and those whose copies lie on those.
+fn add_carried(map: &ClusterMap, names: &mut BTreeSet<String>, touched: &mut Touched) {
+    let mut last = names.clone();
+    for _ in 0..=DEEPEST {
+        let mut above = BTreeSet::new();
+        for name in &last {
+            for claim in map.names.claims_of_volume.all(name) {
+                touched.disks |= carries_a_disk(map, &claim.name);
+                for key in carried_by(map, &claim.name) {
+                    above.extend(map.names.volumes_of_engine.all(&key).iter().cloned());
+                }
             }
         }
+        above.retain(|name| !names.contains(name));
+        if above.is_empty() {
+            return;
+        }
+        names.extend(above.iter().cloned());
+        last = above;
     }
 }
 
-fn put(tables: &mut EngineTables, object: &EngineObject, touched: &mut Touched) {
-    for part in &object.parts {
-        match part {
-            EnginePart::Volume(volume) => {
-                tables.volumes.insert(volume.key.clone(), Arc::clone(volume));
-                touched.volumes.insert(volume.key.clone());
-            }
-            EnginePart::Replica(replica) => {
-                let of_volume = tables.replicas.entry(replica.volume.clone()).or_default();
-                let at = of_volume.partition_point(|known| known.name <= replica.name);
-                of_volume.insert(at, Arc::clone(replica));
-                touched.volumes.insert(replica.volume.clone());
-            }
-            EnginePart::Modes(modes) => {
-                let of_volume = tables.modes.entry(modes.volume.clone()).or_default();
-                of_volume.push(Arc::clone(modes));
-                touched.volumes.insert(modes.volume.clone());
-            }
-            EnginePart::Pool(pool) => {
-                let before = tables.pools.insert(pool.key.clone(), Arc::clone(pool));
-                touched.pools.entry(pool.key.clone()).or_insert(before);
-            }
-            EnginePart::PoolMember(member) => {
-                let of_group = tables.members.entry(member.group.clone()).or_default();
-                let at = of_group.partition_point(|known| known.name <= member.name);
-                of_group.insert(at, Arc::clone(member));
-                touched.disks = true;
-            }
-            EnginePart::ManagedDisk(disk) => {
-                tables.managed.insert(disk.name.clone(), Arc::clone(disk));
-                if let Some(node) = &disk.disk.node {
-                    let on_node = tables.managed_on.entry(node.clone()).or_default();
-                    let at = on_node.partition_point(|known| known.name <= disk.name);
-                    on_node.insert(at, Arc::clone(disk));
-                }
-                touched.disks = true;
-            }
-            EnginePart::DiskClaim(claim) => {
-                tables.disk_claims.insert(claim.name.clone(), claim.disk.clone());
-                touched.disks = true;
-            }
-        }
-    }
-}
-
-/// What somebody else has said of the same name meanwhile stays.
-fn take(tables: &mut EngineTables, object: &EngineObject, touched: &mut Touched) {
-    for part in &object.parts {
-        match part {
-            EnginePart::Volume(volume) => {
-                if tables
-                    .volumes
-                    .get(&volume.key)
-                    .is_some_and(|known| Arc::ptr_eq(known, volume))
-                {
-                    tables.volumes.remove(&volume.key);
-                }
-                touched.volumes.insert(volume.key.clone());
-            }
-            EnginePart::Replica(replica) => {
-                forget(&mut tables.replicas, &replica.volume, replica);
-                touched.volumes.insert(replica.volume.clone());
-            }
-            EnginePart::Modes(modes) => {
-                forget(&mut tables.modes, &modes.volume, modes);
-                touched.volumes.insert(modes.volume.clone());
-            }
-            EnginePart::Pool(pool) => {
-                if tables
-                    .pools
-                    .get(&pool.key)
-                    .is_some_and(|known| Arc::ptr_eq(known, pool))
-                {
-                    tables.pools.remove(&pool.key);
-                }
-                touched
-                    .pools
-                    .entry(pool.key.clone())
-                    .or_insert(Some(Arc::clone(pool)));
-            }
-            EnginePart::PoolMember(member) => {
-                if let Some(of_group) = tables.members.get_mut(&member.group) {
-                    of_group.retain(|known| !Arc::ptr_eq(known, member));
-                    if of_group.is_empty() {
-                        tables.members.remove(&member.group);
-                    }
-                }
-                touched.disks = true;
-            }
-            EnginePart::ManagedDisk(disk) => {
-                if tables
-                    .managed
-                    .get(&disk.name)
-                    .is_some_and(|known| Arc::ptr_eq(known, disk))
-                {
-                    tables.managed.remove(&disk.name);
-                }
-                if let Some(node) = &disk.disk.node {
-                    forget(&mut tables.managed_on, node, disk);
-                }
-                touched.disks = true;
-            }
-            EnginePart::DiskClaim(claim) => {
-                if tables.disk_claims.get(&claim.name) == Some(&claim.disk) {
-                    tables.disk_claims.remove(&claim.name);
-                }
-                touched.disks = true;
-            }
-        }
-    }
-}
-
-fn forget<K: std::hash::Hash + Eq, T>(table: &mut HashMap<K, Vec<Arc<T>>>, key: &K, value: &Arc<T>) {
-    if let Some(known) = table.get_mut(key) {
-        known.retain(|known| !Arc::ptr_eq(known, value));
-        if known.is_empty() {
-            table.remove(key);
-        }
-    }
-}
-
-/// Makes anew what was made of what was touched.
-fn settle(map: &mut ClusterMap, touched: &Touched) {
-    if touched.disks {
-        map.pool_disks = all_pool_disks(map);
-    } else {
-        for key in touched.pools.keys() {
-            let disks = map.engines.pools.get(key).map(|pool| map.find_disks_of(pool));
-            match disks {
-                Some(disks) => drop(map.pool_disks.insert(key.clone(), disks.into())),
-                None => drop(map.pool_disks.remove(key)),
-            }
-        }
-    }
-    let engines = Arc::clone(&map.engines);
-    let state = |pool: &Arc<Pool>| (pool.state, pool.said.clone());
+/// The volumes that are told by pools which are otherwise now than they were.
+fn touched_by_pools(map: &ClusterMap, touched: &Touched) -> Vec<String> {
+    let engines = &map.engines;
+    let state = |pool: &Arc<Pool>| (pool.state, pool.said.clone(), pool.node.clone(), pool.layout);
     let moved: BTreeSet<&PoolKey> = touched
         .pools
         .iter()
         .filter(|(key, before)| engines.pools.get(*key).map(state) != before.as_ref().map(state))
         .map(|(key, _)| key)
         .collect();
+    if moved.is_empty() {
+        return Vec::new();
+    }
     // That a pool is missing can be said of one only while others of its engine are known.
     let renewed: BTreeSet<&str> = moved
         .iter()
-        .filter(|key| touched.pools[**key].is_none() || !engines.pools.contains_key(**key))
+        .filter(|key| touched.pools[**key].is_none() || !engines.pools.contains_key(*key))
         .map(|key| key.engine)
         .collect();
-    let in_moved = |replica: &Arc<Replica>| replica.pool.as_ref().is_some_and(|pool| moved.contains(pool));
-    let concerned = |placement: &Placement| match &placement.place {
-        Place::Named(key) => {
-            touched.volumes.contains(key)
-                || renewed.contains(key.engine)
-                || !moved.is_empty()
-                    && engines
-                        .replicas
-                        .get(key)
-                        .is_some_and(|replicas| replicas.iter().any(in_moved))
-        }
-        Place::Spread(pool) => moved.contains(pool),
-        Place::DiskClaim(_) => touched.disks,
-        Place::Here(_) | Place::Outside(_) | Place::Untold => false,
+    let in_moved = |replica: &Arc<Replica>| {
+        let pool = replica.pool.as_ref();
+        pool.is_some_and(|pool| moved.contains(pool) || renewed.contains(pool.engine))
     };
-    let names: Vec<String> = match touched.volumes.first() {
-        // Most changes are of one volume, which as a rule is called like its PersistentVolume.
-        Some(key)
-            if touched.volumes.len() == 1
-                && !touched.disks
-                && moved.is_empty()
-                && is_called(map, &key.name, key) =>
-        {
-            vec![key.name.clone()]
-        }
-        None if moved.is_empty() && !touched.disks => Vec::new(),
-        _ => {
-            let all = map
-                .placements
-                .iter()
-                .filter(|(_, placement)| concerned(placement));
-            all.map(|(name, _)| name.clone()).collect()
-        }
-    };
-    tell(map, names);
+    let volumes = engines.replicas.iter();
+    let volumes = volumes.filter(|(_, replicas)| replicas.iter().any(in_moved));
+    let mut names: Vec<String> = volumes
+        .flat_map(|(key, _)| map.names.volumes_of_engine.all(key))
+        .cloned()
+        .collect();
+    names.extend(names_where(
+        map,
+        |place| matches!(place, Place::Spread(pool) if moved.contains(pool)),
+    ));
+    names
 }
 
-/// Says anew what is amiss with the copies of these volumes.
-fn tell(map: &mut ClusterMap, names: impl IntoIterator<Item = String>) {
-    for name in names {
-        let found = map.volume(&name).and_then(|volume| attention(map, volume));
-        match found {
-            Some(attention) => drop(map.copy_attention.insert(name, attention)),
-            None => drop(map.copy_attention.remove(&name)),
+fn names_where(map: &ClusterMap, is_it: impl Fn(&Place) -> bool) -> Vec<String> {
+    let placements = map.placements.iter();
+    let found = placements.filter(|(_, placement)| is_it(&placement.place));
+    found.map(|(name, _)| name.clone()).collect()
+}
+
+/// Puts together anew the disks of pools that may be others.
+fn renew_disks(map: &mut ClusterMap, touched: &Touched) {
+    let engines = Arc::clone(&map.engines);
+    let disks = |pool: &Arc<Pool>| (pool.disks.clone(), pool.members.clone());
+    let carried = || {
+        engines
+            .members
+            .values()
+            .flatten()
+            .any(|member| member.claim.is_some())
+    };
+    let has_others =
+        |key: &PoolKey, before: Option<&Arc<Pool>>| engines.pools.get(key).map(disks) != before.map(disks);
+    let pools = &touched.pools;
+    if touched.disks || carried() && pools.iter().any(|(key, before)| has_others(key, before.as_ref())) {
+        // Members of a pool may lie on volumes that lie in a pool without members.
+        for has_members in [false, true] {
+            let pools = engines.pools.values();
+            let pools = pools.filter(|pool| pool.members.is_some() == has_members);
+            let found: Vec<_> = pools
+                .map(|pool| (&pool.key, map.find_disks_of(pool).into()))
+                .collect();
+            if !has_members {
+                map.pool_disks = SharedMap::default();
+            }
+            for (key, disks) in found {
+                map.pool_disks.insert(key.clone(), disks);
+            }
         }
+        return;
+    }
+    for key in touched.pools.keys() {
+        let pool = engines.pools.get(key);
+        let disks = pool.map(|pool| map.find_disks_of(pool).into());
+        map.pool_disks.set(key, disks);
     }
 }
 
-fn is_called(map: &ClusterMap, volume: &str, key: &VolumeKey) -> bool {
-    let placement = map.placements.get(volume);
-    placement.is_some_and(|placement| placement.place == Place::Named(key.clone()))
+fn put(tables: &mut EngineTables, object: &EngineObject, touched: &mut Touched) {
+    for part in &object.parts {
+        let is_alone = match part {
+            EnginePart::Volume(volume) => {
+                if let Some(prefix) = prefix(volume) {
+                    tables.carried.keep(&prefix, &volume.key, true);
+                }
+                touched.volumes.insert(volume.key.clone());
+                tables
+                    .volumes
+                    .insert(volume.key.clone(), Arc::clone(volume))
+                    .is_none()
+            }
+            EnginePart::Replica(replica) => {
+                touched.volumes.insert(replica.volume.clone());
+                tables
+                    .replicas
+                    .put(&replica.volume, Arc::clone(replica), by_replica)
+            }
+            EnginePart::Modes(modes) => {
+                touched.volumes.insert(modes.volume.clone());
+                let of_volume = tables.modes.all(&modes.volume);
+                let is_alone = of_volume.is_empty();
+                let all = of_volume.iter().chain([modes]).cloned().collect();
+                tables.modes.insert(modes.volume.clone(), all);
+                is_alone
+            }
+            EnginePart::Pool(pool) => {
+                let before = tables.pools.insert(pool.key.clone(), Arc::clone(pool));
+                let is_alone = before.is_none();
+                touched.pools.entry(pool.key.clone()).or_insert(before);
+                is_alone
+            }
+            EnginePart::PoolMember(member) => {
+                touched.disks = true;
+                tables.members.put(&member.group, Arc::clone(member), by_member)
+            }
+            EnginePart::ManagedDisk(disk) => {
+                touched.disks = true;
+                if let Some(node) = &disk.disk.node {
+                    tables.managed_on.put(node, Arc::clone(disk), by_disk);
+                }
+                tables
+                    .managed
+                    .insert(disk.name.clone(), Arc::clone(disk))
+                    .is_none()
+            }
+            EnginePart::DiskClaim(claim) => {
+                touched.disks = true;
+                let disk = claim.disk.clone();
+                tables.disk_claims.insert(claim.name.clone(), disk).is_none()
+            }
+        };
+        tables.doubled |= !is_alone;
+    }
+}
+
+fn by_replica(one: &Arc<Replica>, two: &Arc<Replica>) -> Ordering {
+    one.name.cmp(&two.name)
+}
+
+fn by_member(one: &Arc<PoolMember>, two: &Arc<PoolMember>) -> Ordering {
+    one.name.cmp(&two.name)
+}
+
+fn by_disk(one: &Arc<ManagedDisk>, two: &Arc<ManagedDisk>) -> Ordering {
+    one.name.cmp(&two.name)
+}
+
+/// The claims that carry the copies of a volume, but for the number behind each.
+fn prefix(volume: &EngineVolume) -> Option<NamespacedName> {
+    let claims = volume.claims.as_ref()?;
+    Some(NamespacedName::new(&claims.namespace, &claims.prefix))
+}
+
+/// Takes out what an object said. Where another says something of the same name, all is put together anew after it.
+fn take(tables: &mut EngineTables, object: &EngineObject, touched: &mut Touched) {
+    for part in &object.parts {
+        match part {
+            EnginePart::Volume(volume) => {
+                if let Some(prefix) = prefix(volume) {
+                    tables.carried.keep(&prefix, &volume.key, false);
+                }
+                tables.volumes.remove(&volume.key);
+                touched.volumes.insert(volume.key.clone());
+            }
+            EnginePart::Replica(replica) => {
+                tables.replicas.take(&replica.volume, replica, by_replica);
+                touched.volumes.insert(replica.volume.clone());
+            }
+            EnginePart::Modes(modes) => {
+                tables.modes.remove(&modes.volume);
+                touched.volumes.insert(modes.volume.clone());
+            }
+            EnginePart::Pool(pool) => {
+                let before = tables.pools.remove(&pool.key);
+                touched.pools.entry(pool.key.clone()).or_insert(before);
+            }
+            EnginePart::PoolMember(member) => {
+                tables.members.take(&member.group, member, by_member);
+                touched.disks = true;
+            }
+            EnginePart::ManagedDisk(disk) => {
+                tables.managed.remove(&disk.name);
+                if let Some(node) = &disk.disk.node {
+                    tables.managed_on.take(node, disk, by_disk);
+                }
+                touched.disks = true;
+            }
+            EnginePart::DiskClaim(claim) => {
+                tables.disk_claims.remove(&claim.name);
+                touched.disks = true;
+            }
+        }
+    }
 }
 
 fn aliases(inventory: &Inventory) -> HashMap<String, String> {
@@ -383,27 +414,6 @@ fn aliases(inventory: &Inventory) -> HashMap<String, String> {
             .map(|name| (name.clone(), node.name.clone()))
     });
     names.collect()
-}
-
-/// Pools that stand in nodes themselves take the place of those that stood there before.
-fn replace_pools_of_nodes(map: &mut ClusterMap) {
-    let pools: Vec<Pool> = map
-        .inventory
-        .nodes
-        .values()
-        .flat_map(|node| ENGINES.iter().flat_map(|engine| engine.pools_of(node)))
-        .collect();
-    if pools.is_empty() && map.node_pools.is_empty() {
-        return;
-    }
-    let tables = Arc::make_mut(&mut map.engines);
-    for key in std::mem::take(&mut map.node_pools) {
-        tables.pools.remove(&key);
-    }
-    for pool in pools {
-        map.node_pools.push(pool.key.clone());
-        tables.pools.insert(pool.key.clone(), Arc::new(pool));
-    }
 }
 
 /// What is amiss with the copies of a volume.

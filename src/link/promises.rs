@@ -50,33 +50,15 @@ pub(super) fn of_disks(volumes: &[Volume]) -> BTreeMap<DeviceNumber, Promise> {
 mod tests {
     use super::*;
     use crate::model::device::{BlockDevice, DeviceType};
-    use crate::model::placement::{Medium, Placement};
-    use crate::model::volume::VolumeMode;
 
     const SDA: DeviceNumber = DeviceNumber::new(8, 0);
     const SDB: DeviceNumber = DeviceNumber::new(8, 16);
     const LOGICAL: DeviceNumber = DeviceNumber::new(253, 0);
 
     fn volume(disks: &[DeviceNumber]) -> Volume {
-        Volume {
-            name: "pv".into(),
-            persistent: true,
-            driver: "d".into(),
-            handle: None,
-            mode: VolumeMode::Filesystem,
-            users: Vec::new(),
-            placement: Placement {
-                medium: Medium::Disk,
-                devices: vec![LOGICAL],
-                disks: disks.to_vec(),
-                ..Placement::not_mounted()
-            },
-            promised: None,
-            device_size: None,
-            usage: None,
-            io: None,
-            disagreements: Vec::new(),
-        }
+        let mut volume = Volume::on(&devices(), LOGICAL);
+        volume.placement.disks = disks.to_vec();
+        volume
     }
 
     fn devices() -> BlockDevices {

@@ -1,99 +1,161 @@
 //! Joins snapshots with the claims and volumes that they were taken of, and says what is wrong with them.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::attention::shortened;
+use super::cluster::{Affected, changes};
 use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
 use crate::model::inventory::{Inventory, ResourceKind};
 use crate::model::snapshot::{
     DeletionPolicy, Snapshot, SnapshotApi, SnapshotContent, SnapshotKey, SnapshotSource,
 };
-use crate::model::workload::{NamespacedName, StorageSource};
+use crate::model::workload::NamespacedName;
 
-/// Adds what there is to say of snapshots.
-pub(super) fn join(map: &mut ClusterMap) {
-    if !map.inventory.has_snapshots() {
-        map.snapshot_volumes.clear();
-        map.claim_snapshots.clear();
-        map.snapshot_attention.clear();
-        map.snapshot_content_attention.clear();
-        return;
+/// Takes note of the snapshots and contents that are others now.
+pub(super) fn note(map: &mut ClusterMap, before: &Inventory, affected: &mut Affected) {
+    let now = Arc::clone(&map.inventory);
+    for (_, old, new) in changes(&before.snapshots, &now.snapshots) {
+        note_snapshot(map, old.map(|old| &**old), new.map(|new| &**new), affected);
     }
-    map.snapshot_volumes = volumes(&map.inventory);
-    map.claim_snapshots = of_claims(&map.inventory, &map.snapshot_volumes);
-    map.snapshot_attention = map
-        .inventory
-        .all_snapshots()
-        .filter_map(|snapshot| Some((snapshot.key(), of_snapshot(&map.inventory, snapshot)?)))
+    for (_, old, new) in changes(&before.external_snapshots, &now.external_snapshots) {
+        note_snapshot(map, old.map(|old| &old.0), new.map(|new| &new.0), affected);
+    }
+    for (_, old, new) in changes(&before.snapshot_contents, &now.snapshot_contents) {
+        note_content(map, old.map(|old| &**old), new.map(|new| &**new), affected);
+    }
+    for (_, old, new) in changes(&before.external_snapshot_data, &now.external_snapshot_data) {
+        note_content(map, old.map(|old| &old.0), new.map(|new| &new.0), affected);
+    }
+    let classes = changes(&before.snapshot_classes, &now.snapshot_classes);
+    let come_or_gone: BTreeSet<&String> = classes
+        .into_iter()
+        .filter(|(_, old, new)| old.is_some() != new.is_some())
+        .map(|(name, ..)| name)
         .collect();
-    map.snapshot_content_attention = map
-        .inventory
-        .all_snapshot_contents()
-        .filter_map(|content| {
-            let attention = of_content(&map.inventory, content)?;
-            Some(((content.api, content.name.clone()), attention))
-        })
-        .collect();
+    if !come_or_gone.is_empty() {
+        let named = now.all_snapshots().filter(|snapshot| {
+            let class = snapshot.class.as_ref();
+            class.is_some_and(|class| come_or_gone.contains(class))
+        });
+        affected.snapshots.extend(named.map(Snapshot::key));
+    }
 }
 
-/// The volume of each snapshot: the one that its content names, by handle or by name; else the one that its claim has. A claim may have
+fn note_snapshot(
+    map: &mut ClusterMap,
+    old: Option<&Snapshot>,
+    new: Option<&Snapshot>,
+    affected: &mut Affected,
+) {
+    let names = &mut map.names;
+    for (snapshot, is_there) in [(old, false), (new, true)] {
+        let Some(snapshot) = snapshot else { continue };
+        let key = snapshot.key();
+        if let Some(claim) = snapshot.claim() {
+            names.snapshots_of_claim.keep(&claim, &key, is_there);
+            affected.claims_of_snapshots.insert(claim);
+        }
+        if let Some(content) = snapshot.content_key() {
+            names.snapshots_of_content.keep(&content, &key, is_there);
+        }
+        affected
+            .contents
+            .extend(names.contents_of_snapshot.all(&key).iter().cloned());
+        affected.snapshots.insert(key);
+    }
+}
+
+fn note_content(
+    map: &mut ClusterMap,
+    old: Option<&SnapshotContent>,
+    new: Option<&SnapshotContent>,
+    affected: &mut Affected,
+) {
+    let names = &mut map.names;
+    for (content, is_there) in [(old, false), (new, true)] {
+        let Some(content) = content else { continue };
+        let key = content.key();
+        if let Some(snapshot) = &content.snapshot {
+            let snapshot = (content.api, snapshot.clone());
+            names.contents_of_snapshot.keep(&snapshot, &key, is_there);
+        }
+        if let Some(handle) = &content.volume_handle {
+            names.contents_of_handle.keep(handle, &key, is_there);
+        }
+        affected
+            .snapshots
+            .extend(names.snapshots_of_content.all(&key).iter().cloned());
+        affected.contents.insert(key);
+    }
+}
+
+/// Says anew what there is to say of what was affected.
+pub(super) fn tell(map: &mut ClusterMap, affected: &mut Affected) {
+    let inventory = Arc::clone(&map.inventory);
+    for key in &affected.snapshots {
+        let snapshot = inventory.snapshot(key);
+        affected
+            .claims_of_snapshots
+            .extend(snapshot.and_then(Snapshot::claim));
+        let volume = snapshot.and_then(|snapshot| volume(map, snapshot));
+        map.snapshot_volumes.set(key, volume);
+        let attention = snapshot.and_then(|snapshot| of_snapshot(&inventory, snapshot));
+        map.snapshot_attention.set(key, attention);
+    }
+    for key in &affected.contents {
+        let content = inventory.snapshot_content(key);
+        let attention = content.and_then(|content| of_content(&inventory, content));
+        map.snapshot_content_attention.set(key, attention);
+    }
+    for claim in &affected.claims_of_snapshots {
+        let snapshots = of_claim(map, claim);
+        map.claim_snapshots.set(claim, snapshots);
+    }
+}
+
+/// The volume of a snapshot: the one that its content names, by handle or by name; else the one that its claim has. A claim may have
 /// been made anew since, with another volume.
-fn volumes(inventory: &Inventory) -> HashMap<SnapshotKey, String> {
-    let handles: HashMap<(&str, String), &str> = inventory
-        .volumes
-        .values()
-        .filter_map(|volume| {
-            let handle = volume.source.as_ref().and_then(StorageSource::handle)?;
-            Some(((volume.driver()?, handle), volume.name.as_str()))
-        })
-        .collect();
-    inventory
-        .all_snapshots()
-        .filter_map(|snapshot| {
-            let content = inventory.content_of(snapshot);
-            let named = content.and_then(|content| content.volume.as_deref());
-            let handle = content
-                .and_then(|content| Some((content.driver.as_deref()?, content.volume_handle.clone()?)));
-            let volume = match (named, handle) {
-                (Some(name), _) => Some(name),
-                (None, Some(handle)) => handles.get(&handle).copied(),
-                (None, None) => {
-                    let claim = inventory.claims.get(&snapshot.claim()?)?;
-                    claim.volume.as_deref()
-                }
+fn volume(map: &ClusterMap, snapshot: &Snapshot) -> Option<String> {
+    let inventory = &map.inventory;
+    let content = inventory.content_of(snapshot);
+    if let Some(named) = content.and_then(|content| content.volume.as_ref()) {
+        return Some(named.clone());
+    }
+    let handle =
+        content.and_then(|content| Some((content.driver.as_deref()?, content.volume_handle.as_ref()?)));
+    match handle {
+        Some((driver, handle)) => {
+            let mut volumes = map.names.volumes_of_handle.all(handle).iter().rev();
+            let is_drivers = |name: &&String| {
+                let volume = map.volume(name);
+                volume.is_some_and(|volume| volume.driver() == Some(driver))
             };
-            Some((snapshot.key(), volume?.to_owned()))
-        })
-        .collect()
+            volumes.find(is_drivers).cloned()
+        }
+        None => inventory.claims.get(&snapshot.claim()?)?.volume.clone(),
+    }
 }
 
-fn of_claims(
-    inventory: &Inventory,
-    volumes: &HashMap<SnapshotKey, String>,
-) -> HashMap<NamespacedName, Vec<SnapshotKey>> {
-    let mut found: HashMap<NamespacedName, Vec<&Snapshot>> = HashMap::new();
-    for snapshot in inventory.all_snapshots() {
-        let Some(claim) = snapshot.claim() else { continue };
-        let is_same = inventory.claims.get(&claim).is_some_and(|known| {
+/// The snapshots of a claim; `None` where it has none, or does not exist.
+fn of_claim(map: &ClusterMap, claim: &NamespacedName) -> Option<Vec<SnapshotKey>> {
+    let known = map.inventory.claims.get(claim)?;
+    let keys = map.names.snapshots_of_claim.all(claim).iter();
+    let mut snapshots: Vec<&Snapshot> = keys
+        .filter(|key| {
             // Taken of a claim of the same name, which is gone.
-            let other = volumes
-                .get(&snapshot.key())
+            let other = map
+                .snapshot_volumes
+                .get(*key)
                 .zip(known.volume.as_ref())
                 .is_some_and(|(taken_of, now)| taken_of != now);
             !other
-        });
-        if is_same {
-            found.entry(claim).or_default().push(snapshot);
-        }
-    }
-    found
-        .into_iter()
-        .map(|(claim, mut snapshots)| {
-            snapshots.sort_by_key(|snapshot| Reverse(snapshot.taken.or(snapshot.created)));
-            (claim, snapshots.into_iter().map(Snapshot::key).collect())
         })
-        .collect()
+        .filter_map(|key| map.inventory.snapshot(key))
+        .collect();
+    snapshots.sort_by_key(|snapshot| Reverse(snapshot.taken.or(snapshot.created)));
+    (!snapshots.is_empty()).then(|| snapshots.into_iter().map(Snapshot::key).collect())
 }
 
 fn of_snapshot(inventory: &Inventory, snapshot: &Snapshot) -> Option<Attention> {

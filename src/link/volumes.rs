@@ -52,6 +52,7 @@ struct Resolver<'a> {
     bound_nodes: Vec<&'a Mount>,
     /// Filesystems on which the node itself lives.
     of_the_node: BTreeSet<DeviceNumber>,
+    written: Written<'a>,
     /// For each filesystem the volumes that have a mount of it.
     owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>>,
 }
@@ -65,6 +66,9 @@ struct Ends {
     memory: bool,
 }
 
+/// The PersistentVolumes that the kubelet has written down.
+type Written<'a> = BTreeSet<&'a str>;
+
 /// What makes two pods' volumes the same one: the PersistentVolume, or for others pod and name.
 type VolumeKey = (String, String);
 
@@ -76,10 +80,15 @@ impl<'a> Resolver<'a> {
             .filter_map(|path| table.of(path))
             .map(|mount| mount.number)
             .collect();
+        let csi = facts.pod_volumes.iter().filter(|volume| volume.csi.is_some());
+        let written: Written<'_> = csi.filter_map(PodVolume::persistent_volume).collect();
         let mut owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>> = BTreeMap::new();
         for volume in facts.pod_volumes {
             if let Some(mount) = table.at(&volume.path) {
-                owners.entry(mount.number).or_default().insert(key(facts, volume));
+                owners
+                    .entry(mount.number)
+                    .or_default()
+                    .insert(key(facts, &written, volume));
             }
         }
         for declared in &facts.declared.paths {
@@ -97,6 +106,7 @@ impl<'a> Resolver<'a> {
             table,
             bound_nodes,
             of_the_node,
+            written,
             owners,
         }
     }
@@ -109,35 +119,28 @@ impl<'a> Resolver<'a> {
                 path: volume.path.clone(),
                 filesystem: self.table.at(&volume.path).map(|mount| mount.number),
             };
-            match placed.entry(key(self.facts, volume)) {
+            match placed.entry(key(self.facts, &self.written, volume)) {
                 std::collections::btree_map::Entry::Occupied(mut known) => {
                     let known = known.get_mut();
                     // Of several pods one may have it mounted and another not yet.
                     if known.placement.medium == Medium::NotMounted {
                         known.placement = self.placement(volume);
                     }
-                    known.users.push(user);
+                    // Two of one pod can have one name where the node alone is asked: it is one user then.
+                    if known.users.iter().all(|other| other.pod_uid != user.pod_uid) {
+                        known.users.push(user);
+                    }
                 }
                 std::collections::btree_map::Entry::Vacant(place) => {
+                    let persistent = persistent_volume(self.facts, &self.written, volume);
+                    let csi = volume.csi.as_ref();
+                    let driver = csi.map_or(&volume.plugin, |csi| &csi.driver);
                     place.insert(Volume {
-                        name: persistent_volume(self.facts, volume)
-                            .unwrap_or(&volume.name)
-                            .to_owned(),
-                        persistent: persistent_volume(self.facts, volume).is_some(),
-                        driver: volume
-                            .csi
-                            .as_ref()
-                            .map_or(&volume.plugin, |csi| &csi.driver)
-                            .clone(),
-                        handle: volume.csi.as_ref().and_then(|csi| csi.volume_handle.clone()),
+                        persistent: persistent.is_some(),
+                        handle: csi.and_then(|csi| csi.volume_handle.clone()),
                         mode: volume.mode,
                         users: vec![user],
-                        placement: self.placement(volume),
-                        promised: None,
-                        device_size: None,
-                        usage: None,
-                        io: None,
-                        disagreements: Vec::new(),
+                        ..Volume::new(persistent.unwrap_or(&volume.name), driver, self.placement(volume))
                     });
                 }
             }
@@ -179,18 +182,11 @@ impl<'a> Resolver<'a> {
             filesystem: placement.number,
         });
         Some(Volume {
-            name: declared.name.clone(),
             persistent: declared.persistent,
-            driver: "kubernetes.io/host-path".to_owned(),
             handle: Some(declared.path.clone()),
             mode,
             users: users.collect(),
-            placement,
-            promised: None,
-            device_size: None,
-            usage: None,
-            io: None,
-            disagreements: Vec::new(),
+            ..Volume::new(&declared.name, "kubernetes.io/host-path", placement)
         })
     }
 
@@ -199,7 +195,7 @@ impl<'a> Resolver<'a> {
             VolumeMode::Block => self.raw_block(volume),
             VolumeMode::Filesystem => match self.table.at(&volume.path) {
                 Some(mount) => {
-                    let shared = self.is_shared(mount, &key(self.facts, volume));
+                    let shared = self.is_shared(mount, &key(self.facts, &self.written, volume));
                     self.on_mount(mount, shared, &mut BTreeSet::new())
                 }
                 None if volume.is_folder() => self
@@ -390,14 +386,18 @@ fn is_nfs(fstype: &str) -> bool {
 }
 
 /// The PersistentVolume that a pod's volume is, unless the pod declares the volume itself.
-fn persistent_volume<'a>(facts: &Facts<'_>, volume: &'a PodVolume) -> Option<&'a str> {
-    volume
-        .persistent_volume()
-        .filter(|_| !facts.declared.is_inline(&volume.pod_uid, &volume.name))
+///
+/// The name of one that a pod declares is of the pod's choosing, and may be another's PersistentVolume's. Of CSI volumes the kubelet writes
+/// down what they are; another plugin's volume of the same name is none then, whether the API server is asked or not.
+fn persistent_volume<'a>(facts: &Facts<'_>, written: &Written<'_>, volume: &'a PodVolume) -> Option<&'a str> {
+    let name = volume.persistent_volume()?;
+    let is_own = facts.declared.is_inline(&volume.pod_uid, &volume.name)
+        || (volume.csi.is_none() && written.contains(name));
+    (!is_own).then_some(name)
 }
 
-fn key(facts: &Facts<'_>, volume: &PodVolume) -> VolumeKey {
-    match persistent_volume(facts, volume) {
+fn key(facts: &Facts<'_>, written: &Written<'_>, volume: &PodVolume) -> VolumeKey {
+    match persistent_volume(facts, written, volume) {
         Some(name) => (name.to_owned(), String::new()),
         None => (volume.name.clone(), volume.pod_uid.clone()),
     }

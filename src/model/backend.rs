@@ -12,6 +12,34 @@ pub const POWERFLEX: &str = "powerflex";
 /// The name of the backend that reads CPU and memory from `metrics.k8s.io`, and what a tenant may see of its namespaces.
 pub const RESOURCES: &str = "resources";
 
+/// Why there are no figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A line for people, without a secret.
+    pub reason: String,
+    /// Nobody said no: there was no answer in the time that somebody had for it. Who waits longer or shorter puts that in other
+    /// words, and it is the same failure.
+    pub too_slow: bool,
+}
+
+impl Failure {
+    /// For this reason, which is not that time ran out.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            too_slow: false,
+        }
+    }
+
+    /// Time ran out, in these words.
+    pub fn too_slow(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            too_slow: true,
+        }
+    }
+}
+
 /// One attempt to read one instance of a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendOutcome {
@@ -19,8 +47,8 @@ pub struct BackendOutcome {
     pub backend: &'static str,
     /// Which one of its kind: the name that the configuration gives it.
     pub instance: String,
-    /// Why there is no reading; `None` where there is one. Bears no secret.
-    pub error: Option<String>,
+    /// Why there is no reading; `None` where there is one.
+    pub error: Option<Failure>,
     /// How long the answer took.
     pub duration: Duration,
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::copies::EngineTables;
 use super::disk_name::DiskReference;
 use super::inventory::Inventory;
-use super::replica::{Placement, PoolKey};
-use super::snapshot::{Snapshot, SnapshotApi, SnapshotKey};
+use super::replica::{Placement, PoolKey, VolumeKey};
+use super::shared_map::SharedMap;
+use super::snapshot::{ContentKey, Snapshot, SnapshotKey};
 use super::workload::{Claim, NamespacedName, PersistentVolume, Pod, PodVolumeSource, VolumeAttachment};
 
 /// Why something needs attention, the most urgent first.
@@ -75,51 +76,84 @@ impl fmt::Display for Attention {
 pub struct ClusterMap {
     /// The objects.
     pub inventory: Arc<Inventory>,
-    /// Pods by the name of their folder on their node.
-    pub pods: HashMap<String, Arc<Pod>>,
+    /// Pods by the name of their folder on their node, in order of UID: a static pod that was put in again has the folder of the former.
+    pub pods: SharedMap<String, Vec<Arc<Pod>>>,
     /// The pods that use each claim and have not ended, in order of name.
-    pub users: HashMap<NamespacedName, Vec<Arc<Pod>>>,
-    /// Claims by the PersistentVolume that they have.
-    pub claims: HashMap<String, Arc<Claim>>,
+    pub users: SharedMap<NamespacedName, Vec<Arc<Pod>>>,
     /// The attachments of each PersistentVolume, in order of name.
-    pub attachments: HashMap<String, Vec<Arc<VolumeAttachment>>>,
+    pub attachments: SharedMap<String, Vec<Arc<VolumeAttachment>>>,
+    /// Who names whom.
+    pub names: Names,
     /// Claims that need attention.
-    pub claim_attention: BTreeMap<NamespacedName, Attention>,
+    pub claim_attention: SharedMap<NamespacedName, Attention>,
     /// PersistentVolumes that need attention.
-    pub volume_attention: BTreeMap<String, Attention>,
+    pub volume_attention: SharedMap<String, Attention>,
     /// The snapshots of each claim, those that were taken last first.
-    pub claim_snapshots: HashMap<NamespacedName, Vec<SnapshotKey>>,
+    pub claim_snapshots: SharedMap<NamespacedName, Vec<SnapshotKey>>,
     /// The PersistentVolume that each snapshot was taken of.
-    pub snapshot_volumes: HashMap<SnapshotKey, String>,
+    pub snapshot_volumes: SharedMap<SnapshotKey, String>,
     /// Snapshots that need attention.
-    pub snapshot_attention: BTreeMap<SnapshotKey, Attention>,
-    /// Contents of snapshots that need attention, by API and name.
-    pub snapshot_content_attention: BTreeMap<(SnapshotApi, String), Attention>,
+    pub snapshot_attention: SharedMap<SnapshotKey, Attention>,
+    /// Contents of snapshots that need attention.
+    pub snapshot_content_attention: SharedMap<ContentKey, Attention>,
     /// What this node's folders cannot tell of its pods' volumes.
     pub declared: Declared,
     /// What the storage engines say.
     pub engines: Arc<EngineTables>,
     /// How each PersistentVolume that an engine serves is looked for in that.
-    pub placements: HashMap<String, Placement>,
+    pub placements: SharedMap<String, Placement>,
     /// The disks of each pool, by all names that are known.
-    pub pool_disks: BTreeMap<PoolKey, Arc<[DiskReference]>>,
+    pub pool_disks: SharedMap<PoolKey, Arc<[DiskReference]>>,
     /// The pools that stand in nodes themselves.
     pub node_pools: Vec<PoolKey>,
     /// Nodes by the other names that engines have for them.
     pub node_aliases: HashMap<String, String>,
     /// PersistentVolumes of whose copies something is amiss.
-    pub copy_attention: BTreeMap<String, Attention>,
+    pub copy_attention: SharedMap<String, Attention>,
+}
+
+/// Which objects name an object, whether it is there or not: what has to be looked at again when it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The claims that name each PersistentVolume, in order of name.
+    pub claims_of_volume: SharedMap<String, Vec<Arc<Claim>>>,
+    /// The PersistentVolumes that name each claim.
+    pub volumes_of_claim: SharedMap<NamespacedName, Vec<String>>,
+    /// The PersistentVolumes by the name that their drivers have for them.
+    pub volumes_of_handle: SharedMap<String, Vec<String>>,
+    /// The PersistentVolumes that are looked for under each name of an engine.
+    pub volumes_of_engine: SharedMap<VolumeKey, Vec<String>>,
+    /// The snapshots that name each claim.
+    pub snapshots_of_claim: SharedMap<NamespacedName, Vec<SnapshotKey>>,
+    /// The snapshots that name each content.
+    pub snapshots_of_content: SharedMap<ContentKey, Vec<SnapshotKey>>,
+    /// The contents that name each snapshot.
+    pub contents_of_snapshot: SharedMap<SnapshotKey, Vec<ContentKey>>,
+    /// The contents by the name that the driver has for the volume.
+    pub contents_of_handle: SharedMap<String, Vec<ContentKey>>,
 }
 
 impl ClusterMap {
     /// A pod by the name of its folder on its node.
     pub fn pod(&self, folder: &str) -> Option<&Arc<Pod>> {
-        self.pods.get(folder)
+        self.pods.all(folder).last()
     }
 
-    /// The claim that has a PersistentVolume.
+    /// All pods by the names of their folders, in order of those.
+    pub fn folders(&self) -> impl Iterator<Item = (&String, &Arc<Pod>)> {
+        let folders = self.pods.iter();
+        folders.filter_map(|(folder, pods)| Some((folder, pods.last()?)))
+    }
+
+    /// The claim that has a PersistentVolume: by what the claims say, and no other claim that names the volume while it has another one.
     pub fn claim(&self, volume: &str) -> Option<&Arc<Claim>> {
-        self.claims.get(volume)
+        let reference = self.volume(volume).and_then(|volume| volume.claim.as_ref());
+        let has_it = |claim: &&Arc<Claim>| {
+            reference.is_none_or(|reference| {
+                reference.name == claim.name && reference.uid.as_ref().is_none_or(|uid| *uid == claim.uid)
+            })
+        };
+        self.names.claims_of_volume.all(volume).iter().rev().find(has_it)
     }
 
     /// A PersistentVolume by name.
@@ -149,7 +183,7 @@ impl ClusterMap {
 
     /// The snapshots of a claim, those that were taken last first.
     pub fn snapshots(&self, claim: &NamespacedName) -> impl Iterator<Item = &Snapshot> {
-        let keys = self.claim_snapshots.get(claim).into_iter().flatten();
+        let keys = self.claim_snapshots.all(claim).iter();
         keys.filter_map(|key| self.inventory.snapshot(key))
     }
 
@@ -161,7 +195,7 @@ impl ClusterMap {
 
     /// The pods that use a claim and have not ended.
     pub fn users(&self, claim: &NamespacedName) -> &[Arc<Pod>] {
-        self.users.get(claim).map_or(&[], Vec::as_slice)
+        self.users.all(claim)
     }
 }
 

@@ -4,7 +4,6 @@
 //! moment. So a change of one object costs its own parts alone.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::cluster_map::ClusterMap;
@@ -14,30 +13,35 @@ use super::replica::{
     EngineVolume, Health, Layout, ManagedDisk, Members, Place, Placement, Pool, PoolKey, PoolMember, Replica,
     ReplicaClaims, ReplicaModes, VolumeKey,
 };
+use super::shared_map::SharedMap;
 use super::workload::{NamespacedName, PersistentVolume};
 
 /// Volumes that lie on volumes that lie on volumes: further than this nobody goes.
-const DEEPEST: usize = 4;
+pub const DEEPEST: usize = 4;
 
 /// What the engines say, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineTables {
     /// Volumes.
-    pub volumes: HashMap<VolumeKey, Arc<EngineVolume>>,
+    pub volumes: SharedMap<VolumeKey, Arc<EngineVolume>>,
     /// The copies of each volume, in order of name.
-    pub replicas: HashMap<VolumeKey, Vec<Arc<Replica>>>,
+    pub replicas: SharedMap<VolumeKey, Vec<Arc<Replica>>>,
     /// How the copies of a volume are doing, where that is said elsewhere. During a move there are two who say it.
-    pub modes: HashMap<VolumeKey, Vec<Arc<ReplicaModes>>>,
+    pub modes: SharedMap<VolumeKey, Vec<Arc<ReplicaModes>>>,
     /// Pools.
-    pub pools: BTreeMap<PoolKey, Arc<Pool>>,
+    pub pools: SharedMap<PoolKey, Arc<Pool>>,
     /// The disks of each group of pools, in order of name.
-    pub members: BTreeMap<String, Vec<Arc<PoolMember>>>,
+    pub members: SharedMap<String, Vec<Arc<PoolMember>>>,
     /// Managed disks by the name of their object.
-    pub managed: BTreeMap<String, Arc<ManagedDisk>>,
+    pub managed: SharedMap<String, Arc<ManagedDisk>>,
     /// The same by the node that they are of, in order of name.
-    pub managed_on: HashMap<String, Vec<Arc<ManagedDisk>>>,
+    pub managed_on: SharedMap<String, Vec<Arc<ManagedDisk>>>,
     /// The managed disk of each claim of one.
-    pub disk_claims: HashMap<String, String>,
+    pub disk_claims: SharedMap<String, String>,
+    /// The volumes whose copies lie in claims, by what those are called but for the number behind it.
+    pub carried: SharedMap<NamespacedName, Vec<VolumeKey>>,
+    /// True where two objects say something of the same name: the one that comes last, in order of kinds and names, has it.
+    pub doubled: bool,
 }
 
 impl EngineTables {
@@ -134,7 +138,7 @@ impl ClusterMap {
             Place::Named(key) => {
                 let tables = &self.engines;
                 let told = tables.volumes.get(key);
-                let replicas = tables.replicas.get(key).map_or(&[][..], Vec::as_slice);
+                let replicas = tables.replicas.all(key);
                 if told.is_none() && replicas.is_empty() {
                     return None;
                 }
@@ -274,7 +278,7 @@ impl ClusterMap {
         };
         self.inventory
             .claims
-            .range(first..)
+            .starting_at(&first)
             .take_while(|(name, _)| {
                 name.namespace == claims.namespace && name.name.starts_with(&claims.prefix)
             })

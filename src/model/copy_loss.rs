@@ -75,7 +75,7 @@ impl ClusterMap {
             meet(&managed.disk);
         }
         let mut engines: Vec<&str> = Vec::new();
-        for (key, disks) in &self.pool_disks {
+        for (key, disks) in self.pool_disks.iter() {
             if let Some(disk) = disks.iter().find(|disk| is_it(disk)) {
                 meet(disk);
                 found.pools.push(key.to_string());

@@ -257,6 +257,20 @@ impl BlockDevice {
         }
     }
 
+    /// One that lies on others; `device_type` is the kernel's word or device mapper's.
+    #[cfg(test)]
+    pub(crate) fn over(
+        number: DeviceNumber,
+        name: &str,
+        device_type: &str,
+        parents: &[DeviceNumber],
+    ) -> Self {
+        Self {
+            parents: parents.to_vec(),
+            ..Self::new(number, name, DeviceType::from(device_type))
+        }
+    }
+
     /// True for zram: memory of this node that looks like a disk.
     pub fn is_memory(&self) -> bool {
         self.device_type == DeviceType::Disk && self.kernel_name.starts_with("zram")

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::replica::{EngineObject, EngineResource};
+use super::shared_map::SharedMap;
 use super::snapshot::{
-    ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass, SnapshotContent,
-    SnapshotKey, SnapshotSource,
+    ContentKey, ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass,
+    SnapshotContent, SnapshotKey,
 };
 use super::workload::{
     Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
@@ -223,8 +224,8 @@ impl WatchState {
     }
 }
 
-/// Objects by their key. It is shared with whoever reads it, and copied only where it changes while somebody does.
-pub type Objects<K, T> = Arc<BTreeMap<K, Arc<T>>>;
+/// Objects by their key, shared with whoever reads them. Where one changes while somebody does, the others stay shared.
+pub type Objects<K, T> = Arc<SharedMap<K, Arc<T>>>;
 
 /// What is known of the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -333,15 +334,16 @@ impl Inventory {
 
     /// The content of a snapshot, if it is still that one's.
     pub fn content_of(&self, snapshot: &Snapshot) -> Option<&SnapshotContent> {
-        let name = snapshot.content.as_ref().or(match &snapshot.source {
-            Some(SnapshotSource::Content(name)) => Some(name),
-            _ => None,
-        })?;
-        let content = match snapshot.api {
-            SnapshotApi::Csi => &**self.snapshot_contents.get(name)?,
-            SnapshotApi::ExternalStorage => &self.external_snapshot_data.get(name)?.0,
-        };
+        let content = self.snapshot_content(&snapshot.content_key()?)?;
         content.is_of(snapshot).then_some(content)
+    }
+
+    /// A content of a snapshot by its key.
+    pub fn snapshot_content(&self, (api, name): &ContentKey) -> Option<&SnapshotContent> {
+        match api {
+            SnapshotApi::Csi => self.snapshot_contents.get(name).map(|content| &**content),
+            SnapshotApi::ExternalStorage => self.external_snapshot_data.get(name).map(|data| &data.0),
+        }
     }
 
     /// The nodes that an affinity names one by one, in order; none where it names zones or anything else that many nodes share.
@@ -423,7 +425,7 @@ mod tests {
             free: Vec::new(),
         };
         let inventory = Inventory {
-            nodes: Arc::new(BTreeMap::from([(node.name.clone(), Arc::new(node))])),
+            nodes: Arc::new(SharedMap::from_iter([(node.name.clone(), Arc::new(node))])),
             ..Inventory::default()
         };
         let nodes = |key, operator, value| inventory.nodes_of(&local(&[(key, operator, value)]));

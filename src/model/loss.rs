@@ -111,53 +111,20 @@ fn is_mirrored_by_lvm(devices: &BlockDevices, device: &BlockDevice) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::device::DeviceType;
-    use crate::model::placement::{Medium, Placement};
-    use crate::model::volume::VolumeMode;
 
     const SDA: DeviceNumber = DeviceNumber::new(8, 0);
     const SDB: DeviceNumber = DeviceNumber::new(8, 16);
     const UPPER: DeviceNumber = DeviceNumber::new(9, 0);
 
-    fn device(number: DeviceNumber, name: &str, device_type: &str, parents: &[DeviceNumber]) -> BlockDevice {
-        BlockDevice {
-            parents: parents.to_vec(),
-            ..BlockDevice::new(number, name, DeviceType::from(device_type))
-        }
-    }
-
-    fn volume(devices: &BlockDevices, number: DeviceNumber) -> Volume {
-        let placement = Placement {
-            medium: Medium::Disk,
-            devices: vec![number],
-            disks: devices.disks_of(number).iter().map(|disk| disk.number).collect(),
-            ..Placement::not_mounted()
-        };
-        Volume {
-            name: "pv".into(),
-            persistent: true,
-            driver: "d".into(),
-            handle: None,
-            mode: VolumeMode::Filesystem,
-            users: Vec::new(),
-            placement,
-            promised: None,
-            device_size: None,
-            usage: None,
-            io: None,
-            disagreements: Vec::new(),
-        }
-    }
-
     fn loss_of(level: &str, missing: Option<u64>, members: &[DeviceNumber]) -> Loss {
-        let mut array = device(UPPER, "md0", level, members);
+        let mut array = BlockDevice::over(UPPER, "md0", level, members);
         array.missing_members = missing;
         let devices = BlockDevices::new([
-            device(SDA, "sda", "disk", &[]),
-            device(SDB, "sdb", "disk", &[]),
+            BlockDevice::over(SDA, "sda", "disk", &[]),
+            BlockDevice::over(SDB, "sdb", "disk", &[]),
             array,
         ]);
-        loss(&devices, &volume(&devices, UPPER), SDA)
+        loss(&devices, &Volume::on(&devices, UPPER), SDA)
     }
 
     #[test]
@@ -182,19 +149,20 @@ mod tests {
 
     #[test]
     fn lvms_own_mirrors_are_not_guessed() {
-        let image = |minor, name: &str, disk| device(DeviceNumber::new(253, minor), name, "lvm", &[disk]);
+        let image =
+            |minor, name: &str, disk| BlockDevice::over(DeviceNumber::new(253, minor), name, "lvm", &[disk]);
         let devices = BlockDevices::new([
-            device(SDA, "sda", "disk", &[]),
-            device(SDB, "sdb", "disk", &[]),
+            BlockDevice::over(SDA, "sda", "disk", &[]),
+            BlockDevice::over(SDB, "sdb", "disk", &[]),
             image(1, "vg-data_rimage_0", SDA),
             image(2, "vg-data_rimage_1", SDB),
-            device(
+            BlockDevice::over(
                 UPPER,
                 "vg-data",
                 "lvm",
                 &[DeviceNumber::new(253, 1), DeviceNumber::new(253, 2)],
             ),
         ]);
-        assert_eq!(loss(&devices, &volume(&devices, UPPER), SDA), Loss::Unknown);
+        assert_eq!(loss(&devices, &Volume::on(&devices, UPPER), SDA), Loss::Unknown);
     }
 }

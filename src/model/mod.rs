@@ -26,6 +26,7 @@ pub mod quantity;
 pub mod remote;
 pub mod replica;
 pub mod resources;
+pub mod shared_map;
 pub mod snapshot;
 pub mod text;
 pub mod topology;

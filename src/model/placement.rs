@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::device::DeviceNumber;
 use super::disagreement::Disagreement;
+#[cfg(test)]
+use super::graph::BlockDevices;
 use super::io::IoCounters;
 use super::mount::{FilesystemUsage, UsageError};
 use super::remote::RemoteTarget;
@@ -158,4 +160,39 @@ pub struct Volume {
     pub io: Option<VolumeIo>,
     /// What its storage engine's objects say otherwise; empty where both say the same, and where no such object is read.
     pub disagreements: Vec<Disagreement>,
+}
+
+impl Volume {
+    /// A volume of a pod's own of which nothing but name, driver and place is known: none of its figures are, and nobody uses it.
+    pub fn new(name: impl Into<String>, driver: impl Into<String>, placement: Placement) -> Self {
+        Self {
+            name: name.into(),
+            persistent: false,
+            driver: driver.into(),
+            handle: None,
+            mode: VolumeMode::Filesystem,
+            users: Vec::new(),
+            placement,
+            promised: None,
+            device_size: None,
+            usage: None,
+            io: None,
+            disagreements: Vec::new(),
+        }
+    }
+
+    /// A PersistentVolume that has a filesystem on one of these devices.
+    #[cfg(test)]
+    pub(crate) fn on(devices: &BlockDevices, number: DeviceNumber) -> Self {
+        let placement = Placement {
+            medium: Medium::Disk,
+            devices: vec![number],
+            disks: devices.disks_of(number).iter().map(|disk| disk.number).collect(),
+            ..Placement::not_mounted()
+        };
+        Self {
+            persistent: true,
+            ..Self::new("pv", "d", placement)
+        }
+    }
 }

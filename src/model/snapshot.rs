@@ -72,10 +72,22 @@ pub struct Snapshot {
 /// What tells a snapshot from all others.
 pub type SnapshotKey = (SnapshotApi, NamespacedName);
 
+/// What tells a content from all others.
+pub type ContentKey = (SnapshotApi, String);
+
 impl Snapshot {
     /// What tells it from all others.
     pub fn key(&self) -> SnapshotKey {
         (self.api, self.name.clone())
+    }
+
+    /// The content that it names: the one that it is bound to, else the one that it is made from.
+    pub fn content_key(&self) -> Option<ContentKey> {
+        let name = self.content.as_ref().or(match &self.source {
+            Some(SnapshotSource::Content(name)) => Some(name),
+            _ => None,
+        })?;
+        Some((self.api, name.clone()))
     }
 
     /// The claim that it is made from.
@@ -127,6 +139,11 @@ pub struct SnapshotContent {
 }
 
 impl SnapshotContent {
+    /// What tells it from all others.
+    pub fn key(&self) -> ContentKey {
+        (self.api, self.name.clone())
+    }
+
     /// True where it belongs to that snapshot: names come back, and UIDs do not. A content of old may name a snapshot by the
     /// name alone under which the controller knows it.
     pub fn is_of(&self, snapshot: &Snapshot) -> bool {

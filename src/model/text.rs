@@ -1,5 +1,8 @@
 //! Texts of others, made fit for a line that people read.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 /// At most so many characters of a text; where there were more, an ellipsis says so.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -14,9 +17,53 @@ pub fn in_one_line(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// True of characters that do something where they are shown, in place of being seen: control characters, which terminals obey, the
+/// ends of lines and paragraphs, and those that turn the direction of what follows (Unicode's bidirectional formatting characters).
+pub fn is_obeyed(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with each [`is_obeyed`] character written out, as JSON does: `\u001b`. Where there is none it is the text itself.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    printable_but(text, |_| false)
+}
+
+/// The same, but for those that are allowed.
+pub fn printable_but(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let is_written_out = |letter: char| is_obeyed(letter) && !allowed(letter);
+    if !text.contains(is_written_out) {
+        return Cow::Borrowed(text);
+    }
+    let mut told = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if is_written_out(letter) {
+            let _ = write!(told, "\\u{:04x}", u32::from(letter));
+        } else {
+            told.push(letter);
+        }
+    }
+    Cow::Owned(told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        for (text, told) in [
+            ("größe-磁盘 \\u001b", "größe-磁盘 \\u001b"),
+            ("a\n└─sda\r", "a\\u000a└─sda\\u000d"),
+            ("\u{1b}]0;owned\u{7}", "\\u001b]0;owned\\u0007"),
+            ("\u{9b}2J\u{7f}", "\\u009b2J\\u007f"),
+            ("gpj.\u{202e}exe\u{2066}\u{2028}", "gpj.\\u202eexe\\u2066\\u2028"),
+        ] {
+            assert_eq!(printable(text), told);
+        }
+        assert!(matches!(printable("pvc-1"), Cow::Borrowed(_)));
+        assert_eq!(printable_but("a\nb\t", |letter| letter == '\n'), "a\nb\\u0009");
+    }
 
     #[test]
     fn a_text_is_cut_between_characters() {

@@ -147,8 +147,6 @@ fn of_paths(paths: &[DiskPath]) -> Option<Trouble> {
 mod tests {
     use super::*;
     use crate::model::device::DeviceType;
-    use crate::model::placement::{Medium, Placement};
-    use crate::model::volume::VolumeMode;
 
     const SDA: DeviceNumber = DeviceNumber::new(8, 0);
     const SDB: DeviceNumber = DeviceNumber::new(8, 16);
@@ -162,19 +160,12 @@ mod tests {
         }
     }
 
-    fn upper(number: DeviceNumber, name: &str, kind: &str, parents: &[DeviceNumber]) -> BlockDevice {
-        BlockDevice {
-            parents: parents.to_vec(),
-            ..BlockDevice::new(number, name, DeviceType::from(kind))
-        }
-    }
-
     /// What is said of a multipath disk whose paths are in these states, by device mapper; and by NVMe, which must be the same.
     fn of_paths_in(states: [Option<&str>; 2]) -> Option<String> {
         let mapped = BlockDevices::new([
             disk(SDA, "sda", states[0]),
             disk(SDB, "sdb", states[1]),
-            upper(MAP, "dm-0", "mpath", &[SDA, SDB]),
+            BlockDevice::over(MAP, "dm-0", "mpath", &[SDA, SDB]),
         ]);
         let mut head = disk(SDA, "nvme0n1", None);
         head.hidden_paths = ["sda", "sdb"]
@@ -219,43 +210,24 @@ mod tests {
 
     #[test]
     fn a_map_without_a_path_is_unusable() {
-        let devices = BlockDevices::new([upper(MAP, "dm-0", "mpath", &[])]);
+        let devices = BlockDevices::new([BlockDevice::over(MAP, "dm-0", "mpath", &[])]);
         let said = Troubles::of(&devices).get(MAP).map(ToString::to_string);
         assert_eq!(said.as_deref(), Some("unusable: it has no path"));
     }
 
     #[test]
     fn a_volume_is_told_of_what_is_wrong_at_any_depth_below_it_and_of_nothing_else() {
-        let mut array = upper(MAP, "md0", "raid1", &[SDA]);
+        let mut array = BlockDevice::over(MAP, "md0", "raid1", &[SDA]);
         array.missing_members = Some(1);
         let devices = BlockDevices::new([
             disk(SDA, "sda", Some("running")),
             disk(SDB, "sdb", Some("offline")),
             array,
-            upper(LOGICAL, "dm-1", "lvm", &[MAP]),
+            BlockDevice::over(LOGICAL, "dm-1", "lvm", &[MAP]),
         ]);
         let troubles = Troubles::of(&devices);
         let below = |device: DeviceNumber| -> Vec<String> {
-            let placement = Placement {
-                medium: Medium::Disk,
-                devices: vec![device],
-                disks: devices.disks_of(device).iter().map(|disk| disk.number).collect(),
-                ..Placement::not_mounted()
-            };
-            let volume = Volume {
-                name: "pv".into(),
-                persistent: true,
-                driver: "d".into(),
-                handle: None,
-                mode: VolumeMode::Filesystem,
-                users: Vec::new(),
-                placement,
-                promised: None,
-                device_size: None,
-                usage: None,
-                io: None,
-                disagreements: Vec::new(),
-            };
+            let volume = Volume::on(&devices, device);
             let found = troubles.below(&devices, &volume).into_iter();
             found
                 .map(|(number, trouble)| format!("{number} {}", trouble.kind.as_str()))

@@ -4,6 +4,7 @@ mod copies;
 mod json;
 mod pods;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 pub use self::json::json;
@@ -13,6 +14,7 @@ use crate::model::device::{BlockDevice, DeviceNumber};
 use crate::model::io::IoRates;
 use crate::model::loss::loss;
 use crate::model::mount::FilesystemUsage;
+use crate::model::text::printable;
 use crate::state::State;
 
 /// Which way a column's text is set.
@@ -108,9 +110,11 @@ fn own_disk(state: &State, name: &str) -> Option<String> {
         .map(|serial| format!(" ({serial})"))
         .unwrap_or_default();
     if !disk.promise.is_empty() {
-        let _ = writeln!(text, "\nPromised of it: {}.", disk.promise);
+        text.push('\n');
+        add_line(&mut text, &format!("Promised of it: {}.", disk.promise));
     }
-    let _ = writeln!(text, "\nIf {}{serial} dies:", device.name);
+    text.push('\n');
+    add_line(&mut text, &format!("If {}{serial} dies:", device.name));
     if losses.is_empty() {
         text.push_str("  no pod of this node loses a volume\n");
     }
@@ -121,12 +125,25 @@ fn own_disk(state: &State, name: &str) -> Option<String> {
             .map(|user| pods::name(state, &user.pod_uid))
             .collect();
         let name = pods::claim_or_name(state, volume);
-        let _ = writeln!(text, "  {name}: {} ({})", loss.as_str(), pods.join(", "));
+        add_line(
+            &mut text,
+            &format!("  {name}: {} ({})", loss.as_str(), pods.join(", ")),
+        );
     }
     Some(text)
 }
 
+/// Writes a line, in which no name can end it or command the terminal.
+fn add_line(text: &mut String, line: &str) {
+    text.push_str(&printable(line));
+    text.push('\n');
+}
+
 fn aligned(rows: &[Row]) -> String {
+    let rows: Vec<[Cow<'_, str>; COLUMNS.len()]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| printable(cell)))
+        .collect();
     let mut widths = [0; COLUMNS.len()];
     // A column that says nothing on this machine is not shown.
     let mut used = [false; COLUMNS.len()];

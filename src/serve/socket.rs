@@ -3,12 +3,13 @@
 //! Scope takes every socket below its plugins folder for a plugin, so ours lies in a folder of its own, with mode 0700, and
 //! no other socket ever lies there. One that a crashed run left behind is replaced; one that somebody listens on is left alone.
 
-use std::fs::{DirBuilder, Metadata, Permissions};
+use std::fs::{DirBuilder, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// Why there is no socket.
@@ -54,6 +55,14 @@ impl BindError {
     }
 }
 
+/// Closes a folder to all but its owner. What a link in its place points to is somebody else's.
+fn close(folder: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+    rustix::fs::fchmod(folder, Mode::RWXU)?;
+    Ok(())
+}
+
 /// A bound socket, removed when dropped if it is still the one that was bound.
 #[derive(Debug)]
 pub struct PluginSocket {
@@ -72,8 +81,7 @@ impl PluginSocket {
             .map_err(|error| BindError::system(plugins, error))?;
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                std::fs::set_permissions(&folder, Permissions::from_mode(0o700))
-                    .map_err(|error| BindError::system(&folder, error))?;
+                close(&folder).map_err(|error| BindError::system(&folder, error))?;
             }
             made => made.map_err(|error| BindError::system(&folder, error))?,
         }
@@ -211,7 +219,7 @@ mod tests {
         let plugins = tempfile::tempdir().unwrap();
         let folder = plugins.path().join("storage");
         std::fs::create_dir(&folder).unwrap();
-        std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let _bound = PluginSocket::bind(plugins.path(), "storage").unwrap();
         assert_eq!(std::fs::symlink_metadata(&folder).unwrap().mode() & 0o7777, 0o700);
     }

@@ -75,6 +75,8 @@ pub struct Mood {
     pub repeats: Option<u16>,
     /// Answers with a page in place of JSON where the path begins so.
     pub page_at: Option<&'static str>,
+    /// Answers with this status and text where the path begins so.
+    pub instead: Vec<(&'static str, u16, String)>,
     /// Does not know this property.
     pub unknown_property: Option<&'static str>,
     /// Hangs up on so many requests.
@@ -98,6 +100,7 @@ impl Default for Mood {
             accepts_no_token: false,
             repeats: None,
             page_at: None,
+            instead: Vec::new(),
             unknown_property: None,
             hangs_up: 0,
             delay: Duration::ZERO,
@@ -298,6 +301,12 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     } else {
         said(&state, &mood, &head.method, &path, authorization, &body)
     };
+    if let Some((_, status, text)) = mood.instead.iter().find(|(start, ..)| path.starts_with(start)) {
+        return Ok(Response::builder()
+            .status(*status)
+            .body(Full::new(Bytes::from(text.clone())))
+            .unwrap());
+    }
     let (sort, text) = match said.1 {
         Some(json) => ("application/json", json.to_string()),
         None => (

@@ -1,6 +1,6 @@
 //! An API server that says what a test wants, over a real connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -59,6 +59,8 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 enum Piece {
     Text(String),
+    /// Said again and again.
+    Endless(Bytes),
     Abort,
     Silence,
 }
@@ -127,6 +129,17 @@ impl Answer {
         Self {
             status: 200,
             pieces: vec![Piece::Text(text.into()), Piece::Silence],
+        }
+    }
+
+    /// An answer that goes on with `text` for as long as somebody listens.
+    pub fn endless(beginning: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            status: 200,
+            pieces: vec![
+                Piece::Text(beginning.into()),
+                Piece::Endless(Bytes::from(text.into())),
+            ],
         }
     }
 
@@ -312,9 +325,14 @@ async fn serve(listener: TcpListener, script: Arc<Script>, asked: Arc<Mutex<Vec<
                     if answer.status == 0 {
                         std::future::pending::<()>().await;
                     }
-                    let body = stream::unfold(answer.pieces.into_iter(), |mut pieces| async move {
-                        let piece = match pieces.next()? {
+                    let pieces = VecDeque::from(answer.pieces);
+                    let body = stream::unfold(pieces, |mut pieces| async move {
+                        let piece = match pieces.pop_front()? {
                             Piece::Text(text) => Ok(Frame::data(Bytes::from(text))),
+                            Piece::Endless(text) => {
+                                pieces.push_front(Piece::Endless(text.clone()));
+                                Ok(Frame::data(text))
+                            }
                             Piece::Abort => {
                                 // What was said before must be on its way.
                                 tokio::time::sleep(Duration::from_millis(50)).await;

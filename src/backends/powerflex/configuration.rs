@@ -8,13 +8,17 @@ use hyper::Uri;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::model::text::shortened;
 use crate::mounted_file;
+
+/// No more is told of what a parser says.
+const LONGEST_REASON: usize = 200;
 
 /// Why the file is of no use.
 #[derive(Debug, Error)]
 pub enum ConfigurationError {
     /// It cannot be read.
-    #[error("cannot read {}: {error}", path.display())]
+    #[error("cannot read {}: {error} (--powerflex names the file; in a container, is it mounted there?)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -115,12 +119,13 @@ pub fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError> {
 }
 
 fn parse(text: &str) -> Result<Vec<SystemSettings>, String> {
-    let file: File = serde_json::from_value(mounted_file::yaml(text.as_bytes())?).map_err(|error| {
+    let read = mounted_file::yaml(text.as_bytes())?;
+    let file: File = serde_json::from_value(read).map_err(|error| {
         // Of a key that is wrong its name is told, of a value nothing: somebody may have written a password there.
         let said = error.to_string();
         let of_keys = ["unknown field", "missing field", "unknown variant"];
         if of_keys.iter().any(|words| said.starts_with(words)) {
-            said
+            shortened(&said, LONGEST_REASON)
         } else {
             "what stands for a key in it is of another kind than it should be".to_owned()
         }
@@ -229,6 +234,17 @@ mod tests {
     fn what_is_wrong_is_said_and_no_secret_with_it() {
         for (text, told) in [
             ("systems: []", "no system"),
+            (
+                "---\nsystems: [{url: 'https://a', secret: s}]\n---\nsystems: []\n",
+                "several documents",
+            ),
+            (
+                &*format!(
+                    "systems: [{{url: 'https://a', secret: s, insecure: {}}}]",
+                    "no".repeat(1000)
+                ),
+                "another kind",
+            ),
             ("systems: [{url: 'https://a'}]", "secret"),
             (
                 "systems: [{url: 'https://a', secret: s, username_file: u}]",
@@ -264,7 +280,7 @@ mod tests {
         ] {
             let said = parse(text).unwrap_err();
             assert!(said.contains(told), "{text}: {said}");
-            assert!(!said.contains("hush"), "{said}");
+            assert!(!said.contains("hush") && said.len() < 300, "{said}");
         }
     }
 }

@@ -22,8 +22,16 @@ pub trait SecretReader: fmt::Debug + Send + Sync {
 pub(super) struct Credentials {
     pub(super) username: String,
     pub(super) password: String,
-    /// In PEM.
-    pub(super) authorities: Option<Vec<u8>>,
+    pub(super) authorities: Option<Authorities>,
+}
+
+/// Certificates of authorities.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Authorities {
+    /// Where they are from, in words.
+    pub(super) place: String,
+    /// In PEM, as far as anybody knows.
+    pub(super) pem: Vec<u8>,
 }
 
 impl fmt::Debug for Credentials {
@@ -42,7 +50,10 @@ pub(super) async fn read(
     secrets: &dyn SecretReader,
 ) -> Result<Credentials, String> {
     let authorities = match &settings.ca_file {
-        Some(path) => Some(mounted_file::read(path).await?),
+        Some(path) => Some(Authorities {
+            place: path.display().to_string(),
+            pem: mounted_file::read(path).await?,
+        }),
         None => None,
     };
     match &settings.credentials {
@@ -67,7 +78,12 @@ pub(super) async fn read(
             Ok(Credentials {
                 username: entry("username")?,
                 password: entry("password")?,
-                authorities: authorities.or_else(|| entries.remove("ca.crt")),
+                authorities: authorities.or_else(|| {
+                    entries.remove("ca.crt").map(|pem| Authorities {
+                        place: format!("ca.crt of the Secret {name}"),
+                        pem,
+                    })
+                }),
             })
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Where a request is answered with 401 the program signs in once and asks once more.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::configuration::SystemSettings;
 use super::credentials::{self, Credentials, SecretReader};
-use super::https::{self, Answer, Problem, message, send};
+use super::https::{Answer, Endpoint, Problem, send, status_problem};
 use super::locked;
 use super::sign_in::{Session, sign_in};
 
@@ -24,7 +25,11 @@ pub(super) struct Gateway {
     settings: SystemSettings,
     secrets: Arc<dyn SecretReader>,
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
+    /// Who signed in last.
+    signed_in: Mutex<Option<Credentials>>,
     refused: Mutex<Option<(Credentials, Instant, Problem)>>,
+    /// Paths that were answered with 401 even after a new sign-in, of whom and when.
+    denied: Mutex<BTreeMap<String, (Credentials, Instant)>>,
 }
 
 impl Gateway {
@@ -33,7 +38,9 @@ impl Gateway {
             settings,
             secrets,
             session: tokio::sync::Mutex::default(),
+            signed_in: Mutex::default(),
             refused: Mutex::default(),
+            denied: Mutex::default(),
         }
     }
 
@@ -66,32 +73,47 @@ impl Gateway {
         let mut secrets = session.secrets();
         let mut answer = self.sent(&session, path, body).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
+            if self.is_denied(path).await {
+                return Err(Problem::Unauthorized {
+                    path: path.to_owned(),
+                });
+            }
             let fresh = self.after(&session).await?;
             secrets = fresh.secrets();
             answer = self.sent(&fresh, path, body).await?;
             if answer.status == StatusCode::UNAUTHORIZED {
+                self.deny(path);
                 return Err(Problem::Unauthorized {
                     path: path.to_owned(),
                 });
             }
         }
-        let refusal = answer.refusal();
-        // Some front ends answer with 200 and say in the body what it should have been.
-        let said = refusal.as_ref().and_then(|refusal| refusal.http_status_code);
-        let status = said
-            .filter(|_| answer.status.is_success())
-            .and_then(|said| StatusCode::from_u16(said).ok())
-            .unwrap_or(answer.status);
-        if status.is_success() {
+        if answer.meant().is_success() {
             return Ok(answer.body);
         }
-        Err(Problem::Status {
-            path: path.to_owned(),
-            status,
-            message: refusal
-                .map(|refusal| message(&refusal, &secrets))
-                .unwrap_or_default(),
-        })
+        Err(status_problem(path, &answer, &secrets))
+    }
+
+    /// Remembers that a path is not for who has just signed in.
+    fn deny(&self, path: &str) {
+        let Some(credentials) = locked(&self.signed_in).clone() else {
+            return;
+        };
+        let mut denied = locked(&self.denied);
+        denied.retain(|_, (_, at)| at.elapsed() < REFUSED_FOR);
+        denied.insert(path.to_owned(), (credentials, Instant::now()));
+    }
+
+    /// True where another sign-in would not help: it did not a short while ago, and the credentials are the same.
+    async fn is_denied(&self, path: &str) -> bool {
+        let denied = locked(&self.denied).get(path).cloned();
+        let Some((credentials, at)) = denied else {
+            return false;
+        };
+        at.elapsed() < REFUSED_FOR
+            && credentials::read(&self.settings, &*self.secrets)
+                .await
+                .is_ok_and(|now| now == credentials)
     }
 
     /// A session other than one that the gateway does not accept any more.
@@ -106,8 +128,8 @@ impl Gateway {
     }
 
     async fn sent(&self, session: &Session, path: &str, body: Option<&[u8]>) -> Result<Answer, Problem> {
-        let sent = send(&session.client, path, Some(&session.authorization), body).await;
-        if matches!(sent, Err(Problem::Unreachable(_))) {
+        let sent = send(&session.endpoint, path, Some(&session.authorization), body).await;
+        if matches!(sent, Err(Problem::Unreachable { .. })) {
             // Its certificate may have been exchanged, and its authority with it: those are read with the credentials. A
             // gateway that is only slow keeps its session, since then nothing is awaited here.
             *self.session.lock().await = None;
@@ -125,10 +147,14 @@ impl Gateway {
         {
             return Err(problem.clone());
         }
-        let client = https::client(&self.settings, credentials.authorities.as_deref())?;
-        let ended = sign_in(&client, self.settings.login, &credentials).await;
-        if let Err(problem @ Problem::Refused { .. }) = &ended {
-            *locked(&self.refused) = Some((credentials, Instant::now(), problem.clone()));
+        let endpoint = Endpoint::new(&self.settings, credentials.authorities.as_ref())?;
+        let ended = sign_in(&endpoint, self.settings.login, &credentials).await;
+        match &ended {
+            Ok(_) => *locked(&self.signed_in) = Some(credentials),
+            Err(problem @ Problem::Refused { .. }) => {
+                *locked(&self.refused) = Some((credentials, Instant::now(), problem.clone()));
+            }
+            Err(_) => {}
         }
         ended
     }

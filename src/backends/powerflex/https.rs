@@ -3,6 +3,7 @@
 //! The HTTPS client is the one that is compiled in for the Kubernetes API.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
@@ -13,8 +14,10 @@ use kube::{Client, Config};
 use thiserror::Error;
 
 use super::configuration::SystemSettings;
+use super::credentials::Authorities;
 use super::wire::Refusal;
 use crate::model::fault::with_causes;
+use crate::model::text::shortened;
 
 /// No answer is longer: that of a thousand pools has some megabytes.
 const LONGEST_ANSWER: usize = 64 << 20;
@@ -29,12 +32,19 @@ pub(super) enum Problem {
     #[error("{0}")]
     Credentials(String),
     #[error(
-        "the gateway refused the user {user}: {message} (they are tried again when they change, or in some minutes)"
+        "the gateway refused the user {user}: {message} (name and password are tried again when they change, or in some minutes)"
     )]
     Refused { user: String, message: String },
-    #[error("cannot reach it: {0}")]
-    Unreachable(String),
-    #[error("{path} is answered with 401 even after a new sign-in: has the user the right to monitor?")]
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        url: String,
+        reason: String,
+        /// There was no answer in time.
+        too_slow: bool,
+    },
+    #[error(
+        "{path} is answered with 401 even after a new sign-in: has the user the right to monitor? (signed in again when name or password change, or in some minutes)"
+    )]
     Unauthorized { path: String },
     #[error("{path} is answered with {status}{message}")]
     Status {
@@ -48,6 +58,29 @@ pub(super) enum Problem {
     NoLogin(String),
 }
 
+impl Problem {
+    /// True where nothing at all can be asked for.
+    pub(super) fn is_of_signing_in(&self) -> bool {
+        matches!(
+            self,
+            Self::Credentials(_) | Self::Refused { .. } | Self::NoLogin(_)
+        )
+    }
+
+    /// True where nobody said no: time ran out.
+    pub(super) fn is_slowness(&self) -> bool {
+        matches!(self, Self::Unreachable { too_slow: true, .. })
+    }
+}
+
+/// Where a gateway is, and the way to it.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    client: Client,
+    /// As in the settings, which have no secret there.
+    url: String,
+}
+
 /// An answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -58,55 +91,118 @@ impl Answer {
     /// What the gateway says is wrong, if it says so in its own form. That is short.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let body = Some(&self.body).filter(|body| body.len() <= LONGEST_REFUSAL)?;
-        serde_json::from_slice(body)
-            .ok()
-            .filter(|refusal: &Refusal| refusal.http_status_code.is_some() || !refusal.message.is_empty())
+        Refusal::of(body)
+    }
+
+    /// What became of the request. Some front ends answer with 200 and say in the body what it should have been.
+    pub(super) fn meant(&self) -> StatusCode {
+        let said = || StatusCode::from_u16(self.refusal()?.http_status_code?).ok();
+        Some(self.status)
+            .filter(|status| !status.is_success())
+            .or_else(said)
+            .unwrap_or(self.status)
     }
 }
 
-/// A client for a gateway, which is checked against these authorities, in PEM, or else the machine's own.
-pub(super) fn client(settings: &SystemSettings, authorities: Option<&[u8]>) -> Result<Client, Problem> {
-    let mut config = Config::new(settings.url.clone());
-    config.default_retry = false;
-    config.accept_invalid_certs = settings.insecure;
-    if let Some(bundle) = authorities {
-        let found = pem::parse_many(bundle)
-            .map_err(|error| Problem::Credentials(format!("the authorities' certificates: {error}")))?;
-        let found: Vec<Vec<u8>> = found.into_iter().map(pem::Pem::into_contents).collect();
-        if found.is_empty() {
-            return Err(Problem::Credentials(
-                "the authorities' certificates: there is none in the file".to_owned(),
-            ));
-        }
-        config.root_cert = Some(found);
+impl Endpoint {
+    /// A gateway's. It is checked against these authorities, or else the machine's own.
+    pub(super) fn new(settings: &SystemSettings, authorities: Option<&Authorities>) -> Result<Self, Problem> {
+        let mut config = Config::new(settings.url.clone());
+        config.default_retry = false;
+        config.accept_invalid_certs = settings.insecure;
+        config.root_cert = authorities.map(certificates).transpose()?;
+        let url = settings.url.to_string().trim_end_matches('/').to_owned();
+        let made = ClientBuilder::try_from(config).map_err(|error| {
+            let place = authorities.map_or_else(
+                || format!("no client can be made for {url}"),
+                |Authorities { place, .. }| format!("{place} has what is no certificate of an authority"),
+            );
+            Problem::Credentials(format!("{place}: {}", with_causes(&error)))
+        })?;
+        Ok(Self {
+            client: made.build(),
+            url,
+        })
     }
-    let made = ClientBuilder::try_from(config)
-        .map_err(|error| Problem::Unreachable(format!("no client can be made: {}", with_causes(&error))))?;
-    Ok(made.build())
+
+    /// True where nothing is encrypted.
+    pub(super) fn is_plain(&self) -> bool {
+        self.url.starts_with("http:")
+    }
+
+    fn unreachable(&self, error: &kube::Error) -> Problem {
+        let said = with_causes(error);
+        let input_output = input_output(error);
+        let too_slow = input_output == Some(ErrorKind::TimedOut);
+        let hint = if too_slow {
+            " (is its port let through, by firewalls and NetworkPolicies?)"
+        } else if input_output == Some(ErrorKind::ConnectionRefused) {
+            " (nobody listens there: has `url` the right port?)"
+        } else if said.contains("lookup") {
+            " (has `url` the right name?)"
+        } else if said.contains("InvalidContentType") {
+            " (who listens there does not speak TLS: has `url` the right port?)"
+        } else if said.contains("certificate") {
+            " (`ca_file`, or ca.crt in the Secret, has the authority to check it against)"
+        } else {
+            ""
+        };
+        let inner = said.strip_prefix("ServiceError: ").unwrap_or(&said);
+        Problem::Unreachable {
+            url: self.url.clone(),
+            reason: format!("{inner}{hint}"),
+            too_slow,
+        }
+    }
+}
+
+/// What is in PEM, as it is.
+fn certificates(authorities: &Authorities) -> Result<Vec<Vec<u8>>, Problem> {
+    let Authorities { place, pem } = authorities;
+    let wrong = |reason: &str| {
+        Problem::Credentials(format!(
+            "{place}: {reason} (it should have certificates of authorities, in PEM)"
+        ))
+    };
+    let found =
+        pem::parse_many(pem).map_err(|error| wrong(&shortened(&error.to_string(), LONGEST_MESSAGE)))?;
+    let found: Vec<Vec<u8>> = found
+        .into_iter()
+        .filter(|found| found.tag() == "CERTIFICATE")
+        .map(pem::Pem::into_contents)
+        .collect();
+    if found.is_empty() {
+        return Err(wrong("no certificate is in it"));
+    }
+    Ok(found)
+}
+
+/// What the kernel said, if it was asked.
+fn input_output(error: &dyn std::error::Error) -> Option<ErrorKind> {
+    let mut cause = error.source();
+    let mut deepest = None;
+    while let Some(error) = cause {
+        deepest = error.downcast_ref().map(std::io::Error::kind).or(deepest);
+        cause = error.source();
+    }
+    deepest
 }
 
 /// Sends one request: GET, or POST with a body.
 pub(super) async fn send(
-    client: &Client,
+    endpoint: &Endpoint,
     path: &str,
     authorization: Option<&HeaderValue>,
     body: Option<&[u8]>,
 ) -> Result<Answer, Problem> {
+    let Endpoint { client, .. } = endpoint;
     let sent = client.send(request(path, authorization, body)?).await;
     let response = match sent {
         // The gateway hung up on a connection that was kept since the last scrape, just when it was used again.
         Err(error) if was_hung_up(&error) => client.send(request(path, authorization, body)?).await,
         sent => sent,
     };
-    let response = response.map_err(|error| {
-        let said = with_causes(&error);
-        let hint = if said.contains("certificate") {
-            " (`ca_file`, or ca.crt in the Secret, has the authority to check it against)"
-        } else {
-            ""
-        };
-        Problem::Unreachable(format!("{said}{hint}"))
-    })?;
+    let response = response.map_err(|error| endpoint.unreachable(&error))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
     let body = body.map_err(|error| strange(path, &format!("the answer breaks off: {error}")))?;
@@ -162,7 +258,7 @@ pub(super) fn strange(path: &str, reason: &str) -> Problem {
 pub(super) fn status_problem(path: &str, answer: &Answer, secrets: &[String]) -> Problem {
     Problem::Status {
         path: path.to_owned(),
-        status: answer.status,
+        status: answer.meant(),
         message: answer
             .refusal()
             .map(|refusal| message(&refusal, secrets))

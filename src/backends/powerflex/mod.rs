@@ -9,9 +9,11 @@ pub mod configuration;
 pub mod credentials;
 mod gateway;
 mod https;
+mod names;
 mod properties;
 mod reading;
 mod sign_in;
+mod statistics;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,9 +25,9 @@ use tokio::time::{Instant, timeout};
 use self::configuration::SystemSettings;
 use self::credentials::SecretReader;
 use self::gateway::Gateway;
-use self::reading::Names;
+use self::names::Names;
 use super::{Backend, Question, Reading};
-use crate::model::backend::{Figures, POWERFLEX};
+use crate::model::backend::{Failure, Figures, POWERFLEX};
 use crate::model::powerflex::System;
 
 /// A reading that takes longer is given up.
@@ -35,7 +37,7 @@ const LONGEST_READING: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 struct Ended {
     at: Instant,
-    outcome: Result<Arc<System>, String>,
+    outcome: Result<Arc<System>, Failure>,
 }
 
 /// What there is of one system.
@@ -52,6 +54,8 @@ pub struct PowerFlex {
     gateway: Arc<Gateway>,
     names: Arc<Names>,
     shared: Arc<Mutex<Shared>>,
+    /// A reading that takes longer is given up.
+    longest: Duration,
 }
 
 impl PowerFlex {
@@ -62,6 +66,7 @@ impl PowerFlex {
             gateway: Arc::new(Gateway::new(settings, secrets)),
             names: Arc::default(),
             shared: Arc::default(),
+            longest: LONGEST_READING,
         }
     }
 
@@ -73,13 +78,19 @@ impl PowerFlex {
         let (sender, receiver) = watch::channel(None);
         shared.under_way = Some(receiver.clone());
         let (gateway, names) = (Arc::clone(&self.gateway), Arc::clone(&self.names));
-        let kept = Arc::clone(&self.shared);
+        let (kept, longest) = (Arc::clone(&self.shared), self.longest);
         tokio::spawn(async move {
-            let read = timeout(LONGEST_READING, reading::read(&gateway, &names)).await;
+            let read = timeout(longest, reading::read(&gateway, &names)).await;
             let outcome = match read {
                 Ok(Ok(system)) => Ok(Arc::new(system)),
-                Ok(Err(problem)) => Err(problem.to_string()),
-                Err(_) => Err(format!("no whole reading within {} s", LONGEST_READING.as_secs())),
+                Ok(Err(problem)) => Err(Failure {
+                    too_slow: problem.is_slowness(),
+                    reason: problem.to_string(),
+                }),
+                Err(_) => Err(Failure::too_slow(format!(
+                    "no whole reading within {} s",
+                    longest.as_secs()
+                ))),
             };
             let ended = Ended {
                 at: Instant::now(),
@@ -120,12 +131,108 @@ impl Backend for PowerFlex {
             let ended = under_way.wait_for(Option::is_some).await;
             let ended = ended.ok().and_then(|ended| ended.clone());
             ended
-                .map_or_else(|| Err("the reading broke off".to_owned()), |ended| ended.outcome)
+                .map_or_else(
+                    || Err(Failure::new("the reading broke off")),
+                    |ended| ended.outcome,
+                )
                 .map(Figures::PowerFlex)
         })
     }
 }
 
+/// Reads bytes as every answer that a gateway gives, and gives the lines that are said of them: for the fuzzer.
+#[cfg(fuzzing)]
+pub fn read_answer(body: &[u8]) -> Vec<String> {
+    wire::read_as_all(body)
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::configuration::{CredentialsSource, Login};
+    use super::credentials::SecretEntries;
+    use super::*;
+
+    #[derive(Debug)]
+    struct OneSecret;
+
+    impl SecretReader for OneSecret {
+        fn read(&self, _: Option<&str>, _: &str) -> SecretEntries {
+            let entries = [("username", "monitor"), ("password", "hush"), ("ca.crt", "none")];
+            let entries = entries.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
+            Box::pin(async move { Ok(entries.into()) })
+        }
+    }
+
+    fn system(url: &str, ca_file: Option<&str>) -> PowerFlex {
+        let settings = SystemSettings {
+            name: "prod".to_owned(),
+            url: url.parse().unwrap(),
+            credentials: CredentialsSource::Secret {
+                name: "powerflex".to_owned(),
+                namespace: None,
+            },
+            ca_file: ca_file.map(Into::into),
+            insecure: false,
+            login: Login::Auto,
+        };
+        PowerFlex::new(settings, Arc::new(OneSecret))
+    }
+
+    async fn failure(system: &PowerFlex) -> Failure {
+        let question = Question {
+            deadline: Instant::now(),
+            oldest: Duration::ZERO,
+        };
+        system.read(question).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn who_takes_a_connection_and_never_answers_is_too_slow() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let authority = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/powerflex/tls/authority.crt"
+        );
+        let mut system = system(&url, Some(authority));
+        system.longest = Duration::from_millis(200);
+        let failure = failure(&system).await;
+        assert!(
+            failure.too_slow && failure.reason.starts_with("no whole reading within"),
+            "{failure:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn authorities_that_are_none_are_named_by_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authorities");
+        let place = file.to_str().unwrap();
+        for (pem, told) in [
+            ("", "no certificate is in it"),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                "no certificate is in it",
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "no certificate of an authority",
+            ),
+        ] {
+            std::fs::write(&file, pem).unwrap();
+            let said = failure(&system("https://127.0.0.1:1", Some(place))).await.reason;
+            assert!(said.starts_with(place) && said.contains(told), "{said}");
+        }
+        let said = failure(&system("https://127.0.0.1:1", None)).await.reason;
+        assert!(
+            said.starts_with("ca.crt of the Secret powerflex: no certificate is in it"),
+            "{said}"
+        );
+    }
 }

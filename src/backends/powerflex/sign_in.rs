@@ -12,14 +12,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
-use kube::Client;
 use tokio::time::Instant;
 
 use super::configuration::Login;
 use super::credentials::Credentials;
-use super::https::{Problem, message, send, status_problem};
+use super::https::{Answer, Endpoint, Problem, message, send, status_problem};
 use super::locked;
-use super::wire::{self, Refusal, Tokens, Version};
+use super::wire::{self, Tokens, Version};
+use crate::model::fault::Fault;
 
 /// A query that was refused is not tried again for so long.
 const SELECTION_REFUSED_FOR: Duration = Duration::from_secs(600);
@@ -33,13 +33,13 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(30);
 
 /// What a sign-in gave.
 pub(super) struct Session {
-    pub(super) client: Client,
+    pub(super) endpoint: Endpoint,
     pub(super) authorization: HeaderValue,
     /// What the gateway says that it is.
     pub(super) version: Option<Version>,
     renewal: Option<Renewal>,
-    /// When the query of chosen statistics was refused.
-    selection_refused: Mutex<Option<Instant>>,
+    /// When the query of chosen statistics was of no use, and what is said of it.
+    selection_refused: Mutex<Option<(Instant, Vec<Fault>)>>,
 }
 
 impl fmt::Debug for Session {
@@ -63,14 +63,16 @@ impl Session {
         [sent.to_owned()].into_iter().chain(token).collect()
     }
 
-    /// True where the query of chosen statistics was refused a short while ago.
-    pub(super) fn selection_refused(&self) -> bool {
-        locked(&self.selection_refused).is_some_and(|at| at.elapsed() < SELECTION_REFUSED_FOR)
+    /// What is to be said where the query of chosen statistics was of no use a short while ago; `None` where it may be asked.
+    pub(super) fn selection_refused(&self) -> Option<Vec<Fault>> {
+        let refused = locked(&self.selection_refused);
+        let (at, faults) = refused.as_ref()?;
+        (at.elapsed() < SELECTION_REFUSED_FOR).then(|| faults.clone())
     }
 
-    /// Remembers that it was.
-    pub(super) fn refuse_selection(&self) {
-        *locked(&self.selection_refused) = Some(Instant::now());
+    /// Remembers that it was of no use, and what is to be said of it as long as that is remembered.
+    pub(super) fn refuse_selection(&self, faults: Vec<Fault>) {
+        *locked(&self.selection_refused) = Some((Instant::now(), faults));
     }
 
     /// True where it is time for a new access token.
@@ -85,21 +87,22 @@ impl Session {
         let token = self.renewal.as_ref()?.token.as_ref()?;
         let body = serde_json::json!({ "refresh_token": token }).to_string();
         let answer = send(
-            &self.client,
+            &self.endpoint,
             "/rest/auth/update-token",
             None,
             Some(body.as_bytes()),
         )
         .await;
         let answer = answer.ok().filter(|answer| answer.status.is_success())?;
-        let mut tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
-        tokens.refresh_token = tokens.refresh_token.or_else(|| Some(token.clone()));
+        let tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
+        let authorization = bearer(&tokens.access_token)?;
+        let renewal = renewal_of(tokens, Some(token));
         Some(Self {
-            client: self.client.clone(),
-            authorization: bearer(&tokens.access_token)?,
+            endpoint: self.endpoint.clone(),
+            authorization,
             version: self.version.clone(),
-            renewal: Some(renewal_of(&tokens)),
-            selection_refused: Mutex::new(*locked(&self.selection_refused)),
+            renewal: Some(renewal),
+            selection_refused: Mutex::new(locked(&self.selection_refused).clone()),
         })
     }
 }
@@ -115,7 +118,60 @@ struct Renewal {
 enum LoginEnd {
     /// The gateway does not have it.
     NotOffered(String),
+    /// The credentials were refused, or a front end does not know the path: it does not say which.
+    Denied(String),
     Failed(Problem),
+}
+
+impl LoginEnd {
+    /// That of an answer to `path` which is no success.
+    fn of(endpoint: &Endpoint, path: &str, answer: &Answer, credentials: &Credentials) -> Self {
+        let secrets = secrets_of(credentials);
+        let (status, refusal) = (answer.meant(), answer.refusal());
+        let words = refusal.as_ref().map(|refusal| message(refusal, &secrets));
+        let told = format!(
+            "{path} is answered with {}{}",
+            status.as_str(),
+            words.as_deref().unwrap_or_default()
+        );
+        match (status, words) {
+            (
+                StatusCode::NOT_FOUND
+                | StatusCode::METHOD_NOT_ALLOWED
+                | StatusCode::GONE
+                | StatusCode::NOT_IMPLEMENTED,
+                _,
+            ) => Self::NotOffered(told),
+            // A gateway says by its own words who is refused; a front end that does not know the path says it by a page.
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(words)) => {
+                Self::Failed(refused(credentials, words.trim_start_matches(": ")))
+            }
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _) => {
+                Self::Failed(status_problem(path, answer, &secrets))
+            }
+            (StatusCode::BAD_REQUEST, _) if endpoint.is_plain() => {
+                Self::Denied(format!("{told} (has `url` to begin with https://?)"))
+            }
+            (status, _) if status.is_client_error() => Self::Denied(told),
+            (status, _) if status.is_server_error() => Self::Failed(status_problem(path, answer, &secrets)),
+            _ => Self::NotOffered(told),
+        }
+    }
+
+    /// Where the one way ended so and then the other.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (_, other @ Self::Failed(Problem::Refused { .. })) => other,
+            (Self::NotOffered(first), Self::NotOffered(second)) => {
+                Self::NotOffered(format!("{first}; {second}"))
+            }
+            (Self::Denied(first), Self::NotOffered(second) | Self::Denied(second))
+            | (Self::NotOffered(first), Self::Denied(second)) => Self::Denied(format!("{first}; {second}")),
+            // What it was told may have been the wrong password.
+            (Self::Denied(first), Self::Failed(second)) => Self::Denied(format!("{first}; {second}")),
+            (Self::NotOffered(_), failed) | (failed, _) => failed,
+        }
+    }
 }
 
 impl From<Problem> for LoginEnd {
@@ -126,57 +182,50 @@ impl From<Problem> for LoginEnd {
 
 /// Signs in, in the way that is wanted.
 pub(super) async fn sign_in(
-    client: &Client,
+    endpoint: &Endpoint,
     login: Login,
     credentials: &Credentials,
 ) -> Result<Session, Problem> {
     let ended = match login {
-        Login::Gateway => login_as_gateway(client, credentials).await,
-        Login::Native => login_natively(client, credentials).await,
-        Login::Auto => match login_as_gateway(client, credentials).await {
-            Err(LoginEnd::NotOffered(first)) => match login_natively(client, credentials).await {
-                Err(LoginEnd::NotOffered(second)) => Err(LoginEnd::NotOffered(format!("{first}; {second}"))),
-                ended => ended,
-            },
+        Login::Gateway => login_as_gateway(endpoint, credentials).await,
+        Login::Native => login_natively(endpoint, credentials).await,
+        Login::Auto => match login_as_gateway(endpoint, credentials).await {
+            Err(first @ (LoginEnd::NotOffered(_) | LoginEnd::Denied(_))) => {
+                let ended = login_natively(endpoint, credentials).await;
+                ended.map_err(|second| first.and(second))
+            }
             ended => ended,
         },
     };
     ended.map_err(|end| match end {
         LoginEnd::NotOffered(tried) => Problem::NoLogin(tried),
+        LoginEnd::Denied(tried) => refused(credentials, &tried),
         LoginEnd::Failed(problem) => problem,
     })
 }
 
 /// As every gateway offers it. The version tells how the token is to be used.
-async fn login_as_gateway(client: &Client, credentials: &Credentials) -> Result<Session, LoginEnd> {
+async fn login_as_gateway(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session, LoginEnd> {
     const PATH: &str = "/api/login";
-    let not_offered = |what: &str| Err(LoginEnd::NotOffered(format!("{PATH} is answered with {what}")));
     let authorization = basic(&credentials.username, &credentials.password);
-    let answer = send(client, PATH, Some(&authorization), None).await?;
-    let token = match (answer.status, wire::text(&answer.body)) {
-        (StatusCode::OK, Some(token)) => token,
-        (StatusCode::OK, None) => return not_offered("no token"),
-        // A gateway says by its own words who is refused; a front end that does not know the path says it by a page.
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => match answer.refusal() {
-            Some(refusal) => return Err(refused(credentials, &refusal).into()),
-            None => return not_offered(answer.status.as_str()),
-        },
-        (status, _) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
-            return Err(status_problem(PATH, &answer, &secrets_of(credentials)).into());
-        }
-        (status, _) => return not_offered(status.as_str()),
+    let answer = send(endpoint, PATH, Some(&authorization), None).await?;
+    if !answer.meant().is_success() {
+        return Err(LoginEnd::of(endpoint, PATH, &answer, credentials));
+    }
+    let Some(token) = wire::text(&answer.body) else {
+        return Err(LoginEnd::NotOffered(format!("{PATH} is answered with no token")));
     };
     // Until the version is known the token is tried in the older way first.
     let (as_password, as_bearer) = (basic("", &token), bearer(&token));
-    let mut version = asked_version(client, &as_password).await?;
+    let mut version = asked_version(endpoint, &as_password).await?;
     if version.is_none()
         && let Some(bearer) = &as_bearer
     {
-        version = asked_version(client, bearer).await?;
+        version = asked_version(endpoint, bearer).await?;
     }
     let is_new = version.as_ref().is_some_and(|version| version.major() >= 4);
     Ok(Session {
-        client: client.clone(),
+        endpoint: endpoint.clone(),
         authorization: as_bearer.filter(|_| is_new).unwrap_or(as_password),
         version,
         renewal: None,
@@ -185,46 +234,31 @@ async fn login_as_gateway(client: &Client, credentials: &Credentials) -> Result<
 }
 
 /// As PowerFlex Manager offers it, from 4.0 on.
-async fn login_natively(client: &Client, credentials: &Credentials) -> Result<Session, LoginEnd> {
+async fn login_natively(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session, LoginEnd> {
     const PATH: &str = "/rest/auth/login";
     let body = serde_json::json!({ "username": credentials.username, "password": credentials.password });
-    let answer = send(client, PATH, None, Some(body.to_string().as_bytes())).await?;
-    match answer.status {
-        status if status.is_success() => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            let refusal = answer.refusal().unwrap_or(Refusal {
-                message: answer.status.to_string(),
-                http_status_code: None,
-                error_code: None,
-            });
-            return Err(refused(credentials, &refusal).into());
-        }
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-            return Err(LoginEnd::NotOffered(format!(
-                "{PATH} is answered with {}",
-                answer.status.as_str()
-            )));
-        }
-        _ => return Err(status_problem(PATH, &answer, &secrets_of(credentials)).into()),
+    let answer = send(endpoint, PATH, None, Some(body.to_string().as_bytes())).await?;
+    if !answer.meant().is_success() {
+        return Err(LoginEnd::of(endpoint, PATH, &answer, credentials));
     }
     let tokens: Option<Tokens> = serde_json::from_slice(&answer.body).ok();
     let usable = tokens.and_then(|tokens| Some((bearer(&tokens.access_token)?, tokens)));
     let Some((authorization, tokens)) = usable else {
         return Err(LoginEnd::NotOffered(format!("{PATH} is answered with no token")));
     };
-    let version = asked_version(client, &authorization).await?;
+    let version = asked_version(endpoint, &authorization).await?;
     Ok(Session {
-        client: client.clone(),
+        endpoint: endpoint.clone(),
         authorization,
         version,
-        renewal: Some(renewal_of(&tokens)),
+        renewal: Some(renewal_of(tokens, None)),
         selection_refused: Mutex::default(),
     })
 }
 
 /// What the gateway says that it is; `None` where it does not.
-async fn asked_version(client: &Client, authorization: &HeaderValue) -> Result<Option<Version>, Problem> {
-    let answer = send(client, "/api/version", Some(authorization), None).await?;
+async fn asked_version(endpoint: &Endpoint, authorization: &HeaderValue) -> Result<Option<Version>, Problem> {
+    let answer = send(endpoint, "/api/version", Some(authorization), None).await?;
     let text = answer
         .status
         .is_success()
@@ -260,10 +294,11 @@ fn bearer(token: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn renewal_of(tokens: &Tokens) -> Renewal {
-    let holds = tokens.expires_in.map_or(ACCESS_TOKEN_HOLDS, Duration::from_secs);
+/// How and when these tokens are renewed, with a new token for that or with the one of before.
+fn renewal_of(tokens: Tokens, before: Option<&String>) -> Renewal {
+    let holds = tokens.expires_in.unwrap_or(ACCESS_TOKEN_HOLDS);
     Renewal {
-        token: tokens.refresh_token.clone(),
+        token: tokens.refresh_token.value().or_else(|| before.cloned()),
         due: Instant::now()
             + holds
                 .saturating_sub(RENEWED_BEFORE)
@@ -272,10 +307,9 @@ fn renewal_of(tokens: &Tokens) -> Renewal {
     }
 }
 
-fn refused(credentials: &Credentials, refusal: &Refusal) -> Problem {
-    let message = message(refusal, &secrets_of(credentials));
+fn refused(credentials: &Credentials, message: &str) -> Problem {
     Problem::Refused {
         user: credentials.username.clone(),
-        message: message.trim_start_matches(": ").to_owned(),
+        message: message.to_owned(),
     }
 }

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::request::not_understood;
 use crate::cluster::convert::{amount, time};
+use crate::cluster::problem::shortened;
 use crate::cluster::wire::Quantity;
 use crate::model::backend::RESOURCES;
 use crate::model::fault::Fault;
@@ -67,7 +68,7 @@ fn items<T: DeserializeOwned>(body: &[u8], faults: &mut Vec<Fault>) -> Result<Ve
             Err(wrong) => faults.push(Fault::new(
                 RESOURCES,
                 name_of(raw.get()),
-                format!("left out: {wrong}"),
+                format!("left out: {}", shortened(&wrong.to_string())),
             )),
         }
     }
@@ -182,7 +183,8 @@ fn usage_time(end: Option<&str>, window: Option<&str>, complaints: &mut Vec<Stri
         window: window.and_then(|text| {
             let length = duration(text);
             if length.is_none() {
-                complaints.push(format!("window `{}`: not a length of time", text.escape_debug()));
+                let told = shortened(text);
+                complaints.push(format!("window `{}`: not a length of time", told.escape_debug()));
             }
             length
         }),
@@ -292,6 +294,21 @@ mod tests {
                 "figures of pod shop/web: a container without a name",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_long_is_told_in_short() {
+        let long = "x".repeat(200_000);
+        let (pods, faults) = read_pods(&json!({"items": [
+            {"metadata": {"name": "odd", "namespace": "shop"}, "containers": long},
+            {"metadata": {"name": "web", "namespace": "shop"}, "timestamp": long, "window": long,
+             "containers": [{"name": "main", "usage": {"cpu": long}}]},
+        ]}));
+        assert_eq!((pods.len(), faults.len()), (1, 4));
+        assert!(faults.iter().all(|fault| fault.len() < 500), "{faults:?}");
+        let body = json!({"items": long}).to_string();
+        let told = nodes(body.as_bytes(), &mut Vec::new()).unwrap_err().message;
+        assert!(told.len() < 500, "{told}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::metrics::{self, List};
 use super::request::{Answered, Asking, Wanted, not_understood};
 use super::{Heard, METRICS, ResourceOutcome};
 use crate::cluster::object::{self, Watched};
+use crate::cluster::problem::shortened;
 use crate::model::backend::RESOURCES;
 use crate::model::fault::Fault;
 use crate::model::inventory::{Inventory, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState};
@@ -55,14 +56,29 @@ impl Namespace {
         );
         let mut faults = Vec::new();
         Self {
-            pods: pods.and_then(|body| read_pods(&body, &mut faults)),
-            claims: claims.and_then(|body| read_claims(&body, &mut faults)),
+            pods: there(pods).and_then(|body| read_pods(&body, &mut faults)),
+            claims: there(claims).and_then(|body| read_claims(&body, &mut faults)),
             services: slices.and_then(|body| read_services(&body, name, &mut faults)),
             usages: usages.and_then(|body| metrics::pods(&body, &mut faults)),
             faults,
             name: name.to_owned(),
         }
     }
+}
+
+/// What each Kubernetes API has, of namespaces that are not there as well: where it is missing, somebody else was asked.
+fn there(answered: Answered) -> Answered {
+    answered.map_err(|error| match error.problem {
+        WatchProblem::Missing => WatchError {
+            problem: WatchProblem::Failing,
+            message: format!(
+                "{} (every Kubernetes API has this: is it one that is asked here?)",
+                error.message
+            ),
+            ..error
+        },
+        _ => error,
+    })
 }
 
 /// EndpointSlices, in whichever version the API server has: v1 came with Kubernetes 1.21, and v1beta1 went with 1.25.
@@ -155,8 +171,8 @@ fn inventory(
     };
     Inventory {
         role: Role::Cluster,
-        pods: Objects::new(pods),
-        claims: Objects::new(claims),
+        pods: Objects::new(pods.into_iter().collect()),
+        claims: Objects::new(claims.into_iter().collect()),
         watches: [
             seen(ResourceKind::Pods, whole[0]),
             seen(ResourceKind::Claims, whole[1]),
@@ -289,7 +305,7 @@ fn read_services(
                 faults.push(Fault::new(
                     RESOURCES,
                     format!("endpointslices {namespace}/{name}"),
-                    format!("left out: {wrong}"),
+                    format!("left out: {}", shortened(&wrong.to_string())),
                 ));
                 continue;
             }

@@ -123,7 +123,10 @@ fn error(problem: WatchProblem, message: String) -> WatchError {
 pub(super) fn not_understood(what: &serde_json::Error) -> WatchError {
     error(
         WatchProblem::Failing,
-        format!("what is answered cannot be understood: {what}"),
+        format!(
+            "what is answered cannot be understood: {}",
+            shortened(&what.to_string())
+        ),
     )
 }
 

@@ -264,6 +264,65 @@ mod tests {
         }
     }
 
+    /// Reads the same file while its folder, or it itself, is exchanged for a link again and again: how often it was read, how often
+    /// refused, and what was wrong.
+    fn read_while_exchanged(tree: &Tree, pair: &[PathBuf; 2]) -> ([u32; 2], Option<String>) {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let (mut seen, mut wrong) = ([0, 0], None);
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let [one, other] = pair;
+                while !ended.load(Ordering::Relaxed) {
+                    let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                    rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, exchange)
+                        .unwrap();
+                }
+            });
+            let begun = std::time::Instant::now();
+            while wrong.is_none()
+                && (begun.elapsed().as_millis() < 300 || seen.contains(&0))
+                && begun.elapsed().as_secs() < 60
+            {
+                match tree.file(Path::new("pod/volume/file")) {
+                    Ok(file) => {
+                        let text = std::io::read_to_string(file).unwrap();
+                        wrong = (text != "own").then_some(text);
+                        seen[0] += 1;
+                    }
+                    Err(_) => seen[1] += 1,
+                }
+                if let Ok((_, entries)) = tree.list(Path::new("pod/volume"))
+                    && entries.iter().any(|entry| entry.name == "outside")
+                {
+                    wrong = Some("the folder outside was listed".into());
+                }
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        (seen, wrong)
+    }
+
+    #[test]
+    fn what_is_exchanged_for_a_link_meanwhile_leads_nowhere() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("file"), "secret").unwrap();
+        std::fs::write(outside.path().join("outside"), "").unwrap();
+        for exchanged in [["pod/volume", "pod/link"], ["pod/volume/file", "pod/volume/link"]] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(folder.path().join("pod/volume")).unwrap();
+            std::fs::write(folder.path().join("pod/volume/file"), "own").unwrap();
+            symlink(outside.path(), folder.path().join("pod/link")).unwrap();
+            symlink(outside.path().join("file"), folder.path().join("pod/volume/link")).unwrap();
+            let pair = exchanged.map(|path| folder.path().join(path));
+            for tree in both(folder.path()) {
+                let (seen, wrong) = read_while_exchanged(&tree, &pair);
+                assert_eq!(wrong, None);
+                assert!(!seen.contains(&0), "it was always the same: {seen:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_link_can_be_read_and_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();

@@ -224,7 +224,7 @@ pub(super) fn write_claims(page: &mut Page<'_>, map: &ClusterMap) {
         });
     }
     page.family(&CLAIM_ATTENTION, |samples| {
-        for (name, attention) in &map.claim_attention {
+        for (name, attention) in map.claim_attention.iter() {
             samples.add(
                 &claim_labels(name).with("kind", attention.urgency.as_str()),
                 1_u64,

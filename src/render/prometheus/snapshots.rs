@@ -126,7 +126,7 @@ pub fn write(page: &mut Page<'_>, map: &ClusterMap) {
         }
     });
     page.family(&ATTENTION, |samples| {
-        for (key, attention) in &map.snapshot_attention {
+        for (key, attention) in map.snapshot_attention.iter() {
             if let Some(snapshot) = inventory.snapshot(key) {
                 let labels = labels(snapshot).with("kind", attention.urgency.as_str());
                 samples.add(&labels, 1_u64);
@@ -161,7 +161,7 @@ fn write_contents(page: &mut Page<'_>, map: &ClusterMap) {
         }
     });
     page.family(&CONTENT_ATTENTION, |samples| {
-        for ((api, name), attention) in &map.snapshot_content_attention {
+        for ((api, name), attention) in map.snapshot_content_attention.iter() {
             let labels = Labels::one("volumesnapshotcontent", name)
                 .with("api", api.group())
                 .with("kind", attention.urgency.as_str());
@@ -171,8 +171,7 @@ fn write_contents(page: &mut Page<'_>, map: &ClusterMap) {
 }
 
 fn write_claims(page: &mut Page<'_>, map: &ClusterMap) {
-    let mut claims: Vec<_> = map.claim_snapshots.keys().collect();
-    claims.sort_unstable();
+    let claims: Vec<_> = map.claim_snapshots.keys().collect();
     page.family(&CLAIM_SNAPSHOTS, |samples| {
         for claim in &claims {
             samples.add(&claim_labels(claim), map.snapshots(claim).count());

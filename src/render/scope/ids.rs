@@ -1,5 +1,7 @@
 //! The ids of Scope's nodes. They are made here and nowhere else, so that both ends of an edge agree.
 
+use std::fmt::Write as _;
+
 use crate::model::replica::PoolKey;
 
 /// The topologies of Kubernetes objects, as they stand in ids.
@@ -40,9 +42,19 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
-/// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that.
+/// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that. Letters that
+/// no name of Kubernetes has, and a folder may have, are written as `%` and their bytes, so that two names stay two.
 pub fn volume(host_id: &str, persistent_volume: &str) -> String {
-    format!("{host_id}-volume-{persistent_volume};<persistent_volume>")
+    let mut id = format!("{host_id}-volume-");
+    for byte in persistent_volume.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':') {
+            id.push(char::from(byte));
+        } else {
+            let _ = write!(id, "%{byte:02X}");
+        }
+    }
+    id.push_str(";<persistent_volume>");
+    id
 }
 
 /// A storage pool of a PowerFlex system, by the ids that the array gives both. `None` where an id cannot be made of them.
@@ -71,6 +83,16 @@ pub fn is_usable(uid: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_of_any_name_has_an_id_of_its_own() {
+        assert_eq!(volume("n1", "pvc-1.a"), "n1-volume-pvc-1.a;<persistent_volume>");
+        assert_eq!(
+            volume("n1", "a;<b> %\n"),
+            "n1-volume-a%3B%3Cb%3E%20%25%0A;<persistent_volume>"
+        );
+        assert_ne!(volume("n1", "a;b"), volume("n1", "a%3Bb"));
+    }
 
     #[test]
     fn an_object_without_a_usable_uid_has_no_id() {

@@ -212,9 +212,14 @@ impl<'a> Objects<'a> {
         for node in &mut selected.claims {
             if let Some(volume) = here.get(&node.id) {
                 volumes::add_usage(&mut node.metrics, volume, taken_at);
-                let lies_on = volumes::lies_on(state, volume);
-                node.latest
-                    .extend(facts::latest(taken_at, [(objects::CLAIM_LIES_ON.0, lies_on)]));
+                let of_kernel = [
+                    (objects::CLAIM_LIES_ON.0, volumes::lies_on(state, volume)),
+                    (
+                        objects::CLAIM_DEVICE_ATTENTION.0,
+                        volumes::device_attention(state, volume),
+                    ),
+                ];
+                node.latest.extend(facts::latest(taken_at, of_kernel));
             }
         }
         let used: BTreeSet<&str> = inventory

@@ -21,6 +21,7 @@ use crate::model::workload::{
 };
 
 const CLAIM_ATTENTION: Fact = ("storage_claim_attention", "Needs attention");
+pub(super) const CLAIM_DEVICE_ATTENTION: Fact = ("storage_claim_device_attention", "Disks need attention");
 const CLAIM_SIZE: Fact = ("storage_claim_capacity", "Given");
 const CLAIM_REQUESTED: Fact = ("storage_claim_requested", "Asked for");
 const CLAIM_USED_BY: Fact = ("storage_claim_used_by", "Used by");
@@ -34,17 +35,18 @@ const CLAIM_NEWEST_SNAPSHOT: Fact = ("storage_claim_newest_snapshot", "Newest sn
 const CLAIM_COPIES: Fact = ("storage_claim_copies", "Copies");
 const CLAIM_DELETED: Fact = ("storage_claim_deleted", "Deleted");
 
-const CLAIM_FACTS: [Fact; 17] = [
+const CLAIM_FACTS: [Fact; 18] = [
     (NODE_TYPE, "Type"),
     CLAIM_ATTENTION,
+    CLAIM_DEVICE_ATTENTION,
     STATUS,
     CLAIM_SIZE,
-    CLAIM_REQUESTED,
     CLAIM_USED_BY,
     CLAIM_LIES_ON,
     CLAIM_COPIES,
     CLASS,
     VOLUME,
+    CLAIM_REQUESTED,
     CLAIM_MODES,
     CLAIM_MODE,
     CLAIM_SNAPSHOTS,

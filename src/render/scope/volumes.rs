@@ -141,6 +141,16 @@ pub(super) fn add_usage<'a>(
     }
 }
 
+/// What is wrong with devices that the volume lies on, at any depth.
+pub(super) fn device_attention<'a>(state: &'a State, volume: &'a Volume) -> Option<Cow<'a, str>> {
+    let troubles: Vec<String> = state
+        .topology
+        .troubles_below(volume)
+        .map(|(device, trouble)| format!("{} {trouble}", device.name))
+        .collect();
+    (!troubles.is_empty()).then(|| Cow::Owned(troubles.join("; ")))
+}
+
 fn latest<'a>(
     state: &'a State,
     volume: &'a Volume,
@@ -160,17 +170,12 @@ fn latest<'a>(
             },
         )
         .collect();
-    let below: Vec<String> = state
-        .topology
-        .troubles_below(volume)
-        .map(|(device, trouble)| format!("{} {trouble}", device.name))
-        .collect();
     let facts: [(&'static str, Option<Cow<'a, str>>); 12] = [
         (NAME, Some(Cow::Borrowed(volume.name.as_str()))),
         (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume"))),
         (STATUS.0, Some(status(volume))),
         // Beside what the API says of the volume, which is the cluster's process's to tell as well.
-        (DEVICE_ATTENTION.0, Some(Cow::Owned(below.join("; ")))),
+        (DEVICE_ATTENTION.0, device_attention(state, volume)),
         (CAPACITY.0, size.map(|size| Cow::Owned(Bytes(size).to_string()))),
         (LIES_ON.0, lies_on(state, volume)),
         (FILESYSTEM.0, filesystem(volume)),

@@ -1,9 +1,7 @@
 //! Copies of volumes in the tree, down to the disks of whichever node; and the other way round, what a disk's death costs.
 
-use std::fmt::Write as _;
-
 use super::pods::{MODEL, NOTE, SERIAL, SIZE};
-use super::{Row, branch};
+use super::{Row, add_line, branch};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::{Copies, PlacedReplica};
@@ -137,33 +135,36 @@ pub(super) fn disk(state: &State, node: &str, name: &str) -> Option<String> {
     let known = &loss.disk;
     let mut text = String::new();
     let names: Vec<String> = known.names.iter().map(ToString::to_string).collect();
-    let _ = writeln!(text, "{known}: {}", names.join(", "));
+    add_line(&mut text, &format!("{known}: {}", names.join(", ")));
     if !loss.pools.is_empty() {
-        let _ = writeln!(text, "Pools on it: {}.", loss.pools.join(", "));
+        add_line(&mut text, &format!("Pools on it: {}.", loss.pools.join(", ")));
     }
-    let _ = writeln!(text, "\nIf {known} dies:");
+    text.push('\n');
+    add_line(&mut text, &format!("If {known} dies:"));
     if loss.losers.is_empty() && loss.untold.is_empty() {
         text.push_str("  no volume is known to lose a copy\n");
     }
     for loser in &loss.losers {
-        let _ = writeln!(text, "  {}: {}", claim_or_name(cluster, loser.volume), loser.text);
+        let name = claim_or_name(cluster, loser.volume);
+        add_line(&mut text, &format!("  {name}: {}", loser.text));
     }
     for volume in &loss.untold {
-        let _ = writeln!(
-            text,
-            "  {}: may lose a copy: its engine's objects do not tell which pools it lies in",
-            claim_or_name(cluster, volume)
+        let name = claim_or_name(cluster, volume);
+        add_line(
+            &mut text,
+            &format!("  {name}: may lose a copy: its engine's objects do not tell which pools it lies in"),
         );
     }
     if !loss.elsewhere_known.is_empty() {
-        let _ = writeln!(
-            text,
-            "\nWhich disks these lie on {} alone knows (tree --disk there):",
-            known.node.as_deref().unwrap_or_default()
+        let node = known.node.as_deref().unwrap_or_default();
+        text.push('\n');
+        add_line(
+            &mut text,
+            &format!("Which disks these lie on {node} alone knows (tree --disk there):"),
         );
         for (place, volumes) in &loss.elsewhere_known {
             let plural = if *volumes == 1 { "copy" } else { "copies" };
-            let _ = writeln!(text, "  {place}: {volumes} {plural}");
+            add_line(&mut text, &format!("  {place}: {volumes} {plural}"));
         }
     }
     Some(text)

@@ -1,9 +1,8 @@
 //! Pods in the tree: below each its claims, their volumes, and what carries those, down to the disks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use super::{COLUMNS, Row, branch, copies, figures, row};
+use super::{COLUMNS, Row, add_line, branch, copies, figures, row};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::device::{DeviceNumber, DeviceType};
@@ -77,7 +76,7 @@ pub(super) fn add(state: &State, rows: &mut Vec<Row>) {
             }
         }
     }
-    for (folder, pod) in cluster.into_iter().flat_map(|cluster| &cluster.pods) {
+    for (folder, pod) in cluster.into_iter().flat_map(ClusterMap::folders) {
         for (volume, source) in undiscovered(state, folder, pod) {
             pods.entry(name(state, folder))
                 .or_default()
@@ -107,8 +106,7 @@ fn pods_with_claims(state: &State) -> Vec<(String, NamespacedName)> {
         return Vec::new();
     };
     let mut found: Vec<_> = cluster
-        .pods
-        .iter()
+        .folders()
         .filter(|(_, pod)| !pod.has_ended())
         .flat_map(|(folder, pod)| {
             pod.claims()
@@ -280,7 +278,7 @@ pub(super) fn attention(state: &State) -> String {
         if text.is_empty() {
             text.push_str("Needs attention:\n");
         }
-        let _ = writeln!(text, "  {line}");
+        add_line(&mut text, &format!("  {line}"));
     }
     text
 }
