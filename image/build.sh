@@ -5,15 +5,15 @@
 #   image/build.sh             this machine's architecture, tagged with the version
 #   image/build.sh arm64       another: see image/binary.sh
 #
-# Needs root, or the rights for user namespaces, and Debian's buildah, which is installed where it is missing.
+# Needs root, or the rights for user namespaces, and Debian's buildah and zopfli, which are installed where they are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 most=5000000
 
-command -v buildah >/dev/null || {
+command -v buildah >/dev/null && command -v zopfli >/dev/null || {
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q >&2
-    apt-get install -y -q --no-install-recommends buildah >&2
+    apt-get install -y -q --no-install-recommends buildah zopfli >&2
 }
 
 architecture=${1:-$(dpkg --print-architecture)}
@@ -41,6 +41,7 @@ label=org.opencontainers.image
     --file image/Containerfile --tag "scope-storage-probe:$version" "$work/context" >&2
 "${buildah[@]}" push --quiet --format oci --compression-format gzip --compression-level 9 \
     "scope-storage-probe:$version" "oci:$work/oci:$version" >&2
+image/denser.py "$work/oci"
 
 bytes=$(cat "$work"/oci/blobs/sha256/* | wc -c)
 [ "$bytes" -le "$most" ] || {

@@ -244,6 +244,14 @@ pub struct ServeArguments {
     /// Address of the metrics page. Empty: none
     #[arg(long, value_name = "ADDRESS", env = "STORAGE_PROBE_LISTEN", default_value = "127.0.0.1:9753", value_parser = listen_address)]
     pub listen: ListenAddress,
+    /// TLS and who may ask, on the metrics address: a web configuration file as exporters of Prometheus have it (docs/security.md)
+    #[arg(
+        long,
+        alias = "web.config.file",
+        value_name = "FILE",
+        env = "STORAGE_PROBE_WEB_CONFIG_FILE"
+    )]
+    pub web_config_file: Option<PathBuf>,
     /// Buttons in Scope's page.
     #[command(flatten)]
     pub controls: ControlArguments,

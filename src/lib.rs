@@ -16,6 +16,7 @@ pub mod history;
 pub mod host;
 pub mod link;
 pub mod model;
+pub mod mounted_file;
 pub mod render;
 pub mod serve;
 pub mod state;

@@ -5,18 +5,19 @@
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("host", &["model"]),
     ("engine", &["model"]),
     ("cluster", &["model", "engine"]),
     ("control", &["model", "cluster"]),
-    ("backends", &["model", "cluster"]),
+    ("backends", &["model", "cluster", "mounted_file"]),
     ("history", &["model"]),
     ("link", &["model", "engine"]),
     ("state", &["model", "history"]),
     ("render", &["model", "history", "state"]),
-    ("serve", &[]),
+    ("mounted_file", &[]),
+    ("serve", &["mounted_file"]),
     ("args", &["host", "cluster", "model"]),
 ];
 

@@ -502,7 +502,10 @@ fn chart(settings: &[&str]) -> Result<String, String> {
 const TENANT_ALONE: &str = "tenant.enabled=true,node.enabled=false,cluster.enabled=false";
 
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 18] = [
+const SWITCHES: [&str; 21] = [
+    "web.secret=web",
+    "web.secret=web,web.clientCertificates=true,tenant.enabled=true",
+    "podMonitor.enabled=true,web.secret=web,podMonitor.endpoint.authorization.credentials.name=scrape",
     "powerflex.systems[0].url=https://gateway.example,powerflex.systems[0].secret=powerflex",
     "scope.enabled=true",
     "scope.enabled=true,controls.enabled={create-snapshot,describe},controls.namespaces={default,kube-system}",
@@ -567,6 +570,8 @@ fn the_chart_refuses_what_it_does_not_know() {
         ("image.digest=sha256:short", "digest"),
         ("kubeletRoot=var/lib/kubelet", "kubeletRoot"),
         ("podMonitor.interval=often", "interval"),
+        ("podMonitor.endpoint.params.a=b", "endpoint"),
+        ("web.password=hush", "web"),
         ("tenant.namespaces={Shop}", "tenant.namespaces"),
         ("tenant.namespace=shop", "tenant"),
         ("powerflex.systems[0].password=hush", "password"),
@@ -593,6 +598,7 @@ fn the_chart_makes_what_the_manifests_make() {
         ("k3s", &[][..]),
         ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"]),
         ("controls", &["scope.enabled=true", buttons]),
+        ("with-passwords", &["web.secret=scope-storage-probe-web"]),
         ("tenant", &[TENANT_ALONE]),
     ] {
         let plain = pods(&kustomized(&overlay(overlay_name)));
@@ -700,9 +706,15 @@ fn no_pod_has_more_than_it_needs() {
                 if volume["emptyDir"].is_object() || volume["configMap"].is_object() {
                     continue;
                 }
+                // And these: it is the one that the program was told of.
+                if volume["secret"]["secretName"] == "scope-storage-probe-web" {
+                    let told = setting(container, "STORAGE_PROBE_WEB_CONFIG_FILE");
+                    assert_eq!(told, Some("/etc/scope-storage-probe-web/web.yaml"), "{name}");
+                    continue;
+                }
                 let path = volume["hostPath"]["path"]
                     .as_str()
-                    .expect("only folders of the node are mounted");
+                    .expect("only folders of the node are mounted, and the web configuration");
                 let mount = mounts
                     .iter()
                     .find(|mount| mount["name"] == volume["name"])

@@ -19,10 +19,11 @@ use std::thread;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use support::authority::{Authority, hash};
 use support::exposition::open_metrics_violations;
 use support::loop_device::{LoopDevice, backing_file, require_loop_devices};
 use support::prometheus::{Prometheus, promtool};
-use support::server::Server;
+use support::server::{PROGRAM, Server, program};
 use support::{expect_that, within};
 
 /// How long Prometheus may take to start, or to have scraped once more.
@@ -157,6 +158,114 @@ fn prometheus_gets_the_form_that_it_likes_best_and_reads_all_of_it() {
             format!("{told} samples told, {kept} kept"),
         )
     });
+}
+
+#[test]
+#[ignore = "needs Debian's prometheus: tests/real-parts.sh"]
+fn prometheus_scrapes_within_tls_with_a_password_a_token_or_a_certificate() {
+    let authority = Authority::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (identity, scraper) = (authority.identity("probe"), authority.identity("scraper"));
+    for (name, content) in [
+        ("tls.crt", &identity.certificate),
+        ("tls.key", &identity.key),
+        ("ca.crt", &authority.certificate()),
+        ("scraper.crt", &scraper.certificate),
+        ("scraper.key", &scraper.key),
+        ("password", &b"hush-hush-Secret1".to_vec()),
+        ("token", &b"hush-token-4cb1d04ffb0a7d11".to_vec()),
+    ] {
+        std::fs::write(path(name), content).unwrap();
+    }
+    let served = |name: &str, web: &str| {
+        let file = path(name);
+        std::fs::write(
+            &file,
+            format!("tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n{web}"),
+        )
+        .unwrap();
+        Server::launch(
+            program(PROGRAM),
+            folder.path().join(format!("{name}.plugins")).as_path(),
+            &[
+                "--listen=127.0.0.1:0",
+                "--web-config-file",
+                file.to_str().unwrap(),
+            ],
+        )
+    };
+    let credentials = served(
+        "credentials.yaml",
+        &format!(
+            "basic_auth_users: {{prometheus: {}}}\nbearer_token_file: token\n",
+            hash("hush-hush-Secret1", 5)
+        ),
+    );
+    let certificates = served(
+        "certificates.yaml",
+        "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n",
+    );
+    let file = |name: &str| path(name).display().to_string();
+    let trust = format!("ca_file: {}", file("ca.crt"));
+    let jobs = [
+        job(
+            "password",
+            &credentials,
+            &format!(
+                "tls_config: {{{trust}}}, basic_auth: {{username: prometheus, password_file: {}}}",
+                file("password")
+            ),
+        ),
+        job(
+            "token",
+            &credentials,
+            &format!(
+                "tls_config: {{{trust}}}, authorization: {{credentials_file: {}}}",
+                file("token")
+            ),
+        ),
+        job("nothing", &credentials, &format!("tls_config: {{{trust}}}")),
+        job("distrust", &credentials, ""),
+        job(
+            "certificate",
+            &certificates,
+            &format!(
+                "tls_config: {{{trust}, cert_file: {}, key_file: {}}}",
+                file("scraper.crt"),
+                file("scraper.key")
+            ),
+        ),
+        job("uncertified", &certificates, &format!("tls_config: {{{trust}}}")),
+    ];
+    let prometheus = Prometheus::configured(&format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{}",
+        jobs.concat().replace(", }", "}")
+    ));
+    for (job, error) in [
+        ("password", ""),
+        ("token", ""),
+        ("certificate", ""),
+        ("nothing", "401 Unauthorized"),
+        ("distrust", "certificate signed by unknown authority"),
+        ("uncertified", "certificate required"),
+    ] {
+        within(LIMIT, || {
+            let up = prometheus.value(&format!("up{{job=\"{job}\"}}"))?;
+            let told = prometheus.target(job)["lastError"].as_str().unwrap().to_owned();
+            let is_so = (up > 0.5) == error.is_empty() && told.contains(error);
+            expect_that(is_so, format!("{job}: up is {up}, and {told:?} is told"))
+        });
+    }
+    for line in [credentials.log(), certificates.log()].concat() {
+        assert!(!line.contains("hush") && !line.contains("$2b$"), "{line}");
+    }
+}
+
+/// A job that scrapes a server within TLS.
+fn job(name: &str, server: &Server, more: &str) -> String {
+    let address = server.address();
+    format!("- {{job_name: {name}, scheme: https, static_configs: [{{targets: ['{address}']}}], {more}}}\n")
 }
 
 /// A target that tells what it was asked first, and says nothing itself.

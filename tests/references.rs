@@ -68,7 +68,7 @@ fn the_configuration_reference_is_what_the_program_takes() {
     let mut text = String::from(
         "# Configuration\n\n\
          Made of the program's own flags by `tests/references.rs`; do not edit. A flag wins over its variable in the environment, and that\n\
-         over the default. There is no file of settings but that of `--powerflex`.\n\n\
+         over the default. There are no files of settings but those of `--powerflex` and `--web-config-file`.\n\n\
          ## All commands\n\n",
     );
     let shared: BTreeSet<&str> = command

@@ -34,11 +34,11 @@ ports:
 - name: metrics
   containerPort: 9753
 livenessProbe:
-  httpGet: {path: /healthz, port: metrics}
+  {{- include "probe.asks" (dict "context" . "path" "/healthz") | nindent 2 }}
   periodSeconds: 30
   timeoutSeconds: 5
 readinessProbe:
-  httpGet: {path: /readyz, port: metrics}
+  {{- include "probe.asks" (dict "context" . "path" "/readyz") | nindent 2 }}
   periodSeconds: 30
   timeoutSeconds: 5
 securityContext:
@@ -47,6 +47,35 @@ securityContext:
   readOnlyRootFilesystem: true
   capabilities:
     drop: ["ALL"]
+{{- end }}
+
+{{/* How a kubelet asks for health. It has no certificate to show. */}}
+{{- define "probe.asks" -}}
+{{- $web := .context.Values.web -}}
+{{- if and $web.secret $web.clientCertificates -}}
+tcpSocket: {port: metrics}
+{{- else if and $web.secret $web.tls -}}
+httpGet: {path: {{ .path }}, port: metrics, scheme: HTTPS}
+{{- else -}}
+httpGet: {path: {{ .path }}, port: metrics}
+{{- end -}}
+{{- end }}
+
+{{/* The web configuration file and all that it names. */}}
+{{- define "probe.web.env" -}}
+- name: STORAGE_PROBE_WEB_CONFIG_FILE
+  value: /etc/scope-storage-probe-web/web.yaml
+{{- end }}
+
+{{- define "probe.web.mount" -}}
+- name: web
+  mountPath: /etc/scope-storage-probe-web
+  readOnly: true
+{{- end }}
+
+{{- define "probe.web.volume" -}}
+- name: web
+  secret: {secretName: {{ .Values.web.secret | quote }}}
 {{- end }}
 
 {{- define "probe.pod" -}}

@@ -42,6 +42,7 @@ use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
 use crate::serve::lasting::{LastingSocket, SocketOwner};
+use crate::serve::web::WebConfiguration;
 use crate::serve::{Handler, locked};
 
 /// What the answers of both sockets share.
@@ -207,6 +208,10 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         None => None,
     };
     let metrics = arguments.listen.0.map(listen).transpose()?;
+    let web = match &arguments.web_config_file {
+        Some(path) => Some(web_configuration(path, metrics.is_some()).await?),
+        None => None,
+    };
     if plugin.is_none() && metrics.is_none() {
         bail!("nothing to serve: neither the plugin's socket nor a metrics address could be had");
     }
@@ -240,23 +245,26 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         servers.spawn(serve::run(
             listener,
             plugin::handler(Arc::clone(&shared)),
+            None,
             stopped.clone(),
         ));
         sockets.push(bound);
     }
     if let (Some((listener, bound)), Some(permitted)) = (buttons, permitted) {
         let handler = buttons_handler(sources, Arc::clone(&shared), permitted, bound.path()).await?;
-        servers.spawn(serve::run(listener, handler, stopped.clone()));
+        servers.spawn(serve::run(listener, handler, None, stopped.clone()));
         sockets.push(bound);
     }
     if let Some(listener) = metrics {
         let address = listener.local_addr().context("cannot tell the metrics address")?;
-        tracing::info!("answering Prometheus on http://{address}/metrics");
-        servers.spawn(serve::run(
-            listener,
-            exporter::handler(Arc::clone(&shared)),
-            stopped,
-        ));
+        let handler = exporter::handler(Arc::clone(&shared));
+        let (scheme, handler) = match &web {
+            Some(web) if web.speaks_tls() => ("https", web.guarded(handler)),
+            Some(web) => ("http", web.guarded(handler)),
+            None => ("http", handler),
+        };
+        tracing::info!("answering Prometheus on {scheme}://{address}/metrics");
+        servers.spawn(serve::run(listener, handler, web, stopped));
     }
 
     let name = tokio::select! {
@@ -272,6 +280,14 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     let _ = stop.send(true);
     while servers.join_next().await.is_some() {}
     Ok(())
+}
+
+/// What the metrics address asks of its clients.
+async fn web_configuration(path: &Path, has_address: bool) -> anyhow::Result<Arc<WebConfiguration>> {
+    if !has_address {
+        bail!("--web-config-file is for the metrics address, and --listen names none");
+    }
+    WebConfiguration::read(path).await.map_err(anyhow::Error::msg)
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::io::unix::AsyncFd;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::time::{Instant, sleep_until};
 
 use super::socket::{BindError, PluginSocket};
@@ -137,13 +137,11 @@ impl LastingSocket {
 }
 
 impl Listener for LastingSocket {
-    type Stream = UnixStream;
-
-    async fn accept(&mut self) -> io::Result<UnixStream> {
+    async fn accept(&mut self) -> io::Result<super::Socket> {
         loop {
             let again = self.again;
             tokio::select! {
-                accepted = self.listener.accept() => return Ok(accepted?.0),
+                accepted = self.listener.accept() => return Ok(super::Socket::Unix(accepted?.0)),
                 told = told(self.watch.as_ref()) => {
                     if let Err(error) = told {
                         tracing::info!(%error, "{} is no longer watched", self.path.display());

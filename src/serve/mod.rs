@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a Unix socket and on TCP.
+//! HTTP/1.1 on a Unix socket and on TCP, there within TLS where that is wanted (`web/`).
 //!
 //! This module knows nothing of disks: it is given a function from request to answer. Each connection has a task
 //! of its own, so that an idle or a broken client holds up nobody. A client that does not send a whole request in time is
@@ -7,6 +7,8 @@
 mod connections;
 pub mod lasting;
 pub mod socket;
+mod transport;
+pub mod web;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,15 +21,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY, WWW_AUTHENTICATE};
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::sync::watch;
 
 use self::connections::{Connections, Place, Watched};
+pub use self::transport::Socket;
+use self::transport::{Transport, secured};
+use self::web::WebConfiguration;
 
 /// How long a client may take to send a request, and may stay silent between two. Scope asks every second,
 /// Prometheus every minute at the least in practice; both open a new connection where the old one was closed.
@@ -140,6 +144,7 @@ pub struct Answer {
     gzip: bool,
     kept: bool,
     allow: Option<&'static str>,
+    challenge: Option<&'static str>,
 }
 
 impl Answer {
@@ -157,6 +162,7 @@ impl Answer {
             gzip: false,
             kept: false,
             allow: None,
+            challenge: None,
         }
     }
 
@@ -171,6 +177,7 @@ impl Answer {
             gzip: false,
             kept: false,
             allow: None,
+            challenge: None,
         }
     }
 
@@ -180,6 +187,20 @@ impl Answer {
             allow: Some(allow),
             ..Self::error(StatusCode::METHOD_NOT_ALLOWED, format!("only {allow} here"))
         }
+    }
+
+    /// 401 with the ways in which one may say who one is.
+    pub fn unauthorized(challenge: &'static str) -> Self {
+        Self {
+            challenge: Some(challenge),
+            ..Self::error(StatusCode::UNAUTHORIZED, "say who you are")
+        }
+    }
+
+    /// The status alone: for who may know that something is wrong, and not what.
+    #[must_use]
+    pub fn without_words(self) -> Self {
+        Self::error(self.status, self.status.canonical_reason().unwrap_or_default())
     }
 
     /// Says that the body is compressed.
@@ -226,6 +247,9 @@ impl Answer {
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
@@ -276,25 +300,27 @@ pub type Handler = Arc<dyn Fn(Request) -> Answering + Send + Sync>;
 
 /// Where connections come from.
 pub trait Listener {
-    /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
     /// The next one.
-    fn accept(&mut self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<Socket>> + Send;
 }
 
 impl Listener for tokio::net::TcpListener {
-    type Stream = tokio::net::TcpStream;
-
-    async fn accept(&mut self) -> std::io::Result<Self::Stream> {
+    async fn accept(&mut self) -> std::io::Result<Socket> {
         let (stream, _) = tokio::net::TcpListener::accept(self).await?;
         // Answers are written whole; waiting to fill a packet only costs time.
         let _ = stream.set_nodelay(true);
-        Ok(stream)
+        Ok(Socket::Tcp(stream))
     }
 }
 
-/// Answers until `stop` says true, then finishes what is under way.
-pub async fn run(mut listener: impl Listener, handler: Handler, mut stop: watch::Receiver<bool>) {
+/// Answers until `stop` says true, then finishes what is under way. With a web configuration each connection is made as that says;
+/// whose requests are answered is for the handler to ask ([`WebConfiguration::guarded`]).
+pub async fn run(
+    mut listener: impl Listener,
+    handler: Handler,
+    web: Option<Arc<WebConfiguration>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
     let connections = Arc::new(Connections::new());
     let mut was_refused = false;
@@ -303,8 +329,8 @@ pub async fn run(mut listener: impl Listener, handler: Handler, mut stop: watch:
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let socket = match accepted {
+            Ok(socket) => socket,
             Err(error) => {
                 // Out of file descriptors, mostly: trying again at once would only burn time.
                 if !was_refused {
@@ -325,15 +351,8 @@ pub async fn run(mut listener: impl Listener, handler: Handler, mut stop: watch:
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let client = Arc::clone(place.client());
-        let handler = Arc::clone(&handler);
-        let stream = Watched::new(stream, Arc::clone(&client));
-        let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&place), request));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(LARGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let watcher = graceful.watcher();
+        let connection = connection(socket, web.clone(), place, Arc::clone(&handler), watcher);
         tokio::spawn(async move {
             tokio::select! {
                 ended = connection => {
@@ -346,6 +365,33 @@ pub async fn run(mut listener: impl Listener, handler: Handler, mut stop: watch:
         });
     }
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+}
+
+/// One connection, from its first byte to its last. It has its place before a byte of it is read, so who is slow to agree upon TLS has to
+/// make room as everybody else.
+async fn connection(
+    socket: Socket,
+    web: Option<Arc<WebConfiguration>>,
+    place: Arc<Place>,
+    handler: Handler,
+    watcher: Watcher,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let tls = match &web {
+        Some(web) => web.tls().await,
+        None => None,
+    };
+    let client = Arc::clone(place.client());
+    let transport = match tls {
+        Some(tls) => secured(tls, socket, |socket| Watched::new(socket, client)).await?,
+        None => Transport::Plain(Watched::new(socket, client)),
+    };
+    let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&place), request));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(transport), service);
+    Ok(watcher.watch(connection).await?)
 }
 
 async fn answer(

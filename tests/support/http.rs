@@ -81,11 +81,17 @@ impl Connection<TcpStream> {
 }
 
 impl<S: Stream> Connection<S> {
-    fn new(stream: S) -> Self {
+    /// On a stream that is connected.
+    pub fn new(stream: S) -> Self {
         Self {
             stream,
             received: Vec::new(),
         }
+    }
+
+    /// What bytes go over.
+    pub fn stream(&self) -> &S {
+        &self.stream
     }
 
     /// Sends bytes as they are.

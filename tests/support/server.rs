@@ -147,7 +147,7 @@ impl Server {
             line
         });
         server.metrics = line
-            .split_once("http://")
+            .split_once("://")
             .and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
         server
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::model::text::shortened;
+use crate::mounted_file;
 
 /// No more is told of what a parser says.
 const LONGEST_REASON: usize = 200;
@@ -118,14 +119,16 @@ pub fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError> {
 }
 
 fn parse(text: &str) -> Result<Vec<SystemSettings>, String> {
-    // The parser shows the lines around an error; somebody may have written a password there.
-    let file: File = serde_saphyr::from_str(text).map_err(|error| {
+    let read = mounted_file::yaml(text.as_bytes())?;
+    let file: File = serde_json::from_value(read).map_err(|error| {
+        // Of a key that is wrong its name is told, of a value nothing: somebody may have written a password there.
         let said = error.to_string();
-        if said.contains("multiple YAML documents") {
-            return "it has several documents: all systems belong into one, each as an entry of `systems`"
-                .to_owned();
+        let of_keys = ["unknown field", "missing field", "unknown variant"];
+        if of_keys.iter().any(|words| said.starts_with(words)) {
+            shortened(&said, LONGEST_REASON)
+        } else {
+            "what stands for a key in it is of another kind than it should be".to_owned()
         }
-        shortened(said.lines().next().unwrap_or_default(), LONGEST_REASON)
     })?;
     if file.systems.is_empty() {
         return Err("it names no system".to_owned());
@@ -240,7 +243,7 @@ mod tests {
                     "systems: [{{url: 'https://a', secret: s, insecure: {}}}]",
                     "no".repeat(1000)
                 ),
-                "bool",
+                "another kind",
             ),
             ("systems: [{url: 'https://a'}]", "secret"),
             (
@@ -270,6 +273,10 @@ mod tests {
                 "two systems",
             ),
             ("systems:\n- url: https://a\n  password: hush\n", "password"),
+            ("systems: hush", "another kind"),
+            ("systems: [hush]", "another kind"),
+            ("systems: [{url: [hush]}]", "another kind"),
+            ("systems: [{url: 'https://a', secret: *hush}]", "line 1"),
         ] {
             let said = parse(text).unwrap_err();
             assert!(said.contains(told), "{text}: {said}");

@@ -1,0 +1,132 @@
+//! Small files that somebody puts beside the program and may exchange at any time: credentials, certificates, settings.
+//!
+//! They may lie on a mount whose server is gone, or be no files at all. So nobody waits for them who has other things to do: they are read
+//! on a thread that may hang, and what is no regular file is not opened.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long a file may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// No file is longer: a bundle of many authorities is not.
+const LONGEST: u64 = 64 << 10;
+
+/// A file of at most 64 KiB, or why it cannot be had. Who waits for it does so for two seconds at most: its server may be gone.
+pub async fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let owned = path.to_owned();
+    apart(path, move || read_here(&owned)).await
+}
+
+/// What this work on a file comes to, done on a thread of its own, which nobody has to wait for at the end. It is given two seconds.
+pub async fn apart<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let cannot = |reason: String| format!("cannot read {}: {reason}", path.display());
+    let (answer, told) = tokio::sync::oneshot::channel();
+    let work = move || {
+        let _ = answer.send(work());
+    };
+    let thread = std::thread::Builder::new().spawn(work);
+    thread.map_err(|error| cannot(format!("no thread can be had: {error}")))?;
+    match tokio::time::timeout(PATIENCE, told).await {
+        Ok(Ok(outcome)) => outcome,
+        _ => Err(cannot(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+/// The same for who is on a thread that may hang.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on a thread that nobody has to wait for"
+)]
+pub fn read_here(path: &Path) -> Result<Vec<u8>, String> {
+    let cannot = |reason: &dyn std::fmt::Display| format!("cannot read {}: {reason}", path.display());
+    // Whoever opened a pipe would wait for somebody who writes.
+    let about = std::fs::metadata(path).map_err(|error| cannot(&error))?;
+    if !about.is_file() {
+        return Err(cannot(&"it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| cannot(&error))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(cannot(&"it is longer than 64 KiB"));
+    }
+    Ok(bytes)
+}
+
+/// The one document of a file of settings in YAML. What is told of an error is its place alone: somebody may have written a secret there.
+///
+/// It is a value as of JSON, since a parser of YAML that is compiled for each form of settings takes a hundred kilobytes each time.
+pub fn yaml(bytes: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
+    let options = serde_saphyr::options! {
+        // A name may be `n`, or `007`.
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
+    let read: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options);
+    let mut documents = read
+        .map_err(|error| {
+            let at = error.location().map_or_else(String::new, |at| {
+                format!(" at line {}, column {}", at.line(), at.column())
+            });
+            format!("it is not YAML, or has a key twice{at}")
+        })?
+        .into_iter();
+    match (documents.next(), documents.next()) {
+        (one, None) => Ok(one.unwrap_or_default()),
+        _ => Err("it has several documents: all belongs into one".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_in_yaml_is_told_by_its_place() {
+        for (text, told) in [
+            ("a: *hush", "line 1"),
+            ("a: 1\nb: {hush", "line 2"),
+            ("a: hush\na: hush", "line 2"),
+            ("a: 1\n---\nb: hush", "several documents"),
+        ] {
+            let said = yaml(text.as_bytes()).unwrap_err();
+            assert!(said.contains(told) && !said.contains("hush"), "{text}: {said}");
+        }
+        assert_eq!(yaml(b"").unwrap(), Value::Null);
+        let odd = serde_json::json!({"n": "007", "1": "1_000", "y": true});
+        assert_eq!(yaml(b"n: 007\n1: 1_000\ny: true\n").unwrap(), odd);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_file_is_refused_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, long) = (folder.path().join("pipe"), folder.path().join("long"));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        std::fs::write(&long, vec![b'a'; 65 << 10]).unwrap();
+        for (path, told) in [
+            (pipe.as_path(), "no regular file"),
+            (Path::new("/dev/zero"), "no regular file"),
+            (folder.path(), "no regular file"),
+            (&long, "longer than 64 KiB"),
+            (&folder.path().join("none"), "No such file"),
+        ] {
+            let said = read(path).await.unwrap_err();
+            assert!(
+                said.contains(told) && said.contains(&*path.to_string_lossy()),
+                "{said}"
+            );
+        }
+        std::fs::write(&long, vec![b'a'; 64 << 10]).unwrap();
+        assert_eq!(read(&long).await.unwrap().len(), 64 << 10);
+    }
+}
