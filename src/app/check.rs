@@ -295,7 +295,7 @@ async fn resources(sources: &SourceArguments, watches: bool) -> (String, bool) {
     let (grants, cost) = if watches {
         ("ClusterRole", "no CPU and memory of nodes and containers")
     } else {
-        ("Role", "what it would say is left out, and that is no error")
+        ("Role", "what it would say is left out")
     };
     let mut text = String::new();
     let source = match super::resources::source(sources, watches).await {
