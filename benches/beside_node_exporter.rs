@@ -4,7 +4,7 @@
 //! cargo bench --bench beside_node_exporter                # as users build it
 //! cargo build --profile dist                              # as it is shipped:
 //! cargo bench --bench beside_node_exporter -- --binary target/dist/scope-storage-probe
-//! cargo bench --bench beside_node_exporter -- --scrapes 20 --machines this,2
+//! cargo bench --bench beside_node_exporter -- --scrapes 20 --machines this,2,100+200     # a hundred disks, 200 volumes
 //! ```
 //!
 //! Both programs run side by side on the same roots and are scraped in turn, so that whatever else the machine does
@@ -39,6 +39,13 @@ use scope_storage_probe::host::roots::Roots;
 )]
 #[path = "../tests/support/fixture.rs"]
 mod fixture;
+#[allow(
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "another bench uses it, too, and ends where something is missing"
+)]
+#[path = "../tests/support/full_node.rs"]
+mod full_node;
 #[allow(
     unreachable_pub,
     clippy::expect_used,
@@ -96,9 +103,40 @@ struct Wanted {
     /// The share of its time, and of its memory, that we may take.
     most: f64,
     most_memory: f64,
-    machines: Vec<Option<usize>>,
+    machines: Vec<Kind>,
     binary: PathBuf,
 }
+
+/// Which machine is read.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// This one.
+    This,
+    /// One that is made up.
+    Generated {
+        /// Disks.
+        disks: usize,
+        /// Volumes of 110 pods, or of as many as there are volumes.
+        volumes: usize,
+    },
+}
+
+impl Kind {
+    /// `this`, `100`, or with volumes `100+200`.
+    fn of(word: &str) -> anyhow::Result<Self> {
+        if word == "this" {
+            return Ok(Self::This);
+        }
+        let (disks, volumes) = word.split_once('+').unwrap_or((word, "0"));
+        let usage = "--machines this,2,100+200";
+        let (disks, volumes) = (disks.parse().context(usage)?, volumes.parse().context(usage)?);
+        ensure!(disks > 0, "{usage}: a machine has at least one disk");
+        Ok(Self::Generated { disks, volumes })
+    }
+}
+
+/// As many pods as a kubelet takes unless it is told otherwise.
+const PODS: usize = 110;
 
 impl Wanted {
     fn from_arguments() -> anyhow::Result<Self> {
@@ -106,7 +144,10 @@ impl Wanted {
             scrapes: 60,
             most: MOST,
             most_memory: MOST,
-            machines: vec![None, Some(2), Some(100), Some(1000)],
+            machines: ["this", "2", "100", "100+200", "1000"]
+                .into_iter()
+                .map(Kind::of)
+                .collect::<Result<_, _>>()?,
             binary: env!("CARGO_BIN_EXE_scope-storage-probe").into(),
         };
         let mut arguments = std::env::args().skip(1);
@@ -124,17 +165,11 @@ impl Wanted {
                 "--most-memory" => wanted.most_memory = value()?.parse().context("--most-memory SHARE")?,
                 "--binary" => wanted.binary = value()?.into(),
                 "--machines" => {
-                    wanted.machines = value()?
-                        .split(',')
-                        .map(|word| match word {
-                            "this" => Ok(None),
-                            disks => disks.parse().map(Some).context("--machines this,2,100"),
-                        })
-                        .collect::<Result<_, _>>()?;
+                    wanted.machines = value()?.split(',').map(Kind::of).collect::<Result<_, _>>()?;
                 }
                 other => {
                     bail!(
-                        "{other} is not known; there are --scrapes N, --most SHARE, --most-memory SHARE, --machines this,2,100, --binary FILE"
+                        "{other} is not known; there are --scrapes N, --most SHARE, --most-memory SHARE, --machines this,2,100+200, --binary FILE"
                     )
                 }
             }
@@ -163,19 +198,25 @@ struct Ground {
 }
 
 impl Ground {
-    fn prepare(disks: Option<usize>) -> Self {
-        let Some(disks) = disks else {
+    fn prepare(kind: Kind) -> Self {
+        let Kind::Generated { disks, volumes } = kind else {
             return Self {
                 name: "this machine".to_owned(),
                 roots: Roots::default(),
                 _machine: None,
             };
         };
-        let machine = generated::machine(disks);
+        let (machine, name) = match volumes {
+            0 => (generated::machine(disks), format!("{disks} disks")),
+            _ => (
+                full_node::machine(disks, PODS.min(volumes), volumes, 0),
+                format!("{disks} disks, {volumes} volumes"),
+            ),
+        };
         // node_exporter's list of mounts is another file than ours.
         machine.write("/proc/1/mounts", "overlay / overlay rw 0 0\n");
         Self {
-            name: format!("{disks} disks"),
+            name,
             roots: machine.roots(),
             _machine: Some(machine),
         }
@@ -196,6 +237,8 @@ struct Measured {
     samples: usize,
     /// Times to answer, the shortest first.
     latencies: Vec<Duration>,
+    /// From the start of the program to the end of its first answer.
+    first_answer: Duration,
 }
 
 impl Measured {
@@ -268,6 +311,7 @@ struct Program {
     threads: HashMap<String, u64>,
     used_before: u64,
     latencies: Vec<Duration>,
+    first_answer: Duration,
     body: Vec<u8>,
 }
 
@@ -284,6 +328,7 @@ impl Program {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(file);
         arguments(&mut command, address);
+        let started = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -301,21 +346,25 @@ impl Program {
                         let _ = child.wait();
                         bail!("{} does not answer ({error}; ended: {ended:?})", file.display());
                     }
-                    std::thread::sleep(Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_micros(200));
                 }
             }
         };
         connection.set_nodelay(true)?;
         connection.set_read_timeout(Some(Duration::from_secs(20)))?;
-        Ok(Self {
+        let mut program = Self {
             child,
             address,
             connection: BufReader::with_capacity(1 << 16, connection),
             threads: HashMap::new(),
             used_before: 0,
             latencies: Vec::new(),
+            first_answer: Duration::ZERO,
             body: Vec::new(),
-        })
+        };
+        program.scrape(false)?;
+        program.first_answer = started.elapsed();
+        Ok(program)
     }
 
     /// From here on it counts.
@@ -390,6 +439,7 @@ impl Program {
                 .filter(|line| !line.is_empty() && !line.starts_with('#'))
                 .count(),
             latencies,
+            first_answer: self.first_answer,
         })
     }
 }
@@ -439,8 +489,8 @@ fn read_answer(from: &mut BufReader<TcpStream>, gzip: bool, body: &mut Vec<u8>) 
 const HEADING: &str = "\
 Each cell: ours / node_exporter's (our share).
 
-| machine | gzip | CPU per scrape, ms | memory (VmRSS), MB | its peak (VmHWM), MB | page, bytes | samples | answered in, p50 ms | p99 ms | within our share |
-|---|---|---|---|---|---|---|---|---|---|";
+| machine | gzip | CPU per scrape, ms | memory (VmRSS), MB | its peak (VmHWM), MB | page, bytes | samples | answered in, p50 ms | p99 ms | first answer after its start, ms | within our share |
+|---|---|---|---|---|---|---|---|---|---|---|";
 
 fn row(machine: &str, gzip: bool, ours: &Measured, theirs: &Measured, within: bool) -> String {
     let mut row = format!("| {machine} | {} |", if gzip { "on" } else { "off" });
@@ -461,6 +511,11 @@ fn row(machine: &str, gzip: bool, ours: &Measured, theirs: &Measured, within: bo
             milliseconds(ours.latency(99)),
             milliseconds(theirs.latency(99)),
             2,
+        ),
+        (
+            milliseconds(ours.first_answer),
+            milliseconds(theirs.first_answer),
+            1,
         ),
     ] {
         let _ = write!(row, " {one:.digits$} / {two:.digits$} ({:.2}) |", one / two);

@@ -12,7 +12,6 @@
     reason = "a bench that cannot be set up has nothing to say"
 )]
 
-use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -40,6 +39,13 @@ mod fixture;
 #[allow(
     unreachable_pub,
     clippy::expect_used,
+    reason = "another bench uses it, too, and ends where something is missing"
+)]
+#[path = "../tests/support/full_node.rs"]
+mod full_node;
+#[allow(
+    unreachable_pub,
+    clippy::expect_used,
     reason = "the tests use it, too, and end where something is missing"
 )]
 #[path = "../tests/support/generated.rs"]
@@ -55,69 +61,10 @@ fn main() {
 }
 
 static FULL: LazyLock<HostSample> = LazyLock::new(|| sample(0));
-static CROWDED: LazyLock<String> = LazyLock::new(|| mounts(50_000));
-
-fn mounts(more: usize) -> String {
-    let mut text = String::from("20 1 0:20 / / rw - overlay overlay rw\n");
-    let mut id = 1000;
-    for volume in 0..VOLUMES {
-        let pod = uid(volume % PODS);
-        id += 1;
-        if volume < PODS {
-            // NVMe and SATA disks by turns, as the generated machine has them; further volumes share a filesystem.
-            let disk = volume % DISKS;
-            let (number, name) = if disk.is_multiple_of(2) {
-                (
-                    format!("259:{}", disk / 2 * 2 + 1),
-                    format!("nvme{}n1p1", disk / 2),
-                )
-            } else {
-                (format!("8:{}", disk / 2 * 16 + 1), format!("sd{}1", disk / 2))
-            };
-            let _ = writeln!(
-                text,
-                "{id} 20 {number} /vol{volume} /var/lib/kubelet/pods/{pod}/volumes/kubernetes.io~csi/pvc-{volume:04}/mount rw,relatime shared:{id} - xfs /dev/{name} rw"
-            );
-        } else {
-            let _ = writeln!(
-                text,
-                "{id} 20 0:{id} / /var/lib/kubelet/pods/{pod}/volumes/kubernetes.io~empty-dir/memory rw - tmpfs tmpfs rw,size=1024k"
-            );
-        }
-    }
-    for other in 0..more {
-        id += 1;
-        let _ = writeln!(
-            text,
-            "{id} 20 0:{id} / /run/containerd/io.containerd.runtime.v2.task/k8s.io/{other:064x}/rootfs rw,relatime shared:{id} - overlay overlay rw,lowerdir=/var/lib/containerd/{other},upperdir=/u,workdir=/w"
-        );
-    }
-    text
-}
-
-fn uid(pod: usize) -> String {
-    format!("{pod:08x}-6f0a-4d57-9a51-0d8f7f4e2b11")
-}
+static CROWDED: LazyLock<String> = LazyLock::new(|| full_node::mounts(DISKS, PODS, VOLUMES, 50_000));
 
 fn sample(more_mounts: usize) -> HostSample {
-    let machine = generated::machine(DISKS);
-    for volume in 0..VOLUMES {
-        let folder = format!("/var/lib/kubelet/pods/{}/volumes", uid(volume % PODS));
-        if volume < PODS {
-            machine.write(
-                format!("{folder}/kubernetes.io~csi/pvc-{volume:04}/vol_data.json"),
-                format!(
-                    r#"{{"driverName":"disks.example","specVolID":"pvc-{volume:04}","volumeHandle":"vol-{volume}","volumeLifecycleMode":"Persistent"}}"#
-                ),
-            );
-        } else {
-            let place = machine.place(format!("{folder}/kubernetes.io~empty-dir/memory"));
-            std::fs::create_dir_all(place).expect("a folder");
-        }
-    }
-    let mounts = mounts(more_mounts);
-    machine.write("/proc/1/mountinfo", &mounts);
-    machine.write("/proc/self/mountinfo", &mounts);
+    let machine = full_node::machine(DISKS, PODS, VOLUMES, more_mounts);
     let sample = Host::new(machine.roots()).sample(Instant::now() + Duration::from_secs(5));
     assert_eq!(sample.pod_volumes.len(), VOLUMES, "{:?}", sample.faults);
     sample

@@ -1,5 +1,5 @@
-//! A hundred nodes, five thousand pods, as many claims and volumes: what the program costs there. Run by `tests/cluster-scale.sh`,
-//! which builds the program as its users do and names it in `MEASURED_PROGRAM`.
+//! A hundred nodes, five thousand pods, as many claims and volumes: what the program costs there, and in smaller clusters. Run by
+//! `tests/cluster-scale.sh`, which builds the program as its users do and names it in `MEASURED_PROGRAM`.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
 #![allow(clippy::print_stdout, reason = "its table is what it is run for")]
@@ -19,17 +19,41 @@ use support::large_engines;
 use support::server::{Server, of_cluster, program};
 use support::time_slack;
 
-const SIZE: Size = Size {
+const LARGE: Size = Size {
     nodes: 100,
     pods: 5000,
 };
-const NODE: usize = 17;
+/// One of the nodes.
+const NODE: usize = 1;
+/// Of volumes so many are changed, each again and again.
+const CHANGED: usize = 50;
 /// Changes, with a report after each.
 const CHANGES: usize = 40;
 /// How long nobody changes anything while the idle process is watched.
 const IDLE: Duration = Duration::from_secs(10);
 const MEGABYTE: f64 = 1e6;
 const CORE: &str = "% of a core";
+
+/// The sizes to measure: as many pods as `CLUSTER_SIZES` says, separated by commas, fifty of them on each node; or else the large one.
+fn sizes() -> Vec<Size> {
+    let Ok(wanted) = std::env::var("CLUSTER_SIZES") else {
+        return vec![LARGE];
+    };
+    let size = |pods: &str| {
+        let pods: usize = pods
+            .parse()
+            .unwrap_or_else(|_| panic!("CLUSTER_SIZES is numbers of pods, as 100,1000,5000; not {pods:?}"));
+        assert!(
+            pods >= 100 && pods.is_multiple_of(50),
+            "CLUSTER_SIZES: {pods} pods are not 100, 150, 200 …"
+        );
+        Size {
+            nodes: pods / 50,
+            pods,
+        }
+    };
+    wanted.split(',').map(size).collect()
+}
 
 /// One line of the table: what was measured, and what it may be at most.
 struct Row {
@@ -98,6 +122,25 @@ fn busy(server: &Server, asked: bool) -> f64 {
     (used(server.id()) - before) / started.elapsed().as_secs_f64() * 100.0
 }
 
+/// The share of a core that fifty changes a second take, with a report for Scope each second.
+fn busy_with_changes(server: &Server, change: &mut dyn FnMut(usize)) -> f64 {
+    let (started, before) = (Instant::now(), used(server.id()));
+    let mut number = 0;
+    while started.elapsed() < IDLE {
+        let due = Duration::from_millis(20) * u32::try_from(number).unwrap();
+        std::thread::sleep(due.saturating_sub(started.elapsed()));
+        change(CHANGES + number);
+        number += 1;
+        if number.is_multiple_of(50) {
+            ask(server);
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let pace = number as f64 / seconds;
+    assert!(pace > 45.0, "only {pace:.0} changes a second could be made");
+    (used(server.id()) - before) / seconds * 100.0
+}
+
 fn memory_rows(server: &Server, names: [&'static str; 2], most: f64) -> [Row; 2] {
     let megabytes = |field| memory(server, field) / MEGABYTE;
     [
@@ -133,7 +176,7 @@ fn until_synced(server: &Server, started: Instant) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-fn of_the_cluster_role(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
+fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("cluster");
     let arguments = of_cluster(kubeconfig.to_str().unwrap());
@@ -146,7 +189,7 @@ fn of_the_cluster_role(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Ro
         let objects = page.value("storage_probe_kubernetes_objects", &[("resource", resource)]);
         objects.unwrap() as usize
     };
-    assert_eq!(["pods", "persistentvolumeclaims"].map(known), [SIZE.pods; 2]);
+    assert_eq!(["pods", "persistentvolumeclaims"].map(known), [size.pods; 2]);
 
     let (_, length) = ask(&server);
     let nobody = busy(&server, false);
@@ -162,11 +205,8 @@ fn of_the_cluster_role(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Ro
         changed.push(ask(&server).0);
     }
     let each_change = (used(server.id()) - before) / CHANGES as f64 * 1e3;
-    for _ in 0..5 {
-        let headers = [("Accept-Encoding", "gzip")];
-        let page = server.prometheus().ask("GET", "/metrics", &headers);
-        assert_eq!(page.unwrap().status, 200);
-    }
+    let changing = busy_with_changes(&server, change);
+    let page = measure_page(&server);
     let [p50, p99] = [0.5, 0.99].map(|share| percentile(&mut times, share));
     let after_change = percentile(&mut changed, 0.99);
     let mut rows = vec![
@@ -183,11 +223,34 @@ fn of_the_cluster_role(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Ro
             100.0,
             "ms",
         ),
+        time_row(
+            "cluster: 50 changes a second, asked by Scope each second",
+            changing,
+            15.0,
+            CORE,
+        ),
         row("cluster: report", length as f64 / MEGABYTE, 2.0, "MB"),
+        time_row("cluster: page answered with gzip, p50", page.0, 200.0, "ms"),
+        row("cluster: page", page.1 as f64 / MEGABYTE, 20.0, "MB"),
     ];
     let names = ["cluster: memory (VmRSS)", "cluster: its peak (VmHWM)"];
     rows.extend(memory_rows(&server, names, 80.0));
     rows
+}
+
+/// How long a page for Prometheus takes, compressed, in milliseconds; and how long one is that is not.
+fn measure_page(server: &Server) -> (f64, usize) {
+    let mut times: Vec<f64> = (0..20)
+        .map(|_| {
+            let started = Instant::now();
+            let headers = [("Accept-Encoding", "gzip")];
+            let page = server.prometheus().ask("GET", "/metrics", &headers).unwrap();
+            assert_eq!(page.status, 200);
+            started.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    let page = server.get("/metrics");
+    (percentile(&mut times, 0.5), page.body.len())
 }
 
 /// The cluster role where every volume has an engine with copies, pools and disks.
@@ -215,7 +278,7 @@ fn of_engines(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
         .iter()
         .filter(|sample| sample.name == "storage_probe_volume_replica_info")
         .count();
-    assert!(copies > SIZE.pods, "{copies} copies");
+    assert!(copies > LARGE.pods, "{copies} copies");
     let (_, length) = ask(&server);
     let scope = busy(&server, true);
     let mut changed: Vec<f64> = Vec::new();
@@ -243,7 +306,7 @@ fn of_engines(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     rows
 }
 
-fn of_node(api: &ApiServer) -> Vec<Row> {
+fn of_node(api: &ApiServer, size: Size) -> Vec<Row> {
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("node");
     let node = node_name(NODE);
@@ -279,7 +342,7 @@ fn of_node(api: &ApiServer) -> Vec<Row> {
         .as_object()
         .unwrap()
         .len();
-    assert_eq!(pods, SIZE.pods / SIZE.nodes);
+    assert_eq!(pods, size.pods / size.nodes);
     let (_, length) = ask(&server);
     let scope = busy(&server, true);
     server.page();
@@ -296,30 +359,33 @@ fn of_node(api: &ApiServer) -> Vec<Row> {
 #[test]
 #[ignore = "needs an API server and a program to measure: tests/cluster-scale.sh"]
 fn a_large_cluster_costs_little() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let api = ApiServer::start(&["cluster", "node"]);
-    runtime.block_on(async {
-        api.grant("cluster", &shipped(Role::Cluster)).await;
-        api.grant("node", &shipped(Role::Node)).await;
-        api.etcd().put(&objects(SIZE)).await;
-    });
-    until_idle(api.id());
-    let mut change = |number: usize| {
-        let volume = json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": format!("driver-{number}")}}});
-        let volumes = "/api/v1/persistentvolumes";
-        runtime.block_on(api.patch(
-            &format!("{volumes}/{}", support::large_cluster::volume_name(number * 100)),
-            &volume,
-        ));
-    };
-    let rows: Vec<Row> = of_the_cluster_role(&api, &mut change)
-        .into_iter()
-        .chain(of_node(&api))
-        .collect();
-    print_and_judge(&rows);
+    for size in sizes() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let api = ApiServer::start(&["cluster", "node"]);
+        runtime.block_on(async {
+            api.grant("cluster", &shipped(Role::Cluster)).await;
+            api.grant("node", &shipped(Role::Node)).await;
+            api.etcd().put(&objects(size)).await;
+        });
+        until_idle(api.id());
+        let mut change = |number: usize| {
+            let volume = json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": format!("driver-{number}")}}});
+            let volumes = "/api/v1/persistentvolumes";
+            let changed = number % CHANGED * size.pods / CHANGED;
+            runtime.block_on(api.patch(
+                &format!("{volumes}/{}", support::large_cluster::volume_name(changed)),
+                &volume,
+            ));
+        };
+        let rows: Vec<Row> = of_the_cluster_role(&api, size, &mut change)
+            .into_iter()
+            .chain(of_node(&api, size))
+            .collect();
+        print_and_judge(size, &rows);
+    }
 }
 
 #[test]
@@ -336,7 +402,7 @@ fn storage_engines_under_every_volume_cost_little_more() {
         engine_definitions::install(&api, Versions::All).await;
         let namespace = json!({"metadata": {"name": "engines"}});
         api.create("/api/v1/namespaces", &namespace).await;
-        api.etcd().put(&large_engines::objects(SIZE)).await;
+        api.etcd().put(&large_engines::objects(LARGE)).await;
     });
     until_idle(api.id());
     let mut change = |number: usize| {
@@ -349,13 +415,13 @@ fn storage_engines_under_every_volume_cost_little_more() {
         let path = format!("/apis/cstor.openebs.io/v1/namespaces/engines/cstorvolumereplicas/{replica}");
         runtime.block_on(api.patch(&path, &json!({"status": {"phase": phase}})));
     };
-    print_and_judge(&of_engines(&api, &mut change));
+    print_and_judge(LARGE, &of_engines(&api, &mut change));
 }
 
-fn print_and_judge(rows: &[Row]) {
+fn print_and_judge(size: Size, rows: &[Row]) {
     println!(
         "\n| {} nodes, {} pods and claims | measured | at most |\n|---|---|---|",
-        SIZE.nodes, SIZE.pods
+        size.nodes, size.pods
     );
     for row in rows {
         println!(
