@@ -122,25 +122,6 @@ fn busy(server: &Server, asked: bool) -> f64 {
     (used(server.id()) - before) / started.elapsed().as_secs_f64() * 100.0
 }
 
-/// The share of a core that fifty changes a second take, with a report for Scope each second.
-fn busy_with_changes(server: &Server, change: &mut dyn FnMut(usize)) -> f64 {
-    let (started, before) = (Instant::now(), used(server.id()));
-    let mut number = 0;
-    while started.elapsed() < IDLE {
-        let due = Duration::from_millis(20) * u32::try_from(number).unwrap();
-        std::thread::sleep(due.saturating_sub(started.elapsed()));
-        change(CHANGES + number);
-        number += 1;
-        if number.is_multiple_of(50) {
-            ask(server);
-        }
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    let pace = number as f64 / seconds;
-    assert!(pace > 45.0, "only {pace:.0} changes a second could be made");
-    (used(server.id()) - before) / seconds * 100.0
-}
-
 fn memory_rows(server: &Server, names: [&'static str; 2], most: f64) -> [Row; 2] {
     let megabytes = |field| memory(server, field) / MEGABYTE;
     [
@@ -205,7 +186,6 @@ fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize
         changed.push(ask(&server).0);
     }
     let each_change = (used(server.id()) - before) / CHANGES as f64 * 1e3;
-    let changing = busy_with_changes(&server, change);
     let page = measure_page(&server);
     let [p50, p99] = [0.5, 0.99].map(|share| percentile(&mut times, share));
     let after_change = percentile(&mut changed, 0.99);
@@ -222,12 +202,6 @@ fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize
             each_change,
             100.0,
             "ms",
-        ),
-        time_row(
-            "cluster: 50 changes a second, asked by Scope each second",
-            changing,
-            15.0,
-            CORE,
         ),
         row("cluster: report", length as f64 / MEGABYTE, 2.0, "MB"),
         time_row("cluster: page answered with gzip, p50", page.0, 200.0, "ms"),
