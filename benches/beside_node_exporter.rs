@@ -144,7 +144,7 @@ impl Wanted {
             scrapes: 60,
             most: MOST,
             most_memory: MOST,
-            machines: ["this", "2", "100", "100+200", "1000"]
+            machines: ["this", "2", "100", "1000"]
                 .into_iter()
                 .map(Kind::of)
                 .collect::<Result<_, _>>()?,
