@@ -123,7 +123,7 @@ pub(super) fn log_changes(known: &mut BTreeSet<Fault>, faults: &[Fault]) {
         tracing::warn!(source = fault.source, "{fault}");
     }
     for fault in known.difference(&now) {
-        tracing::info!(source = fault.source, "readable again, or gone: {fault}");
+        tracing::info!(source = fault.source, "over (readable again, or gone): {fault}");
     }
     *known = now;
 }
