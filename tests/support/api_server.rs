@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::etcd::Etcd;
+use super::openssl::{AUTHORITY, NEW_KEY, NO_AUTHORITY, openssl};
 
 /// How long etcd and the API server may take to start.
 const START: Duration = Duration::from_secs(120);
@@ -196,7 +197,7 @@ impl ApiServer {
     /// How to reach it without a name.
     pub fn anonymous(&self) -> Config {
         let mut config = Config::new(format!("https://127.0.0.1:{}", self.port).parse().unwrap());
-        config.root_cert = Some(vec![der(&self.folder.path().join("authority.crt"))]);
+        config.root_cert = Some(vec![der(self.folder.path())]);
         config
     }
 
@@ -243,32 +244,7 @@ impl ApiServer {
     /// PEM.
     pub fn certificate_for(&self, name: &str) -> [PathBuf; 3] {
         let file = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
-        let signed = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-            ])
-            .args(["-nodes", "-days", "30", "-subj", "/CN=server"])
-            .args(["-CA", "authority.crt", "-CAkey", "authority.key"])
-            .args(["-addext", &format!("subjectAltName=DNS:{name}")])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .args(["-addext", "extendedKeyUsage=serverAuth"])
-            .arg("-keyout")
-            .arg(file("key"))
-            .arg("-out")
-            .arg(file("crt"))
-            .current_dir(self.folder.path())
-            .output()
-            .expect("openssl is needed");
-        assert!(
-            signed.status.success(),
-            "{}",
-            String::from_utf8_lossy(&signed.stderr)
-        );
+        certify(self.folder.path(), name, &format!("DNS:{name}"));
         [file("crt"), file("key"), self.folder.path().join("authority.crt")]
     }
 
@@ -439,78 +415,29 @@ fn free_port() -> u16 {
 
 /// An authority, a server's certificate that it signed, and the key pair of service accounts.
 fn make_certificates(folder: &Path) {
-    let openssl = |arguments: &[&str]| {
-        let done = Command::new("openssl")
-            .args(arguments)
-            .current_dir(folder)
-            .output()
-            .expect("openssl is needed");
-        assert!(
-            done.status.success(),
-            "openssl {arguments:?}: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
-    };
-    let curve = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "30",
-    ];
     openssl(
-        &[
-            &[
-                "req",
-                "-x509",
-                "-subj",
-                "/CN=test authority",
-                "-keyout",
-                "authority.key",
-                "-out",
-                "authority.crt",
-            ],
-            &["-addext", "keyUsage=critical,keyCertSign"][..],
-            &curve,
-        ]
-        .concat(),
+        folder,
+        &format!(
+            "req -x509 {NEW_KEY} {AUTHORITY} -days 30 -subj /CN=test-authority -keyout authority.key -out authority.crt"
+        ),
     );
-    openssl(
-        &[
-            &[
-                "req",
-                "-x509",
-                "-subj",
-                "/CN=kube-apiserver",
-                "-keyout",
-                "server.key",
-                "-out",
-                "server.crt",
-            ],
-            &["-CA", "authority.crt", "-CAkey", "authority.key"][..],
-            &["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
-            &[
-                "-addext",
-                "basicConstraints=critical,CA:FALSE",
-                "-addext",
-                "extendedKeyUsage=serverAuth",
-            ],
-            &curve,
-        ]
-        .concat(),
-    );
-    openssl(&["genrsa", "-out", "accounts.key", "2048"]);
-    openssl(&["rsa", "-in", "accounts.key", "-pubout", "-out", "accounts.pub"]);
+    certify(folder, "server", "IP:127.0.0.1,DNS:localhost");
+    openssl(folder, "genrsa -out accounts.key 2048");
+    openssl(folder, "rsa -in accounts.key -pubout -out accounts.pub");
 }
 
-/// The certificate of a PEM file.
-fn der(path: &Path) -> Vec<u8> {
-    Command::new("openssl")
-        .args(["x509", "-outform", "der", "-in"])
-        .arg(path)
-        .output()
-        .expect("openssl is needed")
-        .stdout
+/// A certificate for a server that is reached under these names, signed by the folder's authority.
+fn certify(folder: &Path, file: &str, names: &str) {
+    openssl(
+        folder,
+        &format!(
+            "req -x509 {NEW_KEY} {NO_AUTHORITY} -days 30 -subj /CN=server -CA authority.crt -CAkey authority.key \
+             -addext subjectAltName={names} -addext extendedKeyUsage=serverAuth -keyout {file}.key -out {file}.crt"
+        ),
+    );
+}
+
+/// The authority's certificate.
+fn der(folder: &Path) -> Vec<u8> {
+    openssl(folder, "x509 -outform der -in authority.crt")
 }

@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::http::{Connection, LIMIT, Stream};
+use super::openssl::{AUTHORITY, NEW_KEY, NO_AUTHORITY, openssl};
 
 /// What `openssl ca` has to be told.
 const SETTINGS: &str = "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nunique_subject=no\n\
@@ -46,7 +47,7 @@ impl Authority {
         std::fs::write(authority.path("index"), "").unwrap();
         std::fs::write(authority.path("serial"), "01\n").unwrap();
         authority.openssl(&format!(
-            "req -x509 {CURVE} -days 30 -subj /CN=authority-{} -addext keyUsage=critical,keyCertSign -keyout a.key -out a.crt",
+            "req -x509 {NEW_KEY} {AUTHORITY} -days 30 -subj /CN=authority-{} -keyout a.key -out a.crt",
             // Two of the same name would be taken for the same one with another key.
             NUMBER.fetch_add(1, Ordering::Relaxed)
         ));
@@ -58,16 +59,7 @@ impl Authority {
     }
 
     fn openssl(&self, arguments: &str) {
-        let done = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(self.folder.path())
-            .output()
-            .expect("openssl is needed");
-        assert!(
-            done.status.success(),
-            "openssl {arguments}: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        openssl(self.folder.path(), arguments);
     }
 
     /// Its own certificate, in PEM.
@@ -87,7 +79,7 @@ impl Authority {
 
     fn signed(&self, name: &str, times: &str) -> Identity {
         self.openssl(&format!(
-            "req -new {CURVE} -subj /CN={name} -addext subjectAltName=IP:127.0.0.1,DNS:{name} -addext basicConstraints=critical,CA:FALSE \
+            "req -new {NEW_KEY} {NO_AUTHORITY} -subj /CN={name} -addext subjectAltName=IP:127.0.0.1,DNS:{name} \
              -addext extendedKeyUsage=serverAuth,clientAuth -keyout key -out request"
         ));
         self.openssl(&format!(
@@ -101,8 +93,6 @@ impl Authority {
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
-
-const CURVE: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
 /// A stream within TLS.
 pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, version};
 
 use super::api_server::ApiServer;
+use super::openssl::openssl;
 
 /// The API server takes up a new API within seconds, and looks every half minute whether it is still there.
 const TAKEN_UP: Duration = Duration::from_secs(90);
@@ -212,9 +212,6 @@ fn answer(path: &str, figures: &Figures) -> Response<Full<Bytes>> {
 
 /// The file in the form that objects of the API have bytes in.
 fn base64(file: &Path) -> String {
-    let written = Command::new("openssl")
-        .args(["base64", "-A", "-in"])
-        .arg(file)
-        .output();
-    String::from_utf8(written.expect("openssl is needed").stdout).unwrap()
+    let text = openssl(Path::new("/"), &format!("base64 -A -in {}", file.display()));
+    String::from_utf8(text).unwrap()
 }

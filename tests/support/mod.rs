@@ -27,6 +27,7 @@ pub mod large_engines;
 pub mod loop_device;
 pub mod metrics_server;
 pub mod node_with_pods;
+pub mod openssl;
 pub mod powerflex_gateway;
 pub mod prometheus;
 pub mod reading;
