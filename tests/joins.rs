@@ -183,7 +183,7 @@ fn mixed_attachment(one: &VolumeAttachment, other: &VolumeAttachment, how: usize
 
 fn mixed_node(one: &Node, other: &Node, how: usize) -> Node {
     let one = one.clone();
-    match how % 4 {
+    match how % 5 {
         0 => Node {
             ready: one.ready.map(|ready| !ready),
             ..one
@@ -198,6 +198,10 @@ fn mixed_node(one: &Node, other: &Node, how: usize) -> Node {
         },
         2 => Node {
             host_name: other.host_name.clone(),
+            ..one
+        },
+        3 => Node {
+            host_name: Some(other.name.clone()),
             ..one
         },
         _ => Node {
@@ -298,9 +302,9 @@ fn apply(now: &mut Inventory, whole: &Inventory, step: &Step) {
     match step.kind % (engines.len() + 18) {
         0..=2 => change(&mut now.pods, &whole.pods, step, mixed_pod),
         3..=5 => change(&mut now.claims, &whole.claims, step, mixed_claim),
-        6..=8 => change(&mut now.volumes, &whole.volumes, step, mixed_volume),
+        6..=VOLUMES => change(&mut now.volumes, &whole.volumes, step, mixed_volume),
         9 => change(&mut now.attachments, &whole.attachments, step, mixed_attachment),
-        10 => change(&mut now.nodes, &whole.nodes, step, mixed_node),
+        NODES => change(&mut now.nodes, &whole.nodes, step, mixed_node),
         11 => change(&mut now.classes, &whole.classes, step, mixed_class),
         12 => change(&mut now.snapshots, &whole.snapshots, step, mixed_snapshot),
         13 => change(
@@ -351,6 +355,7 @@ fn same(map: &ClusterMap, anew: &ClusterMap) {
     assert_eq!(map.claim_attention, anew.claim_attention);
     assert_eq!(map.volume_attention, anew.volume_attention);
     assert_eq!(map.copy_attention, anew.copy_attention);
+    assert_eq!(map.copy_nodes, anew.copy_nodes);
     assert_eq!(map.claim_snapshots, anew.claim_snapshots);
     assert_eq!(map.snapshot_volumes, anew.snapshot_volumes);
     assert_eq!(map.snapshot_attention, anew.snapshot_attention);
@@ -362,6 +367,26 @@ fn same(map: &ClusterMap, anew: &ClusterMap) {
     assert!(map == anew, "they differ in something else");
 }
 
+/// Makes the changes one after another, with a look at the map where one is wanted, and compares it with the one that would be made anew.
+fn stays_the_same(whole: &Inventory, steps: Vec<(Step, bool)>) {
+    let mut now = whole.clone();
+    let mut map = cluster::map(Arc::new(now.clone()));
+    for (step, looks) in steps {
+        apply(&mut now, whole, &step);
+        if !looks {
+            continue;
+        }
+        let inventory = Arc::new(now.clone());
+        map = cluster::update(map, Arc::clone(&inventory));
+        let anew = cluster::map(inventory);
+        same(&map, &anew);
+    }
+}
+
+/// Where the nodes are among the kinds of [`apply`], and where the PersistentVolumes are.
+const NODES: usize = 10;
+const VOLUMES: usize = 8;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
@@ -372,18 +397,16 @@ proptest! {
     ) {
         let mut whole = whole();
         whole.role = if sees_the_cluster_alone { Role::Cluster } else { Role::All };
-        let mut now = whole.clone();
-        let mut map = cluster::map(Arc::new(now.clone()));
-        for (step, looks) in steps {
-            apply(&mut now, &whole, &step);
-            if !looks {
-                continue;
-            }
-            let inventory = Arc::new(now.clone());
-            map = cluster::update(map, Arc::clone(&inventory));
-            let anew = cluster::map(inventory);
-            same(&map, &anew);
+        stays_the_same(&whole, steps);
+    }
+
+    /// Of few nodes, called by one another's names, each may be what a copy's node is taken for.
+    #[test]
+    fn nodes_that_change_their_names_are_taken_for_who_they_are(mut steps in steps()) {
+        for (number, (step, _)) in steps.iter_mut().enumerate() {
+            step.kind = if number % 4 == 3 { VOLUMES } else { NODES };
         }
+        stays_the_same(&whole(), steps);
     }
 }
 
@@ -512,6 +535,28 @@ fn a_changed_replica_has_the_copies_of_its_volume_joined_anew_and_nothing_else()
     );
     let wanted = Joined {
         copies: 1,
+        ..Joined::default()
+    };
+    assert_eq!(joined, wanted);
+}
+
+#[test]
+fn a_node_that_is_ready_or_not_has_the_copies_on_it_looked_at_and_nothing_else() {
+    let joined = joined(
+        |now| &mut now.nodes,
+        |_| true,
+        |node| node.ready = node.ready.map(|ready| !ready),
+    );
+    let (now, map) = large();
+    let (node, _) = now.nodes.iter().next().unwrap();
+    let is_there = |volume: &&Arc<PersistentVolume>| {
+        let copies = map.copies(volume);
+        copies.is_some_and(|copies| copies.list.iter().any(|copy| copy.node.as_ref() == Some(node)))
+    };
+    let there = now.volumes.values().filter(is_there).count();
+    assert!(0 < there && there < now.volumes.len() / 2, "{there}");
+    let wanted = Joined {
+        copies: there,
         ..Joined::default()
     };
     assert_eq!(joined, wanted);

@@ -3,39 +3,24 @@
 //! A cluster may have ten thousand replicas, and one of them changes at a time. So what was joined last is kept, and of the engines'
 //! objects only those that are others now are taken out and put in.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::cluster::{Affected, changes};
+use super::copies;
+use super::engine_tables::{Touched, put, take};
 use crate::engine::{self, ENGINES};
-use crate::model::cluster_map::{Attention, ClusterMap, Urgency};
-use crate::model::copies::{Copies, DEEPEST, EngineTables};
+use crate::model::cluster_map::ClusterMap;
+use crate::model::copies::{DEEPEST, EngineTables};
 use crate::model::inventory::{Inventory, Objects};
-use crate::model::replica::{
-    EngineObject, EnginePart, EngineVolume, Health, ManagedDisk, Place, Placement, Pool, PoolKey, PoolMember,
-    Replica, VolumeKey,
-};
+use crate::model::replica::{Place, Placement, Pool, PoolKey, Replica, VolumeKey};
 use crate::model::shared_map::SharedMap;
 use crate::model::workload::{NamespacedName, Node, PersistentVolume};
-
-/// What was touched by a change.
-#[derive(Debug, Default)]
-struct Touched {
-    volumes: BTreeSet<VolumeKey>,
-    /// Pools as they were.
-    pools: BTreeMap<PoolKey, Option<Arc<Pool>>>,
-    /// Disks, of which more than one volume may have parts.
-    disks: bool,
-    /// All copies: what is known of nodes is another.
-    all: bool,
-}
 
 /// Brings up to date what there is to say of engines in a map of which all else is. Gives the number of volumes whose copies were
 /// looked at.
 pub(super) fn bring_up_to_date(map: &mut ClusterMap, before: &Inventory, affected: &Affected) -> usize {
     let mut touched = Touched {
-        all: affected.everything,
         disks: affected.everything,
         ..Touched::default()
     };
@@ -55,15 +40,20 @@ pub(super) fn bring_up_to_date(map: &mut ClusterMap, before: &Inventory, affecte
     for key in &touched.volumes {
         names.extend(map.names.volumes_of_engine.all(key).iter().cloned());
     }
+    names.extend(touched_by_nodes(map, &touched));
     add_carried(map, &mut names, &mut touched);
-    if touched.all {
+    if affected.everything {
         names.extend(map.inventory.volumes.keys().cloned());
     }
     renew_disks(map, &touched);
     for name in &names {
-        let volume = map.volume(name);
-        let found = volume.and_then(|volume| attention(map, volume));
-        map.copy_attention.set(name, found);
+        let (attention, nodes) = map
+            .volume(name)
+            .map(|volume| copies::look(map, volume))
+            .unwrap_or_default();
+        map.copy_attention.set(name, attention);
+        map.copy_nodes
+            .set(name, Some(nodes).filter(|nodes| !nodes.is_empty()));
     }
     names.len()
 }
@@ -105,38 +95,59 @@ fn replace_nodes(map: &mut ClusterMap, before: &Inventory, touched: &mut Touched
     if changes.is_empty() {
         return;
     }
-    let called = |node: &Arc<Node>| {
-        (
-            node.name.clone(),
-            node.host_name.clone(),
-            node.other_names.clone(),
-        )
-    };
+    let called = |node: &Arc<Node>| (node.host_name.clone(), node.other_names.clone());
     let ready = |node: &Arc<Node>| node.ready;
+    let mut are_called_otherwise = false;
+    let mut have_other_pools = false;
     for (_, old, new) in &changes {
-        let others = old.map(called) != new.map(called);
-        touched.disks |= others;
-        touched.all |= others || old.map(ready) != new.map(ready);
+        let otherwise = old.map(called) != new.map(called);
+        if otherwise || old.map(ready) != new.map(ready) {
+            for node in [old, new].into_iter().flatten() {
+                let names = [&node.name].into_iter().chain(other_names(node));
+                touched.nodes.extend(names.map(|name| copies::number(name)));
+            }
+        }
+        are_called_otherwise |= otherwise;
+        have_other_pools |= old.map(pools_of) != new.map(pools_of);
     }
-    map.node_aliases = aliases(&inventory);
-    let pools = pools_of_nodes(&inventory);
+    if are_called_otherwise {
+        touched.disks = true;
+        let before = std::mem::replace(&mut map.node_aliases, aliases(&inventory));
+        touch_aliases(&before, &map.node_aliases, touched);
+        touch_aliases(&map.node_aliases, &before, touched);
+    }
+    if have_other_pools {
+        replace_pools_of_nodes(map, touched);
+    }
+}
+
+/// Touches the nodes that have a name in `these` which another has in `others`, or whose name is a touched one: of two that have a name
+/// each may be taken for the other, and a node's own name goes before the same name of another.
+fn touch_aliases(these: &HashMap<String, String>, others: &HashMap<String, String>, touched: &mut Touched) {
+    for (name, node) in these {
+        let name_number = copies::number(name);
+        if others.get(name) != Some(node) || touched.nodes.contains(&name_number) {
+            touched.nodes.extend([name_number, copies::number(node)]);
+        }
+    }
+}
+
+fn replace_pools_of_nodes(map: &mut ClusterMap, touched: &mut Touched) {
     let tables = Arc::make_mut(&mut map.engines);
     for key in std::mem::take(&mut map.node_pools) {
         let before = tables.pools.remove(&key);
         touched.pools.entry(key).or_insert(before);
     }
-    for pool in pools {
+    for pool in map.inventory.nodes.values().flat_map(pools_of) {
         map.node_pools.push(pool.key.clone());
         touched.pools.entry(pool.key.clone()).or_insert(None);
         tables.pools.insert(pool.key.clone(), Arc::new(pool));
     }
 }
 
-fn pools_of_nodes(inventory: &Inventory) -> Vec<Pool> {
-    let nodes = inventory.nodes.values();
-    nodes
-        .flat_map(|node| ENGINES.iter().flat_map(|engine| engine.pools_of(node)))
-        .collect()
+/// The pools that engines write into a node.
+fn pools_of(node: &Arc<Node>) -> Vec<Pool> {
+    ENGINES.iter().flat_map(|engine| engine.pools_of(node)).collect()
 }
 
 /// Looks anew how a volume is looked for.
@@ -245,6 +256,16 @@ fn touched_by_pools(map: &ClusterMap, touched: &Touched) -> Vec<String> {
     names
 }
 
+/// The volumes of which a copy is, or might be, on a node of which other things are known now.
+fn touched_by_nodes(map: &ClusterMap, touched: &Touched) -> Vec<String> {
+    if touched.nodes.is_empty() {
+        return Vec::new();
+    }
+    let volumes = map.copy_nodes.iter();
+    let there = volumes.filter(|(_, nodes)| nodes.iter().any(|node| touched.nodes.contains(node)));
+    there.map(|(name, _)| name.clone()).collect()
+}
+
 fn names_where(map: &ClusterMap, is_it: impl Fn(&Place) -> bool) -> Vec<String> {
     let placements = map.placements.iter();
     let found = placements.filter(|(_, placement)| is_it(&placement.place));
@@ -289,182 +310,15 @@ fn renew_disks(map: &mut ClusterMap, touched: &Touched) {
     }
 }
 
-fn put(tables: &mut EngineTables, object: &EngineObject, touched: &mut Touched) {
-    for part in &object.parts {
-        let is_alone = match part {
-            EnginePart::Volume(volume) => {
-                if let Some(prefix) = prefix(volume) {
-                    tables.carried.keep(&prefix, &volume.key, true);
-                }
-                touched.volumes.insert(volume.key.clone());
-                tables
-                    .volumes
-                    .insert(volume.key.clone(), Arc::clone(volume))
-                    .is_none()
-            }
-            EnginePart::Replica(replica) => {
-                touched.volumes.insert(replica.volume.clone());
-                tables
-                    .replicas
-                    .put(&replica.volume, Arc::clone(replica), by_replica)
-            }
-            EnginePart::Modes(modes) => {
-                touched.volumes.insert(modes.volume.clone());
-                let of_volume = tables.modes.all(&modes.volume);
-                let is_alone = of_volume.is_empty();
-                let all = of_volume.iter().chain([modes]).cloned().collect();
-                tables.modes.insert(modes.volume.clone(), all);
-                is_alone
-            }
-            EnginePart::Pool(pool) => {
-                let before = tables.pools.insert(pool.key.clone(), Arc::clone(pool));
-                let is_alone = before.is_none();
-                touched.pools.entry(pool.key.clone()).or_insert(before);
-                is_alone
-            }
-            EnginePart::PoolMember(member) => {
-                touched.disks = true;
-                tables.members.put(&member.group, Arc::clone(member), by_member)
-            }
-            EnginePart::ManagedDisk(disk) => {
-                touched.disks = true;
-                if let Some(node) = &disk.disk.node {
-                    tables.managed_on.put(node, Arc::clone(disk), by_disk);
-                }
-                tables
-                    .managed
-                    .insert(disk.name.clone(), Arc::clone(disk))
-                    .is_none()
-            }
-            EnginePart::DiskClaim(claim) => {
-                touched.disks = true;
-                let disk = claim.disk.clone();
-                tables.disk_claims.insert(claim.name.clone(), disk).is_none()
-            }
-        };
-        tables.doubled |= !is_alone;
-    }
-}
-
-fn by_replica(one: &Arc<Replica>, two: &Arc<Replica>) -> Ordering {
-    one.name.cmp(&two.name)
-}
-
-fn by_member(one: &Arc<PoolMember>, two: &Arc<PoolMember>) -> Ordering {
-    one.name.cmp(&two.name)
-}
-
-fn by_disk(one: &Arc<ManagedDisk>, two: &Arc<ManagedDisk>) -> Ordering {
-    one.name.cmp(&two.name)
-}
-
-/// The claims that carry the copies of a volume, but for the number behind each.
-fn prefix(volume: &EngineVolume) -> Option<NamespacedName> {
-    let claims = volume.claims.as_ref()?;
-    Some(NamespacedName::new(&claims.namespace, &claims.prefix))
-}
-
-/// Takes out what an object said. Where another says something of the same name, all is put together anew after it.
-fn take(tables: &mut EngineTables, object: &EngineObject, touched: &mut Touched) {
-    for part in &object.parts {
-        match part {
-            EnginePart::Volume(volume) => {
-                if let Some(prefix) = prefix(volume) {
-                    tables.carried.keep(&prefix, &volume.key, false);
-                }
-                tables.volumes.remove(&volume.key);
-                touched.volumes.insert(volume.key.clone());
-            }
-            EnginePart::Replica(replica) => {
-                tables.replicas.take(&replica.volume, replica, by_replica);
-                touched.volumes.insert(replica.volume.clone());
-            }
-            EnginePart::Modes(modes) => {
-                tables.modes.remove(&modes.volume);
-                touched.volumes.insert(modes.volume.clone());
-            }
-            EnginePart::Pool(pool) => {
-                let before = tables.pools.remove(&pool.key);
-                touched.pools.entry(pool.key.clone()).or_insert(before);
-            }
-            EnginePart::PoolMember(member) => {
-                tables.members.take(&member.group, member, by_member);
-                touched.disks = true;
-            }
-            EnginePart::ManagedDisk(disk) => {
-                tables.managed.remove(&disk.name);
-                if let Some(node) = &disk.disk.node {
-                    tables.managed_on.take(node, disk, by_disk);
-                }
-                touched.disks = true;
-            }
-            EnginePart::DiskClaim(claim) => {
-                tables.disk_claims.remove(&claim.name);
-                touched.disks = true;
-            }
-        }
-    }
-}
-
+/// The cluster's name of each node by its other names.
 fn aliases(inventory: &Inventory) -> HashMap<String, String> {
     let names = inventory.nodes.values().flat_map(|node| {
-        let others = node.host_name.iter().chain(&node.other_names);
-        others
-            .filter(|name| **name != node.name)
-            .map(|name| (name.clone(), node.name.clone()))
+        let others = other_names(node).filter(|name| **name != node.name);
+        others.map(|name| (name.clone(), node.name.clone()))
     });
     names.collect()
 }
 
-/// What is amiss with the copies of a volume.
-fn attention(map: &ClusterMap, volume: &PersistentVolume) -> Option<Attention> {
-    let copies = map.copies(volume)?;
-    let reason = reason(&copies)?;
-    let number = copies.list.len();
-    let none_is_left =
-        copies.counted && number > 0 && copies.list.iter().all(|copy| copy.state == Some(Health::Failed));
-    let urgency = if none_is_left || copies.state == Some(Health::Failed) {
-        Urgency::Failed
-    } else {
-        Urgency::Degraded
-    };
-    Some(Attention { urgency, reason })
-}
-
-/// `2 of 3 copies are healthy; worker-2: rebuilding (the engine says WO)`; `None` where nothing is known to be amiss.
-fn reason(copies: &Copies<'_>) -> Option<String> {
-    let told: Vec<String> = copies
-        .list
-        .iter()
-        .filter_map(|copy| {
-            let state = copy.state.filter(|state| *state != Health::Healthy)?;
-            let place = copy.node.as_deref().unwrap_or(&copy.name);
-            Some(match &copy.reason {
-                Some(reason) => format!("{place}: {} ({reason})", state.as_str()),
-                None => format!("{place}: {}", state.as_str()),
-            })
-        })
-        .collect();
-    let too_few = copies
-        .number()
-        .zip(copies.wanted)
-        .filter(|(number, wanted)| (*number as u64) < *wanted && *number > 0);
-    // A volume that is in no use has no state; a single one that is in use and not well has a word for it.
-    let own = copies
-        .state
-        .filter(|state| matches!(state, Health::Failed | Health::Degraded | Health::Rebuilding));
-    if told.is_empty() && too_few.is_none() && own.is_none() {
-        return None;
-    }
-    let mut parts = Vec::new();
-    if let Some(healthy) = copies.healthy() {
-        let all = copies.wanted.unwrap_or(0).max(copies.list.len() as u64);
-        let copies = if all == 1 { "copy is" } else { "copies are" };
-        parts.push(format!("{healthy} of {all} {copies} healthy"));
-    }
-    parts.extend(told);
-    if let (Some(_), Some(said)) = (own, copies.said) {
-        parts.push(format!("the engine says {said}"));
-    }
-    Some(parts.join("; "))
+fn other_names(node: &Node) -> impl Iterator<Item = &String> {
+    node.host_name.iter().chain(&node.other_names)
 }

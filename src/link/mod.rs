@@ -5,8 +5,10 @@
 mod attention;
 pub mod cluster;
 pub mod controls;
+mod copies;
 mod disagreements;
 mod disks;
+mod engine_tables;
 mod engines;
 pub mod mount_table;
 pub mod powerflex;

@@ -110,6 +110,9 @@ pub struct ClusterMap {
     pub node_aliases: HashMap<String, String>,
     /// PersistentVolumes of whose copies something is amiss.
     pub copy_attention: SharedMap<String, Attention>,
+    /// Numbers of the names of the nodes that each PersistentVolume's copies are on, or are looked for by: when one of them changes,
+    /// other things may be said of the copies.
+    pub copy_nodes: SharedMap<String, Box<[u64]>>,
 }
 
 /// Which objects name an object, whether it is there or not: what has to be looked at again when it changes.
