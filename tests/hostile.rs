@@ -430,9 +430,13 @@ async fn an_api_server_that_never_stops_talking_costs_its_own_figures() {
 #[tokio::test]
 async fn the_token_is_told_nowhere() {
     const TOKEN: &str = "hush-hush-4711";
-    // A server that has nothing, fails, and talks nonsense.
+    // A server that has nothing, fails, repeats what it was sent, and talks nonsense.
     let api = ScriptedApi::start(|asked: &Asked| match asked.resource.as_str() {
-        "persistentvolumes" => Some(Answer::status(500, "InternalError", "no")),
+        "persistentvolumes" => Some(Answer::status(
+            500,
+            "InternalError",
+            "bad header Authorization: Bearer hush-hush-4711",
+        )),
         "persistentvolumeclaims" => Some(Answer::text(200, "<html>")),
         _ => None,
     });
@@ -468,7 +472,7 @@ async fn the_token_is_told_nowhere() {
             .unwrap();
         said += &String::from_utf8_lossy(&[output.stdout, output.stderr].concat());
         said += &server.log().join("\n");
-        assert!(said.contains("TRACE") && said.contains("failing: "), "{said}");
+        assert!(said.contains("TRACE") && said.contains("Bearer (a token)"), "{said}");
         assert!(!said.contains(TOKEN), "{said}");
     })
     .await

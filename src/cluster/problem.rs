@@ -111,8 +111,8 @@ fn name(kind: ResourceKind) -> String {
     }
 }
 
-/// The text in one line, and no more of it than somebody reads.
+/// The text in one line, without tokens, and no more of it than somebody reads.
 pub(crate) fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text::shortened(&line, LONGEST_MESSAGE)
+    text::shortened(&text::without_tokens(&line), LONGEST_MESSAGE)
 }

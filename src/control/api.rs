@@ -7,11 +7,11 @@ use kube::Client;
 use serde_json::Value;
 
 use crate::model::fault::with_causes;
-use crate::model::text::in_one_line;
+use crate::model::text::{self, in_one_line, without_tokens};
 
 /// How long one answer of the API may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The most of the server's words that are passed on, in bytes.
+/// The most of the server's words that are passed on, in characters.
 const LONGEST_WORDS: usize = 600;
 
 /// Why something was not done.
@@ -80,11 +80,7 @@ pub(super) async fn ask(
     }
 }
 
-/// The first line, and not too much of it.
+/// The words in one line, without tokens, and not too many of them.
 fn shortened(words: &str) -> String {
-    let line = in_one_line(words);
-    let line = line.trim();
-    let end = line.floor_char_boundary(LONGEST_WORDS);
-    let more = if end < line.len() { "…" } else { "" };
-    format!("{}{more}", &line[..end])
+    text::shortened(in_one_line(&without_tokens(words)).trim(), LONGEST_WORDS)
 }

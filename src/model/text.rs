@@ -11,6 +11,30 @@ pub fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// The text without what looks like a bearer token: the word behind `Bearer`, and JSON Web Tokens, as those of service accounts are
+/// (RFC 7519: they begin with the base64 of `{"`). Who was sent one may repeat it in an error.
+pub fn without_tokens(text: &str) -> String {
+    let is_within = |letter: char| letter.is_ascii_alphanumeric() || "-._~+/=".contains(letter);
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut is_bearers = false;
+    while !rest.is_empty() {
+        let (word, behind) = rest.split_at(rest.find(|letter| !is_within(letter)).unwrap_or(rest.len()));
+        let is_jwt = word.starts_with("eyJ") && word.bytes().filter(|byte| *byte == b'.').count() >= 2;
+        told.push_str(if is_jwt || (is_bearers && !word.is_empty()) {
+            "(a token)"
+        } else {
+            word
+        });
+        let gap = behind.find(is_within).unwrap_or(behind.len());
+        // What is between the two words is a blank or a quotation mark.
+        is_bearers = word.eq_ignore_ascii_case("bearer") || (is_bearers && word.is_empty());
+        told.push_str(&behind[..gap]);
+        rest = &behind[gap..];
+    }
+    told
+}
+
 /// The text without anything that would end a line or move what follows.
 pub fn in_one_line(text: &str) -> String {
     let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
@@ -70,6 +94,29 @@ mod tests {
         assert_eq!(shortened("größe", 5), "größe");
         assert_eq!(shortened("größe", 3), "grö…");
         assert_eq!(shortened("", 0), "");
+    }
+
+    #[test]
+    fn a_token_is_not_told() {
+        for (text, told) in [
+            ("", ""),
+            ("größe: no such pod", "größe: no such pod"),
+            (
+                "bad header \"Authorization: Bearer hush-hush-4711\" of 10.0.0.1",
+                "bad header \"Authorization: Bearer (a token)\" of 10.0.0.1",
+            ),
+            ("bearer=\"hush\"", "bearer=\"hush\""),
+            ("Bearer 'hush', and more", "Bearer '(a token)', and more"),
+            ("Bearer", "Bearer"),
+            ("\"Bearer\" is wanted", "\"Bearer\" (a token) wanted"),
+            (
+                "token eyJhbGciOi.eyJpc3Mi.c2ln-_ is old",
+                "token (a token) is old",
+            ),
+            ("eyJournal.txt", "eyJournal.txt"),
+        ] {
+            assert_eq!(without_tokens(text), told);
+        }
     }
 
     #[test]
