@@ -20,6 +20,16 @@ pub(super) enum Process {
     Cluster,
 }
 
+impl Process {
+    /// As the table has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
 /// An answer that was read.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
@@ -145,6 +155,7 @@ fn of_nodes_report(report: &Value) -> Told {
             Subject::LoopDevice,
         ],
         facts,
+        ..Told::default()
     }
 }
 
@@ -168,6 +179,7 @@ fn of_clusters_report(report: &Value) -> Told {
     Told {
         subjects: OF_CLUSTER,
         facts,
+        ..Told::default()
     }
 }
 
@@ -198,6 +210,7 @@ fn of_clusters_page(samples: &[Sample]) -> Told {
     Told {
         subjects: OF_CLUSTER,
         facts: facts.collect(),
+        ..Told::default()
     }
 }
 
@@ -213,9 +226,16 @@ fn of_nodes_page(samples: &[Sample]) -> Told {
         };
         fact(subject, sample, "persistentvolume", value)
     });
+    // The kernel had not answered yet when who asked had waited long enough, and the page says so.
+    let slow = samples.iter().filter(|sample| {
+        sample.name == "storage_probe_volume_stats_error"
+            && sample.labels.get("reason").is_some_and(|reason| reason == "slow")
+    });
+    let slow = slow.filter_map(|sample| fact(Subject::Capacity, sample, "persistentvolume", String::new()));
     Told {
         subjects: &[Subject::MountedFor, Subject::DeviceBelow, Subject::Capacity],
         facts: facts.collect(),
+        unknown: slow.map(|((subject, name), _)| (subject, name)).collect(),
     }
 }
 

@@ -19,6 +19,7 @@ const LATE: Duration = Duration::from_millis(500);
 const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0";
 
 /// What is known, and what answers are held against.
+#[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     pub(super) history: &'a History,
     pub(super) busy: &'a BusyDisk,
@@ -30,6 +31,7 @@ pub(super) struct Seen {
     took: Vec<Duration>,
     wrong: Vec<String>,
     stalest: Duration,
+    unknown: usize,
 }
 
 impl Seen {
@@ -50,6 +52,11 @@ impl Seen {
     /// How many answers there were, how many late, how many complaints.
     pub(super) fn numbers(&self) -> [usize; 3] {
         [self.took.len(), self.late(), self.wrong.len()]
+    }
+
+    /// How many figures were told as not known yet.
+    pub(super) fn unknown(&self) -> usize {
+        self.unknown
     }
 
     /// A line of the table.
@@ -85,7 +92,7 @@ fn in_each(interval: Duration, end: &AtomicBool, mut ask: impl FnMut()) {
 
 /// Asks once, and judges the answer.
 fn ask_once(
-    known: &Known<'_>,
+    known: Known<'_>,
     seen: &Mutex<Seen>,
     ask: impl FnOnce() -> io::Result<http::Answer>,
     judge: impl FnOnce(&[u8], Asked) -> Answer,
@@ -111,6 +118,7 @@ fn ask_once(
     let mut seen = seen.lock().unwrap();
     seen.took.push(asked.until.saturating_duration_since(from));
     seen.wrong.extend(read.wrong);
+    seen.unknown += read.told.unknown.len();
     seen.stalest = seen.stalest.max(judgement.stalest);
 }
 
@@ -135,7 +143,7 @@ impl<'a> Asking<'a> {
 }
 
 /// A probe of Scope's: a report of each process every second, on connections that are kept.
-pub(super) fn probe(asked: &[Asking<'_>], known: &Known<'_>, end: &AtomicBool) {
+pub(super) fn probe(asked: &[Asking<'_>], known: Known<'_>, end: &AtomicBool) {
     let mut connections: Vec<_> = asked.iter().map(|asking| asking.server.scope()).collect();
     in_each(Duration::from_secs(1), end, || {
         for (asking, scope) in asked.iter().zip(&mut connections) {
@@ -150,7 +158,7 @@ pub(super) fn probe(asked: &[Asking<'_>], known: &Known<'_>, end: &AtomicBool) {
 }
 
 /// A server of Prometheus: a page of each process five times a second, on a connection that is kept, or anew each time.
-pub(super) fn scraper(asked: &[Asking<'_>], known: &Known<'_>, keeps: bool, end: &AtomicBool) {
+pub(super) fn scraper(asked: &[Asking<'_>], known: Known<'_>, keeps: bool, end: &AtomicBool) {
     let mut connections: Vec<_> = asked
         .iter()
         .map(|asking| (asking.server.prometheus(), Counters::default()))

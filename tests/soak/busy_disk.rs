@@ -33,8 +33,8 @@ pub(super) struct BusyDisk {
 }
 
 impl BusyDisk {
-    /// On a file in this folder; answers may say what was `leeway` ago.
-    pub(super) fn new(folder: &Path, history: &History, leeway: Duration) -> Self {
+    /// On a file in this folder. Answers may be as old as those of what `history` has.
+    pub(super) fn new(folder: &Path, history: &History) -> Self {
         let file = format!("{OURS}busy.img");
         let path = backing_file(folder, &file, MEBIBYTES);
         let device = attach(history, &path, &file);
@@ -42,7 +42,7 @@ impl BusyDisk {
         Self {
             device,
             written: Mutex::new([(Instant::now(), before)].into()),
-            leeway,
+            leeway: history.leeway(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What was true when: every change that the run makes, with the times between which it took place; and what an answer may say
 //! in view of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ pub(super) struct Told {
     pub(super) subjects: &'static [Subject],
     /// What it does say.
     pub(super) facts: BTreeMap<(Subject, String), String>,
+    /// What it says is not known.
+    pub(super) unknown: BTreeSet<(Subject, String)>,
 }
 
 /// When an answer was asked for, and when it was there.
@@ -94,6 +96,11 @@ impl History {
             changes: Mutex::default(),
             leeway,
         }
+    }
+
+    /// How long after a change an answer may say what was before.
+    pub(super) fn leeway(&self) -> Duration {
+        self.leeway
     }
 
     /// Makes a change that lets these facts become what stands beside them.
@@ -154,7 +161,8 @@ impl History {
     pub(super) fn judge(&self, told: &Told, asked: Asked) -> Judgement {
         let mut judgement = Judgement::default();
         let changes = self.changes.lock().unwrap();
-        for (key, changes) in changes.iter().filter(|(key, _)| told.subjects.contains(&key.0)) {
+        let is_told = |key: &(Subject, String)| told.subjects.contains(&key.0) && !told.unknown.contains(key);
+        for (key, changes) in changes.iter().filter(|(key, _)| is_told(key)) {
             let said = told.facts.get(key);
             let stale = staleness(changes, said, asked);
             if stale.is_none_or(|stale| stale > self.leeway) {
@@ -205,6 +213,7 @@ mod tests {
                 .map(|size| ((Subject::ClaimSize, "claim".to_owned()), size.to_owned()))
                 .into_iter()
                 .collect(),
+            unknown: BTreeSet::new(),
         }
     }
 

@@ -14,21 +14,23 @@ mod busy_disk;
 mod counters;
 mod history;
 mod kubelet;
+mod outcome;
 #[path = "../support/mod.rs"]
 mod support;
 mod usage;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use answers::Process;
-use api_changes::{CLIENTS, Client, NODE, RATE};
+use api_changes::{CLIENTS, Client, NODE};
 use askers::{Asking, Known, probe, scraper};
 use busy_disk::BusyDisk;
 use history::History;
 use kubelet::Kubelet;
+use outcome::Done;
 use scope_storage_probe::model::inventory::Role;
 use serde_json::json;
 use support::api_server::{ApiServer, shipped};
@@ -43,8 +45,6 @@ const SCRAPERS: u32 = 4;
 /// How long after a change the program may say what was before.
 const LEEWAY: Duration = Duration::from_secs(1);
 const START: Duration = Duration::from_secs(60);
-/// Fewer changes than this share of the rate, and it was another test.
-const LEAST_OF_RATE: f64 = 0.9;
 const BETWEEN_WORDS: Duration = Duration::from_secs(300);
 
 /// The API server with what nobody changes.
@@ -88,9 +88,108 @@ fn processes(api: &ApiServer, folder: &Path) -> [Server; 2] {
     processes
 }
 
+/// All that runs at once, and how it is told to end.
+struct Soak<'a> {
+    api: &'a ApiServer,
+    folder: &'a Path,
+    history: &'a History,
+    busy: &'a BusyDisk,
+    asked: &'a [Asking<'a>; 2],
+    changes: AtomicU64,
+    mounted: AtomicU32,
+    /// Nothing more is to be changed.
+    last_change: AtomicBool,
+    /// Nothing more is to be asked.
+    end: AtomicBool,
+}
+
+impl Soak<'_> {
+    fn change_objects<'scope>(
+        &'scope self,
+        threads: &'scope Scope<'scope, '_>,
+    ) -> Vec<ScopedJoinHandle<'scope, ()>> {
+        (0..CLIENTS)
+            .map(|number| {
+                threads.spawn(move || {
+                    let _end = RaisedAtEnd(&self.last_change);
+                    let client = Client::new(self.api, self.history, &self.changes);
+                    api_changes::come_and_go(client, number, &self.last_change);
+                })
+            })
+            .collect()
+    }
+
+    fn mount_volumes(&self) {
+        let _end = RaisedAtEnd(&self.last_change);
+        // Its changes come on top.
+        let changes = AtomicU64::new(0);
+        let client = Client::new(self.api, self.history, &changes);
+        Kubelet::new(client, self.history, self.folder).come_and_go(&self.mounted, &self.last_change);
+    }
+
+    fn ask<'scope>(&'scope self, threads: &'scope Scope<'scope, '_>) {
+        let known = Known {
+            history: self.history,
+            busy: self.busy,
+        };
+        for _ in 0..PROBES {
+            threads.spawn(move || probe(self.asked, known, &self.end));
+        }
+        for number in 0..SCRAPERS {
+            threads.spawn(move || scraper(self.asked, known, number.is_multiple_of(2), &self.end));
+        }
+    }
+
+    /// Lets it run for so long, unless something ends before its time.
+    #[allow(clippy::print_stdout, reason = "who runs it for half an hour wants to know")]
+    fn watch(&self, length: Duration, usages: &mut [Usage; 2]) {
+        let (begun, mut said) = (Instant::now(), Instant::now());
+        while begun.elapsed() < length && !self.last_change.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(500));
+            for (usage, asking) in usages.iter_mut().zip(self.asked) {
+                usage.read(asking.server);
+            }
+            self.history.forget();
+            if said.elapsed() > BETWEEN_WORDS {
+                said = Instant::now();
+                let numbers: Vec<_> = self
+                    .asked
+                    .iter()
+                    .flat_map(|asking| [&asking.reports, &asking.pages])
+                    .map(|seen| seen.lock().unwrap().numbers())
+                    .collect();
+                let minutes = begun.elapsed().as_secs() / 60;
+                println!("after {minutes} minutes: asked, late, wrong: {numbers:?}");
+            }
+        }
+    }
+
+    /// Everything at once for so long. Gives what both processes used, and how many changes there were in a second.
+    fn run(&self, length: Duration) -> ([Usage; 2], f64) {
+        let mut usages = [Usage::default(), Usage::default()];
+        let mut changes = 0.0;
+        thread::scope(|threads| {
+            let _ends = [RaisedAtEnd(&self.last_change), RaisedAtEnd(&self.end)];
+            let mut changers = self.change_objects(threads);
+            changers.push(threads.spawn(|| self.mount_volumes()));
+            threads.spawn(|| self.busy.write(&self.end));
+            self.ask(threads);
+            let begun = Instant::now();
+            self.watch(length, &mut usages);
+            changes = self.changes.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
+            self.last_change.store(true, Ordering::Relaxed);
+            for changer in changers {
+                changer.join().expect("what is changed is changed to the end");
+            }
+            // All that was made is gone, and nothing of it may be told of any more.
+            thread::sleep(self.history.leeway() * 2);
+        });
+        (usages, changes)
+    }
+}
+
 #[test]
 #[ignore = "takes minutes: tests/soak.sh"]
-#[allow(clippy::print_stdout, reason = "the table is what it is run for")]
 fn minutes_of_changes_and_questions_are_answered_in_time_and_leave_nothing_behind() {
     let minutes: f64 =
         std::env::var("SOAK_MINUTES").map_or(2.0, |text| text.parse().expect("SOAK_MINUTES is a number"));
@@ -99,125 +198,33 @@ fn minutes_of_changes_and_questions_are_answered_in_time_and_leave_nothing_behin
     let folder = tempfile::tempdir().unwrap();
     let api = api_server();
     let servers = processes(&api, folder.path());
-    let leeway = LEEWAY.mul_f64(time_slack());
-    let history = History::new(leeway);
-    let busy = BusyDisk::new(folder.path(), &history, leeway);
+    let history = History::new(LEEWAY.mul_f64(time_slack()));
+    let busy = BusyDisk::new(folder.path(), &history);
     let asked = [
         Asking::new(Process::Node, &servers[0]),
         Asking::new(Process::Cluster, &servers[1]),
     ];
-    let known = Known {
+    let soak = Soak {
+        api: &api,
+        folder: folder.path(),
         history: &history,
         busy: &busy,
+        asked: &asked,
+        changes: AtomicU64::new(0),
+        mounted: AtomicU32::new(0),
+        last_change: AtomicBool::new(false),
+        end: AtomicBool::new(false),
     };
-    let (changes, mounted) = (AtomicU64::new(0), AtomicU32::new(0));
-    // What it changes comes on top.
-    let of_kubelet = AtomicU64::new(0);
-    let (end_of_changes, end) = (AtomicBool::new(false), AtomicBool::new(false));
-    let mut usages = [Usage::default(), Usage::default()];
-    let client = |made| Client::new(&api, &history, made);
-    let mut changed_in_time = 0.0;
-    thread::scope(|threads| {
-        let _end = RaisedAtEnd(&end);
-        let _end_of_changes = RaisedAtEnd(&end_of_changes);
-        let changers: Vec<_> = (0..CLIENTS)
-            .map(|number| {
-                let (client, changes, end) = (&client, &changes, &end_of_changes);
-                threads.spawn(move || {
-                    let _end = RaisedAtEnd(end);
-                    api_changes::come_and_go(client(changes), number, end);
-                })
-            })
-            .collect();
-        let kubelet = threads.spawn(|| {
-            let _end = RaisedAtEnd(&end_of_changes);
-            Kubelet::new(client(&of_kubelet), &history, folder.path()).come_and_go(&mounted, &end_of_changes);
-        });
-        threads.spawn(|| busy.write(&end));
-        for _ in 0..PROBES {
-            threads.spawn(|| probe(&asked, &known, &end));
-        }
-        for number in 0..SCRAPERS {
-            let (asked, known, end) = (&asked, &known, &end);
-            threads.spawn(move || scraper(asked, known, number.is_multiple_of(2), end));
-        }
-        let (begun, mut said) = (Instant::now(), Instant::now());
-        while begun.elapsed() < length && !end_of_changes.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(500));
-            for (usage, server) in usages.iter_mut().zip(&servers) {
-                usage.read(server);
-            }
-            history.forget();
-            if said.elapsed() > BETWEEN_WORDS {
-                said = Instant::now();
-                let wrong: Vec<_> = asked
-                    .iter()
-                    .flat_map(|asking| [&asking.reports, &asking.pages])
-                    .map(|seen| seen.lock().unwrap().numbers())
-                    .collect();
-                println!("after {:?}: asked, late, wrong: {wrong:?}", begun.elapsed());
-            }
-        }
-        changed_in_time = changes.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
-        end_of_changes.store(true, Ordering::Relaxed);
-        for changer in changers.into_iter().chain([kubelet]) {
-            changer.join().expect("what is changed is changed to the end");
-        }
-        // All that was made is gone, and nothing of it may be told of.
-        thread::sleep(leeway * 2);
-        end.store(true, Ordering::Relaxed);
-    });
-    let mounted = mounted.into_inner();
-    println!(
-        "{minutes} minutes, {changed_in_time:.1} changes of the API a second, {mounted} volumes mounted and unmounted, {:.0} MB written\n",
-        busy.written()[0] as f64 / 1e6
-    );
-    println!("| answers | asked | late | wrong | p50 ms | p99 ms | most ms | stalest ms |");
-    println!("|---|---|---|---|---|---|---|---|");
-    let mut complaints = Vec::new();
-    for asking in asked {
-        let name = format!("{:?}", asking.process).to_lowercase();
-        for (seen, what) in [
-            (asking.reports, format!("{name}: report, {PROBES} probes at 1 Hz")),
-            (asking.pages, format!("{name}: page, {SCRAPERS} scrapers at 5 Hz")),
-        ] {
-            let mut seen = seen.into_inner().unwrap();
-            println!("{}", seen.row(&what));
-            complaints.extend(seen.complaints());
-        }
-    }
-    println!(
-        "\n| quarter | node: most resident, MB | open files | cluster: most resident, MB | open files |"
-    );
-    println!("|---|---|---|---|---|");
-    let quarters = usages.each_ref().map(Usage::quarters);
-    for (number, (node, cluster)) in quarters[0].iter().zip(&quarters[1]).enumerate() {
-        let [node_bytes, cluster_bytes] = [node, cluster].map(|used| used.0 as f64 / 1e6);
-        println!(
-            "| {} | {node_bytes:.2} | {} | {cluster_bytes:.2} | {} |",
-            number + 1,
-            node.1,
-            cluster.1
-        );
-    }
-    for usage in &usages {
-        complaints.extend(usage.growth(length));
-    }
-    for server in &servers {
-        println!("\n{} lines logged", server.log().len());
-        for line in server.log().iter().rev().take(12) {
-            println!("{line}");
-        }
-    }
+    let (usages, changes) = soak.run(length);
+    let done = Done {
+        length,
+        changes,
+        mounted: soak.mounted.load(Ordering::Relaxed),
+        written: busy.written(),
+    };
+    outcome::print(&done, &asked, &usages);
     assert_eq!(
-        busy.written()[0],
-        busy.written()[1],
-        "somebody else writes to our disk"
+        outcome::complaints(&done, &asked, &usages, &servers),
+        [] as [String; 0]
     );
-    assert!(mounted > 0, "no volume came or went");
-    assert!(
-        changed_in_time > f64::from(RATE) * LEAST_OF_RATE / time_slack(),
-        "{changed_in_time} changes a second instead of {RATE}"
-    );
-    assert_eq!(complaints, [] as [String; 0]);
 }
