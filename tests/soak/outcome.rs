@@ -9,7 +9,7 @@ use super::support::time_slack;
 use super::usage::Usage;
 use super::{PROBES, SCRAPERS};
 
-/// Fewer changes than this share of the rate, and it was another test.
+/// Fewer changes or questions than this share of their rates, and it was another test.
 const LEAST_OF_RATE: f64 = 0.9;
 
 /// What the run itself did.
@@ -74,6 +74,18 @@ pub(super) fn complaints(
     let mut found = Vec::new();
     for seen in asked.iter().flat_map(|asking| [&asking.reports, &asking.pages]) {
         found.extend(seen.lock().unwrap().complaints());
+    }
+    let seconds = done.length.as_secs_f64();
+    for asking in asked {
+        for (seen, what, each_second) in [
+            (&asking.reports, "reports", PROBES),
+            (&asking.pages, "pages", 5 * SCRAPERS),
+        ] {
+            let [number, ..] = seen.lock().unwrap().numbers();
+            if (number as f64) < seconds * f64::from(each_second) * LEAST_OF_RATE / time_slack() {
+                found.push(format!("only {number} {what} were asked for in {seconds:.0} s"));
+            }
+        }
     }
     for usage in usages {
         found.extend(usage.growth(done.length));
