@@ -21,7 +21,7 @@ use std::time::Duration;
 use scope_storage_probe::cluster::{Cluster, Settings};
 use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role};
 use scope_storage_probe::model::workload::{ClaimPhase, NamespacedName, VolumePhase};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::api_server::{ApiServer, shipped};
 use support::scripted_api::Watched;
 use support::workload_objects::{CLAIMS, CLASSES, PODS, VOLUMES, claim, class, pod, volume};

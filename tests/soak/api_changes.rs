@@ -61,8 +61,8 @@ impl<'a> Client<'a> {
 
     fn patch(&mut self, facts: &Facts<'_>, path: &str, change: &Value) {
         self.wait();
-        let patch = || self.runtime.block_on(self.administrator.patch(path, change));
-        self.history.change(facts, patch);
+        let send = || self.runtime.block_on(self.administrator.patch(path, change));
+        self.history.change(facts, send);
     }
 
     fn delete(&mut self, facts: &Facts<'_>, path: &str) {

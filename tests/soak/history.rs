@@ -104,11 +104,11 @@ impl History {
     }
 
     /// Makes a change that lets these facts become what stands beside them.
-    pub(super) fn change<T>(&self, facts: &[(Subject, &str, Option<String>)], make: impl FnOnce() -> T) -> T {
+    pub(super) fn change<T>(&self, facts: &[(Subject, &str, Option<String>)], act: impl FnOnce() -> T) -> T {
         for (subject, name, value) in facts {
             self.begin(*subject, name, Value::of(value.as_ref()));
         }
-        let made = make();
+        let made = act();
         for (subject, name, value) in facts {
             self.end(*subject, name, Value::of(value.as_ref()));
         }
@@ -116,9 +116,9 @@ impl History {
     }
 
     /// Makes a change, and learns from it what became of a fact.
-    pub(super) fn learn<T>(&self, subject: Subject, name: &str, make: impl FnOnce() -> (String, T)) -> T {
+    pub(super) fn learn<T>(&self, subject: Subject, name: &str, act: impl FnOnce() -> (String, T)) -> T {
         self.begin(subject, name, Value::NotKnownYet);
-        let (value, made) = make();
+        let (value, made) = act();
         self.end(subject, name, Value::Is(value));
         made
     }

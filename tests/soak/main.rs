@@ -170,16 +170,16 @@ impl Soak<'_> {
         let mut changes = 0.0;
         thread::scope(|threads| {
             let _ends = [RaisedAtEnd(&self.last_change), RaisedAtEnd(&self.end)];
-            let mut changers = self.change_objects(threads);
-            changers.push(threads.spawn(|| self.mount_volumes()));
+            let mut clients = self.change_objects(threads);
+            clients.push(threads.spawn(|| self.mount_volumes()));
             threads.spawn(|| self.busy.write(&self.end));
             self.ask(threads);
             let begun = Instant::now();
             self.watch(length, &mut usages);
             changes = self.changes.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
             self.last_change.store(true, Ordering::Relaxed);
-            for changer in changers {
-                changer.join().expect("what is changed is changed to the end");
+            for client in clients {
+                client.join().expect("what is changed is changed to the end");
             }
             // All that was made is gone, and nothing of it may be told of any more.
             thread::sleep(self.history.leeway() * 2);
