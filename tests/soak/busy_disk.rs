@@ -27,6 +27,8 @@ const SECTORS_WRITTEN: usize = 6;
 /// A loop device of its own.
 pub(super) struct BusyDisk {
     device: LoopDevice,
+    /// What others who had a device of that number had written to it.
+    before: u64,
     /// What had been written at that time, by the kernel's own count.
     written: Mutex<VecDeque<(Instant, u64)>>,
     leeway: Duration,
@@ -41,6 +43,7 @@ impl BusyDisk {
         let before = counted(&device);
         Self {
             device,
+            before,
             written: Mutex::new([(Instant::now(), before)].into()),
             leeway: history.leeway(),
         }
@@ -70,7 +73,7 @@ impl BusyDisk {
     pub(super) fn written(&self) -> [u64; 2] {
         let written = self.written.lock().unwrap();
         let total = |end: Option<&(Instant, u64)>| end.map_or(0, |(_, total)| *total);
-        [total(written.back()), counted(&self.device)]
+        [total(written.back()), counted(&self.device)].map(|total| total - self.before)
     }
 
     /// What is wrong with what a page says of it.
