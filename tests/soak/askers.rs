@@ -39,7 +39,8 @@ impl Seen {
     pub(super) fn complaints(&self) -> Vec<String> {
         let mut complaints: Vec<String> = self.wrong.iter().take(5).cloned().collect();
         if self.late() > 0 {
-            complaints.push(format!("{} answers after {LATE:?}", self.late()));
+            let limit = LATE.mul_f64(time_slack());
+            complaints.push(format!("{} answers after {limit:?}", self.late()));
         }
         complaints
     }
