@@ -224,7 +224,17 @@ impl Host {
         questions.dedup();
         let answers: HashMap<_, _> = if self.live {
             let answers = self.usage.ask(&questions, filesystem::GRACE, deadline);
-            questions.into_iter().zip(answers).collect()
+            let mut answers: HashMap<_, _> = questions.into_iter().zip(answers).collect();
+            if answers.values().any(is_failure) {
+                let [_, own_path] = self.roots.process_files("mountinfo");
+                if let Ok(now) = self
+                    .own_mounts
+                    .read(&own_path, self.live, Instant::now(), PROC_HINT)
+                {
+                    let_go_of_unmounted(&mut answers, &now.mounts);
+                }
+            }
+            answers
         } else {
             HashMap::new()
         };
@@ -254,6 +264,21 @@ impl Host {
         }
         let success = !sample.mounts.is_empty();
         finish(sample, FILESYSTEMS, success, started);
+    }
+}
+
+/// True where there is no usage, and not because of a filesystem's slowness.
+fn is_failure(answer: &Result<FilesystemUsage, UsageError>) -> bool {
+    matches!(answer, Err(UsageError::Refused(_) | UsageError::OtherFilesystem))
+}
+
+/// What was unmounted after its mount was read is no fault: nothing of it can be seen `now`.
+fn let_go_of_unmounted(answers: &mut HashMap<Question, Result<FilesystemUsage, UsageError>>, now: &[Mount]) {
+    for (question, answer) in answers.iter_mut().filter(|(_, answer)| is_failure(answer)) {
+        let is_there = |mount: &Mount| mount.number == question.number && mount.mount_point == question.path;
+        if !now.iter().any(is_there) {
+            *answer = Err(UsageError::NotVisible);
+        }
     }
 }
 
@@ -312,6 +337,21 @@ fn finish(sample: &mut HostSample, collector: &'static str, success: bool, start
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_unmounted_while_it_is_asked_is_no_fault() {
+        let question = |minor| Question {
+            number: DeviceNumber::new(8, minor),
+            path: format!("/pods/{minor}").into(),
+            own_numbers: false,
+        };
+        let mounts: Vec<Mount> = mountinfo::parse(b"9 1 8:1 / /pods/1 rw - xfs /dev/sda1 rw\n").0;
+        let answer = Err(UsageError::OtherFilesystem);
+        let mut answers = HashMap::from([(question(1), answer.clone()), (question(2), answer.clone())]);
+        let_go_of_unmounted(&mut answers, &mounts);
+        assert_eq!(answers[&question(1)], answer);
+        assert_eq!(answers[&question(2)], Err(UsageError::NotVisible));
+    }
 
     #[test]
     fn a_server_that_is_silent_is_one_fault_however_many_pods_have_it() {

@@ -21,14 +21,10 @@ use std::time::Duration;
 use scope_storage_probe::cluster::{Cluster, Settings};
 use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role};
 use scope_storage_probe::model::workload::{ClaimPhase, NamespacedName, VolumePhase};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::api_server::{ApiServer, shipped};
 use support::scripted_api::Watched;
-
-const PODS: &str = "/api/v1/namespaces/default/pods";
-const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
-const VOLUMES: &str = "/api/v1/persistentvolumes";
-const CLASSES: &str = "/apis/storage.k8s.io/v1/storageclasses";
+use support::workload_objects::{CLAIMS, CLASSES, PODS, VOLUMES, claim, class, pod, volume};
 
 /// How long after a change the program's answers may be those of before.
 fn soon() -> Duration {
@@ -51,40 +47,6 @@ fn settings(role: Role) -> Settings {
 fn watch(config: kube::Config, settings: &Settings) -> Watched {
     let (cluster, watching) = Cluster::watch(config, settings).unwrap();
     Watched::new(cluster, tokio::spawn(watching))
-}
-
-fn class(name: &str) -> Value {
-    json!({"metadata": {"name": name}, "provisioner": "disks.example", "volumeBindingMode": "WaitForFirstConsumer"})
-}
-
-fn volume(name: &str, claim: &str) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {
-            "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
-            "csi": {"driver": "disks.example", "volumeHandle": format!("handle-{name}")},
-            "claimRef": {"namespace": "default", "name": claim},
-        },
-    })
-}
-
-fn claim(name: &str, volume: &str) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeName": volume,
-                 "resources": {"requests": {"storage": "5Gi"}}},
-    })
-}
-
-fn pod(name: &str, node: &str, claim: &str) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {
-            "nodeName": node,
-            "containers": [{"name": "main", "image": "image"}],
-            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
-        },
-    })
 }
 
 /// Two pods on two nodes, each with a claim and a volume, and one claim that nobody uses.

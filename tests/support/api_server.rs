@@ -9,15 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
-use hyper::{Method, Request};
-use kube::client::Body;
-use kube::{Client, Config};
+use hyper::Method;
+use kube::Config;
 use rustix::process::{Pid, Signal};
 use scope_storage_probe::model::inventory::Role;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::administrator::Administrator;
 use super::etcd::Etcd;
 use super::openssl::{AUTHORITY, NEW_KEY, NO_AUTHORITY, openssl};
 
@@ -248,33 +247,19 @@ impl ApiServer {
         [file("crt"), file("key"), self.folder.path().join("authority.crt")]
     }
 
+    /// Its administrator, on a connection that is kept.
+    pub fn administrator(&self) -> Administrator {
+        Administrator::new(self.config(ADMIN))
+    }
+
     /// One request of the administrator's; its answer must be a success.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
-        let client = Client::try_from(self.config(ADMIN)).unwrap();
-        let sort = if method == Method::PATCH {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        };
-        let request = Request::builder()
-            .method(method.clone())
-            .uri(path)
-            .header("content-type", sort)
-            .body(Body::from(
-                body.map_or_else(Vec::new, |body| body.to_string().into_bytes()),
-            ))
-            .unwrap();
-        let response = client.send(request).await.unwrap();
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        assert!(status.is_success(), "{method} {path}: {status} {said:#}");
-        said
+        self.administrator().ask(method, path, body).await
     }
 
     /// Makes an object of this kind's path: `/api/v1/persistentvolumes`.
     pub async fn create(&self, path: &str, object: &Value) -> Value {
-        self.ask(Method::POST, path, Some(object)).await
+        self.administrator().create(path, object).await
     }
 
     /// Makes an object, and gives it the status that a controller would.
@@ -291,17 +276,12 @@ impl ApiServer {
 
     /// Changes an object.
     pub async fn patch(&self, path: &str, change: &Value) -> Value {
-        self.ask(Method::PATCH, path, Some(change)).await
+        self.administrator().patch(path, change).await
     }
 
     /// Deletes an object at once.
     pub async fn delete(&self, path: &str) {
-        self.ask(
-            Method::DELETE,
-            path,
-            Some(&json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"})),
-        )
-        .await;
+        self.administrator().delete(path).await;
     }
 
     /// Gives a user the rights of a Role in one namespace, which is made as well.

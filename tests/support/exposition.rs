@@ -40,6 +40,11 @@ impl Page {
         &self.samples
     }
 
+    /// All of them, to keep.
+    pub fn into_samples(self) -> Vec<Sample> {
+        self.samples
+    }
+
     /// The value of the one sample that has these labels, among others.
     ///
     /// # Panics

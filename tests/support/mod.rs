@@ -10,6 +10,7 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod administrator;
 pub mod api_server;
 pub mod asker;
 pub mod authority;
@@ -38,6 +39,7 @@ pub mod scripted_api;
 pub mod server;
 pub mod snapshot_definitions;
 pub mod told_copies;
+pub mod workload_objects;
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};

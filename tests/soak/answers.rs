@@ -1,0 +1,251 @@
+//! What answers say of what the run makes, and whether they keep to their forms.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::history::{Subject, Told};
+use super::support::exposition::{Page, Sample, open_metrics_violations};
+use super::support::scope_contract::{Expectations, schema_violations, violations};
+use super::support::server::HOST;
+
+/// What the run makes is called so.
+pub(super) const OURS: &str = "soak-";
+const GIBIBYTE: f64 = (1_u64 << 30) as f64;
+
+/// Which of the two processes answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Process {
+    Node,
+    Cluster,
+}
+
+impl Process {
+    /// As the table has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
+/// An answer that was read.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) told: Told,
+    /// Of a page.
+    pub(super) samples: Vec<Sample>,
+    /// What its form does not allow.
+    pub(super) wrong: Vec<String>,
+}
+
+impl Answer {
+    fn wrong(what: String) -> Self {
+        Self {
+            wrong: vec![what],
+            ..Self::default()
+        }
+    }
+}
+
+/// Reads a report.
+pub(super) fn report(process: Process, body: &[u8]) -> Answer {
+    let Ok(report) = serde_json::from_slice(body) else {
+        return Answer::wrong("the report is not JSON".to_owned());
+    };
+    let (plugin_id, host) = match process {
+        Process::Node => ("storage", HOST),
+        Process::Cluster => ("storage-cluster", ""),
+    };
+    let expectations = Expectations {
+        plugin_id,
+        api_version: "1",
+        host,
+        maximal_bytes: None,
+    };
+    let mut wrong = violations(&report, &expectations);
+    wrong.extend(schema_violations(
+        include_str!("../../plugin-spec/report.schema.json"),
+        &report,
+    ));
+    let told = match process {
+        Process::Node => of_nodes_report(&report),
+        Process::Cluster => of_clusters_report(&report),
+    };
+    Answer {
+        told,
+        samples: Vec::new(),
+        wrong,
+    }
+}
+
+/// Reads a page.
+pub(super) fn page(process: Process, body: &[u8]) -> Answer {
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => return Answer::wrong(error.to_string()),
+    };
+    let wrong = open_metrics_violations(text);
+    if !wrong.is_empty() {
+        return Answer {
+            wrong,
+            ..Answer::default()
+        };
+    }
+    let samples = Page::parse(text).into_samples();
+    let told = match process {
+        Process::Node => of_nodes_page(&samples),
+        Process::Cluster => of_clusters_page(&samples),
+    };
+    Answer { told, samples, wrong }
+}
+
+/// The objects of a topology that the run made: name, and what is said under `key`.
+fn objects<'a>(
+    report: &'a Value,
+    topology: &str,
+    key: &'a str,
+) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+    let nodes = report[topology]["nodes"].as_object();
+    nodes.into_iter().flatten().filter_map(move |(_, node)| {
+        let value = |key: &str| node["latest"][key]["value"].as_str();
+        let name = value("kubernetes_name").filter(|name| name.starts_with(OURS))?;
+        Some((name, value(key)))
+    })
+}
+
+fn of_nodes_report(report: &Value) -> Told {
+    let mut facts = BTreeMap::new();
+    for (subject, topology, key) in [
+        (Subject::PodClaim, "Pod", "kubernetes_volume_claim"),
+        (
+            Subject::ClaimVolume,
+            "PersistentVolumeClaim",
+            "kubernetes_volume_name",
+        ),
+        (Subject::VolumeClaim, "PersistentVolume", "storage_volume_claim"),
+    ] {
+        for (name, value) in objects(report, topology, key) {
+            // The kernel may have a volume a moment before it is looked up in the API.
+            if let Some(value) = value {
+                facts.insert((subject, name.to_owned()), value.to_owned());
+            }
+        }
+    }
+    let disks = report["PersistentVolume"]["nodes"].as_object();
+    for (id, node) in disks.into_iter().flatten() {
+        let file = node["latest"]["storage_disk_file"]["value"]
+            .as_str()
+            .and_then(|path| path.rsplit('/').next())
+            .filter(|file| file.starts_with(OURS));
+        let device = id
+            .strip_prefix(HOST)
+            .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(";<persistent_volume>"));
+        if let Some(file) = file {
+            let device = device.unwrap_or(id);
+            facts.insert((Subject::LoopDevice, file.to_owned()), device.to_owned());
+        }
+    }
+    Told {
+        subjects: &[
+            Subject::PodClaim,
+            Subject::ClaimVolume,
+            Subject::VolumeClaim,
+            Subject::LoopDevice,
+        ],
+        facts,
+        ..Told::default()
+    }
+}
+
+fn of_clusters_report(report: &Value) -> Told {
+    let mut facts = BTreeMap::new();
+    let mut tell = |subject, name: &str, value: &str| {
+        facts.insert((subject, name.to_owned()), value.to_owned());
+    };
+    for (name, size) in objects(report, "PersistentVolumeClaim", "storage_claim_requested") {
+        let size = size.unwrap_or_default();
+        tell(Subject::ClaimSize, name, size.strip_suffix('G').unwrap_or(size));
+    }
+    for (name, users) in objects(report, "PersistentVolumeClaim", "storage_claim_used_by") {
+        if let Some(users) = users {
+            tell(Subject::ClaimUsers, name, &users.split(", ").count().to_string());
+        }
+    }
+    for (name, phase) in objects(report, "PersistentVolume", "kubernetes_status") {
+        tell(Subject::VolumePhase, name, phase.unwrap_or_default());
+    }
+    Told {
+        subjects: OF_CLUSTER,
+        facts,
+        ..Told::default()
+    }
+}
+
+const OF_CLUSTER: &[Subject] = &[Subject::ClaimSize, Subject::ClaimUsers, Subject::VolumePhase];
+
+fn of_clusters_page(samples: &[Sample]) -> Told {
+    let facts = samples.iter().filter_map(|sample| {
+        let (subject, name, value) = match sample.name.strip_prefix("storage_probe_")? {
+            "persistentvolumeclaim_requested_bytes" => (
+                Subject::ClaimSize,
+                "persistentvolumeclaim",
+                (sample.value / GIBIBYTE).to_string(),
+            ),
+            "persistentvolumeclaim_used_by_pods" if sample.value > 0.0 => (
+                Subject::ClaimUsers,
+                "persistentvolumeclaim",
+                sample.value.to_string(),
+            ),
+            "persistentvolume_status_phase" if sample.value > 0.0 => (
+                Subject::VolumePhase,
+                "persistentvolume",
+                sample.labels.get("phase")?.clone(),
+            ),
+            _ => return None,
+        };
+        fact(subject, sample, name, value)
+    });
+    Told {
+        subjects: OF_CLUSTER,
+        facts: facts.collect(),
+        ..Told::default()
+    }
+}
+
+fn of_nodes_page(samples: &[Sample]) -> Told {
+    let facts = samples.iter().filter_map(|sample| {
+        let label = |name: &str| sample.labels.get(name).cloned();
+        let (subject, value) = match sample.name.strip_prefix("storage_probe_")? {
+            // The kernel may have a pod's volume a moment before the API tells of the pod.
+            "pod_volume_info" => (Subject::MountedFor, label("pod")?),
+            "volume_device_info" => (Subject::DeviceBelow, label("device")?),
+            "volume_capacity_bytes" => (Subject::Capacity, sample.value.to_string()),
+            _ => return None,
+        };
+        fact(subject, sample, "persistentvolume", value)
+    });
+    // The kernel had not answered yet when who asked had waited long enough, and the page says so.
+    let slow = samples.iter().filter(|sample| {
+        sample.name == "storage_probe_volume_stats_error"
+            && sample.labels.get("reason").is_some_and(|reason| reason == "slow")
+    });
+    let slow = slow.filter_map(|sample| fact(Subject::Capacity, sample, "persistentvolume", String::new()));
+    Told {
+        subjects: &[Subject::MountedFor, Subject::DeviceBelow, Subject::Capacity],
+        facts: facts.collect(),
+        unknown: slow.map(|((subject, name), _)| (subject, name)).collect(),
+    }
+}
+
+/// A fact of what the run made.
+fn fact(
+    subject: Subject,
+    sample: &Sample,
+    label: &str,
+    value: String,
+) -> Option<((Subject, String), String)> {
+    let name = sample.labels.get(label)?;
+    name.starts_with(OURS).then(|| ((subject, name.clone()), value))
+}

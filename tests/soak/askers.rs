@@ -1,0 +1,185 @@
+//! Scope's probes and servers of Prometheus: each asks both processes again and again, and judges every answer.
+
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::answers::{self, Answer, Process};
+use super::busy_disk::BusyDisk;
+use super::counters::Counters;
+use super::history::{Asked, History};
+use super::support::http::{self, Connection};
+use super::support::server::Server;
+use super::support::time_slack;
+
+/// Scope gives up after this.
+const LATE: Duration = Duration::from_millis(500);
+const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0";
+
+/// What is known, and what answers are held against.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) history: &'a History,
+    pub(super) busy: &'a BusyDisk,
+}
+
+/// What one kind of client saw of one process.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    took: Vec<Duration>,
+    wrong: Vec<String>,
+    stalest: Duration,
+    unknown: usize,
+}
+
+impl Seen {
+    /// What is wrong with what was seen.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let mut complaints: Vec<String> = self.wrong.iter().take(5).cloned().collect();
+        if self.late() > 0 {
+            let limit = LATE.mul_f64(time_slack());
+            complaints.push(format!("{} answers after {limit:?}", self.late()));
+        }
+        complaints
+    }
+
+    fn late(&self) -> usize {
+        let limit = LATE.mul_f64(time_slack());
+        self.took.iter().filter(|took| **took > limit).count()
+    }
+
+    /// How many answers there were, how many late, how many complaints.
+    pub(super) fn numbers(&self) -> [usize; 3] {
+        [self.took.len(), self.late(), self.wrong.len()]
+    }
+
+    /// How many figures were told as not known yet.
+    pub(super) fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// A line of the table.
+    pub(super) fn row(&mut self, what: &str) -> String {
+        self.took.sort_unstable();
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        let at = |share: usize| {
+            let at = self.took.len().saturating_sub(1) * share / 100;
+            milliseconds(self.took.get(at).copied().unwrap_or_default())
+        };
+        let [asked, late, wrong] = self.numbers();
+        format!(
+            "| {what} | {asked} | {late} | {wrong} | {:.2} | {:.2} | {:.2} | {:.0} |",
+            at(50),
+            at(99),
+            at(100),
+            milliseconds(self.stalest)
+        )
+    }
+}
+
+/// Asks in each interval until told to end.
+fn in_each(interval: Duration, end: &AtomicBool, mut ask: impl FnMut()) {
+    let begun = Instant::now();
+    for number in 1.. {
+        if end.load(Ordering::Relaxed) {
+            return;
+        }
+        ask();
+        thread::sleep((begun + interval * number).saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Asks once, and judges the answer.
+fn ask_once(
+    known: Known<'_>,
+    seen: &Mutex<Seen>,
+    ask: impl FnOnce() -> io::Result<http::Answer>,
+    judge: impl FnOnce(&[u8], Asked) -> Answer,
+) {
+    let from = Instant::now();
+    let answer = ask();
+    let asked = Asked {
+        from,
+        until: Instant::now(),
+    };
+    let mut read = match &answer {
+        Ok(answer) if answer.status == 200 => judge(&answer.body, asked),
+        other => Answer {
+            wrong: vec![format!(
+                "no answer: {:?}",
+                other.as_ref().map(|answer| answer.status)
+            )],
+            ..Answer::default()
+        },
+    };
+    let judgement = known.history.judge(&read.told, asked);
+    read.wrong.extend(judgement.wrong);
+    let mut seen = seen.lock().unwrap();
+    seen.took.push(asked.until.saturating_duration_since(from));
+    seen.wrong.extend(read.wrong);
+    seen.unknown += read.told.unknown.len();
+    seen.stalest = seen.stalest.max(judgement.stalest);
+}
+
+/// A process to ask, and what is seen of it.
+pub(super) struct Asking<'a> {
+    pub(super) process: Process,
+    pub(super) server: &'a Server,
+    pub(super) reports: Mutex<Seen>,
+    pub(super) pages: Mutex<Seen>,
+}
+
+impl<'a> Asking<'a> {
+    /// Nothing is seen yet.
+    pub(super) fn new(process: Process, server: &'a Server) -> Self {
+        Self {
+            process,
+            server,
+            reports: Mutex::default(),
+            pages: Mutex::default(),
+        }
+    }
+}
+
+/// A probe of Scope's: a report of each process every second, on connections that are kept.
+pub(super) fn probe(asked: &[Asking<'_>], known: Known<'_>, end: &AtomicBool) {
+    let mut connections: Vec<_> = asked.iter().map(|asking| asking.server.scope()).collect();
+    in_each(Duration::from_secs(1), end, || {
+        for (asking, scope) in asked.iter().zip(&mut connections) {
+            ask_once(
+                known,
+                &asking.reports,
+                || scope.get("/report?api_version=1&probe_id=soak"),
+                |body, _| answers::report(asking.process, body),
+            );
+        }
+    });
+}
+
+/// A server of Prometheus: a page of each process five times a second, on a connection that is kept, or anew each time.
+pub(super) fn scraper(asked: &[Asking<'_>], known: Known<'_>, keeps: bool, end: &AtomicBool) {
+    let mut connections: Vec<_> = asked
+        .iter()
+        .map(|asking| (asking.server.prometheus(), Counters::default()))
+        .collect();
+    in_each(Duration::from_millis(200), end, || {
+        for (asking, (kept, counters)) in asked.iter().zip(&mut connections) {
+            let scrape = || {
+                if !keeps {
+                    *kept = Connection::tcp(asking.server.address())?;
+                }
+                kept.ask("GET", "/metrics", &[("Accept", OPEN_METRICS)])
+            };
+            ask_once(known, &asking.pages, scrape, |body, asked| {
+                let mut page = answers::page(asking.process, body);
+                page.wrong.extend(counters.take(&page.samples));
+                if asking.process == Process::Node {
+                    page.wrong.extend(known.busy.judge(&page.samples, asked));
+                }
+                page
+            });
+        }
+    });
+}
