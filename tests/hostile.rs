@@ -472,7 +472,10 @@ async fn the_token_is_told_nowhere() {
             .unwrap();
         said += &String::from_utf8_lossy(&[output.stdout, output.stderr].concat());
         said += &server.log().join("\n");
-        assert!(said.contains("TRACE") && said.contains("Bearer (a token)"), "{said}");
+        assert!(
+            said.contains("TRACE") && said.contains("Bearer (a token)"),
+            "{said}"
+        );
         assert!(!said.contains(TOKEN), "{said}");
     })
     .await

@@ -502,7 +502,8 @@ fn chart(settings: &[&str]) -> Result<String, String> {
 const TENANT_ALONE: &str = "tenant.enabled=true,node.enabled=false,cluster.enabled=false";
 
 /// Every switch of the chart, away from its default.
-const SWITCHES: [&str; 21] = [
+const SWITCHES: [&str; 22] = [
+    "seccompProfile=scope-storage-probe.json",
     "web.secret=web",
     "web.secret=web,web.clientCertificates=true,tenant.enabled=true",
     "podMonitor.enabled=true,web.secret=web,podMonitor.endpoint.authorization.credentials.name=scrape",
@@ -572,6 +573,7 @@ fn the_chart_refuses_what_it_does_not_know() {
         ("podMonitor.interval=often", "interval"),
         ("podMonitor.endpoint.params.a=b", "endpoint"),
         ("web.password=hush", "web"),
+        ("seccompProfile=/etc/profile.json", "seccompProfile"),
         ("tenant.namespaces={Shop}", "tenant.namespaces"),
         ("tenant.namespace=shop", "tenant"),
         ("powerflex.systems[0].password=hush", "password"),
@@ -598,6 +600,7 @@ fn the_chart_makes_what_the_manifests_make() {
         ("k3s", &[][..]),
         ("k0s", &["kubeletRoot=/var/lib/k0s/kubelet"]),
         ("controls", &["scope.enabled=true", buttons]),
+        ("seccomp", &["seccompProfile=scope-storage-probe.json"]),
         ("with-passwords", &["web.secret=scope-storage-probe-web"]),
         ("tenant", &[TENANT_ALONE]),
     ] {

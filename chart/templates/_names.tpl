@@ -96,17 +96,26 @@ imagePullSecrets: {{ toYaml . | nindent 0 }}
 runAsNonRoot: false
 runAsUser: 0
 runAsGroup: 0
-seccompProfile:
-  type: RuntimeDefault
+{{- include "probe.seccomp" .context }}
 {{- else }}
-{{- include "probe.nobody" .group }}
+{{- include "probe.nobody" . }}
 {{- end }}
 {{- end }}
 
 {{- define "probe.nobody" -}}
 runAsNonRoot: true
 runAsUser: 65534
-runAsGroup: {{ . }}
+runAsGroup: {{ .group }}
+{{- include "probe.seccomp" .context }}
+{{- end }}
+
+{{/* The runtime's own profile, or one that is on every node. */}}
+{{- define "probe.seccomp" }}
 seccompProfile:
+  {{- with .Values.seccompProfile }}
+  type: Localhost
+  localhostProfile: {{ . | quote }}
+  {{- else }}
   type: RuntimeDefault
+  {{- end }}
 {{- end }}
