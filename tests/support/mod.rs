@@ -13,6 +13,7 @@
 pub mod api_server;
 pub mod asker;
 pub mod authority;
+pub mod changes;
 pub mod clusters;
 pub mod engine_definitions;
 pub mod etcd;
