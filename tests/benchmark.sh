@@ -20,7 +20,7 @@ cargo test --quiet --no-run --test cluster_scale >&2
 
 # Only the tables of what cargo and its harnesses print, with an empty line before each.
 tables() {
-    awk '/^\||^Each cell/ { if (!inside) print ""; inside = 1; print; next } { inside = 0 }'
+    awk '/^\||^Each cell/ { if (!inside) print ""; inside = 1; print; fflush(); next } { inside = 0 }'
 }
 
 # The medians of a benchmark's tree.
@@ -68,7 +68,10 @@ cat <<END
 END
 
 beside=(tests/beside-node-exporter.sh -- --binary "$MEASURED_PROGRAM")
-part 'Node role beside node_exporter' tables "${beside[@]}" --scrapes 30 --machines 2,2+200,100,100+200,1000,1000+200
+part 'Node role beside node_exporter' tables "${beside[@]}" --scrapes 30 --machines 2,100,1000
+# node_exporter shows no volumes: there is nothing to have a share of.
+part 'Node role with 200 volumes, beside node_exporter without' tables "${beside[@]}" --scrapes 30 --machines 2+200,100+200,1000+200 \
+    --most 10 --most-memory 1
 part 'Instructions of a scrape' tables "${beside[@]}" --instructions --machines 2,100
 part 'Cluster role' tables tests/cluster-scale.sh
 part 'A change finds its way into the map' medians cargo bench --quiet --bench engines
