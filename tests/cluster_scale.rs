@@ -225,7 +225,7 @@ fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize
         time_row(
             format!("cluster: asked by Scope each second, {rate:.1} changes a second"),
             under_changes,
-            25.0,
+            10.0,
             CORE,
         ),
         row("cluster: report", length as f64 / MEGABYTE, 2.0, "MB"),
