@@ -26,8 +26,9 @@ tables() {
 # The medians of a benchmark's tree.
 medians() {
     printf '\n| | median |\n|---|---|\n'
-    awk -F '│' '/^[├╰]─ / { name = $1; sub(/^[├╰]─ /, "", name); sub(/ .*/, "", name); gsub("_", " ", name)
-        gsub(/^ +| +$/, "", $3); print "| " name " | " $3 " |" }'
+    awk -F '│' '/^(├|╰)─ / { name = $1; sub(/^(├|╰)─ /, "", name); sub(/ .*/, "", name); gsub("_", " ", name)
+        gsub(/^ +| +$/, "", $3); print "| " name " | " $3 " |"; shown = 1 }
+        END { exit !shown }'
 }
 
 # What an image's builder says of its size.

@@ -99,8 +99,11 @@ fn judged(report: &[u8], plugin_id: &str) -> Vec<String> {
     }
 }
 
+/// Tries one input.
+type Attempt = fn(&[u8]);
+
 /// All targets but `powerflex`, which is tried where that is read.
-const TARGETS: [(&str, fn(&[u8])); 10] = [
+const TARGETS: [(&str, Attempt); 10] = [
     ("control", targets::control::attempt),
     ("counters", targets::counters::attempt),
     ("diskstats", targets::diskstats::attempt),

@@ -73,10 +73,10 @@ impl Changes {
                 if self.over.load(Ordering::Relaxed) {
                     return;
                 }
-                let (path, patch) = change(number);
+                let (path, merged) = change(number);
                 let request = Request::patch(&path)
                     .header("content-type", "application/merge-patch+json")
-                    .body(Body::from(patch.to_string().into_bytes()))
+                    .body(Body::from(merged.to_string().into_bytes()))
                     .unwrap();
                 let response = client.send(request).await.unwrap();
                 let status = response.status();
