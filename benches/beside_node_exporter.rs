@@ -5,6 +5,7 @@
 //! cargo build --profile dist                              # as it is shipped:
 //! cargo bench --bench beside_node_exporter -- --binary target/dist/scope-storage-probe
 //! cargo bench --bench beside_node_exporter -- --scrapes 20 --machines this,2,100+200     # a hundred disks, 200 volumes
+//! cargo bench --bench beside_node_exporter -- --instructions --machines 2,100             # counted by valgrind instead
 //! ```
 //!
 //! Both programs run side by side on the same roots and are scraped in turn, so that whatever else the machine does
@@ -20,13 +21,11 @@
 //!
 //! Ends with a failure where our CPU time per scrape or our memory is more than a third of node_exporter's.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use scope_storage_probe::host::roots::Roots;
@@ -53,11 +52,17 @@ mod full_node;
 )]
 #[path = "../tests/support/generated.rs"]
 mod generated;
+#[path = "beside_node_exporter/instructions.rs"]
+mod instructions;
+#[path = "beside_node_exporter/program.rs"]
+mod program;
+
+use program::{Measured, Program, ours, theirs};
 
 /// Our share of what node_exporter uses shall not be larger. `--most` takes another bound: on a machine that does other things
 /// meanwhile, shares of a millisecond waver.
 const MOST: f64 = 1.0 / 3.0;
-/// From one scrape to the next, which is the other program's.
+/// From one scrape to the next, which is the other program's: so there is more than the 250 ms of a reading between two of ours.
 const PAUSE: Duration = Duration::from_millis(160);
 /// Scrapes that do not count: caches fill, allocators find their size.
 const WARM_UP: usize = 6;
@@ -81,11 +86,27 @@ fn run() -> anyhow::Result<bool> {
     let wanted = Wanted::from_arguments()?;
     let node_exporter = node_exporter()?;
     let mut output = io::stdout().lock();
-    writeln!(output, "{HEADING}")?;
+    let heading = if wanted.instructions {
+        instructions::HEADING
+    } else {
+        HEADING
+    };
+    writeln!(output, "{heading}")?;
     let mut kept = true;
     for machine in &wanted.machines {
         let ground = Ground::prepare(*machine);
         for gzip in [false, true] {
+            if wanted.instructions {
+                let counted = instructions::count(&wanted.binary, &node_exporter, &ground.roots, gzip)?;
+                let within = counted[0] <= counted[1] * wanted.most;
+                kept &= within;
+                writeln!(
+                    output,
+                    "{}",
+                    instructions::row(&ground.name, gzip, counted, within)
+                )?;
+                continue;
+            }
             let [ours, theirs] = compare(&wanted, &node_exporter, &ground.roots, gzip)?;
             let within = ours.cpu <= theirs.cpu * wanted.most
                 && ours.resident as f64 <= theirs.resident as f64 * wanted.most_memory;
@@ -105,6 +126,8 @@ struct Wanted {
     most_memory: f64,
     machines: Vec<Kind>,
     binary: PathBuf,
+    /// Instructions are counted, and nothing else.
+    instructions: bool,
 }
 
 /// Which machine is read.
@@ -149,6 +172,7 @@ impl Wanted {
                 .map(Kind::of)
                 .collect::<Result<_, _>>()?,
             binary: env!("CARGO_BIN_EXE_scope-storage-probe").into(),
+            instructions: false,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -164,12 +188,13 @@ impl Wanted {
                 "--most" => wanted.most = value()?.parse().context("--most SHARE")?,
                 "--most-memory" => wanted.most_memory = value()?.parse().context("--most-memory SHARE")?,
                 "--binary" => wanted.binary = value()?.into(),
+                "--instructions" => wanted.instructions = true,
                 "--machines" => {
                     wanted.machines = value()?.split(',').map(Kind::of).collect::<Result<_, _>>()?;
                 }
                 other => {
                     bail!(
-                        "{other} is not known; there are --scrapes N, --most SHARE, --most-memory SHARE, --machines this,2,100+200, --binary FILE"
+                        "{other} is not known; there are --scrapes N, --most SHARE, --most-memory SHARE, --machines this,2,100+200, --binary FILE, --instructions"
                     )
                 }
             }
@@ -223,31 +248,6 @@ impl Ground {
     }
 }
 
-/// What was measured of one program.
-struct Measured {
-    /// Seconds of CPU time per scrape.
-    cpu: f64,
-    /// Bytes in RAM at the end.
-    resident: u64,
-    /// The most that they were.
-    most_resident: u64,
-    /// Bytes of the page as it was sent.
-    page: usize,
-    /// Samples on the page.
-    samples: usize,
-    /// Times to answer, the shortest first.
-    latencies: Vec<Duration>,
-    /// From the start of the program to the end of its first answer.
-    first_answer: Duration,
-}
-
-impl Measured {
-    fn latency(&self, percent: usize) -> Duration {
-        let at = (self.latencies.len() * percent).div_ceil(100).saturating_sub(1);
-        self.latencies.get(at).copied().unwrap_or_default()
-    }
-}
-
 /// Starts both, scrapes them in turn, and ends both.
 fn compare(
     wanted: &Wanted,
@@ -257,33 +257,8 @@ fn compare(
 ) -> anyhow::Result<[Measured; 2]> {
     let plugins = tempfile::tempdir()?;
     let mut programs = [
-        Program::start(&wanted.binary, |command, address| {
-            command.arg("serve").arg("--plugin-dir").arg(plugins.path());
-            command.arg("--listen").arg(address.to_string());
-            for (flag, folder) in [
-                ("--procfs", &roots.proc),
-                ("--sysfs", &roots.sys),
-                ("--udev-data", &roots.udev),
-                ("--kubelet-root", &roots.kubelet),
-            ] {
-                command.arg(flag).arg(folder);
-            }
-        })?,
-        Program::start(node_exporter, |command, address| {
-            command.args([
-                "--collector.disable-defaults",
-                "--collector.diskstats",
-                "--collector.filesystem",
-            ]);
-            command.arg(format!("--web.listen-address={address}"));
-            for (flag, folder) in [
-                ("--path.procfs", &roots.proc),
-                ("--path.sysfs", &roots.sys),
-                ("--path.udev.data", &roots.udev),
-            ] {
-                command.arg(format!("{flag}={}", folder.display()));
-            }
-        })?,
+        Program::start(Command::new(&wanted.binary), ours(roots, plugins.path()))?,
+        Program::start(Command::new(node_exporter), theirs(roots))?,
     ];
     for scrape in 0..WARM_UP + wanted.scrapes {
         for program in &mut programs {
@@ -300,190 +275,6 @@ fn compare(
         ours.measured(wanted.scrapes, gzip)?,
         theirs.measured(wanted.scrapes, gzip)?,
     ])
-}
-
-/// A running exporter. It is ended when this value goes.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    connection: BufReader<TcpStream>,
-    /// Nanoseconds of CPU time by thread, those that have ended among them.
-    threads: HashMap<String, u64>,
-    used_before: u64,
-    latencies: Vec<Duration>,
-    first_answer: Duration,
-    body: Vec<u8>,
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Program {
-    fn start(file: &Path, arguments: impl FnOnce(&mut Command, SocketAddr)) -> anyhow::Result<Self> {
-        // A port that is free now; nobody else is likely to take it within milliseconds.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = Command::new(file);
-        arguments(&mut command, address);
-        let started = Instant::now();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", file.display()))?;
-        let give_up = Instant::now() + Duration::from_secs(20);
-        let connection = loop {
-            match TcpStream::connect(address) {
-                Ok(connection) => break connection,
-                Err(error) => {
-                    let ended = child.try_wait()?;
-                    if ended.is_some() || Instant::now() > give_up {
-                        let _ = child.kill();
-                        let _ = child.wait();
-                        bail!("{} does not answer ({error}; ended: {ended:?})", file.display());
-                    }
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-            }
-        };
-        connection.set_nodelay(true)?;
-        connection.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let mut program = Self {
-            child,
-            address,
-            connection: BufReader::with_capacity(1 << 16, connection),
-            threads: HashMap::new(),
-            used_before: 0,
-            latencies: Vec::new(),
-            first_answer: Duration::ZERO,
-            body: Vec::new(),
-        };
-        program.scrape(false)?;
-        program.first_answer = started.elapsed();
-        Ok(program)
-    }
-
-    /// From here on it counts.
-    fn begin(&mut self) -> anyhow::Result<()> {
-        self.look_at_threads()?;
-        self.used_before = self.threads.values().sum();
-        self.latencies.clear();
-        Ok(())
-    }
-
-    /// One scrape, on a connection that stays open, as Prometheus does it.
-    fn scrape(&mut self, gzip: bool) -> anyhow::Result<()> {
-        let mut request = format!(
-            "GET /metrics HTTP/1.1\r\nHost: {}\r\nUser-Agent: Prometheus/2.42.0\r\nAccept: text/plain;version=0.0.4;q=1,*/*;q=0.1\r\nX-Prometheus-Scrape-Timeout-Seconds: 10\r\n",
-            self.address
-        );
-        if gzip {
-            request.push_str("Accept-Encoding: gzip\r\n");
-        }
-        request.push_str("\r\n");
-        let started = Instant::now();
-        self.connection.get_mut().write_all(request.as_bytes())?;
-        read_answer(&mut self.connection, gzip, &mut self.body)?;
-        self.latencies.push(started.elapsed());
-        Ok(())
-    }
-
-    /// Notes what each thread has used so far. A thread that has ended keeps what was last seen of it.
-    fn look_at_threads(&mut self) -> anyhow::Result<()> {
-        for entry in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let folder = entry?.path();
-            let Ok(text) = std::fs::read_to_string(folder.join("schedstat")) else {
-                continue;
-            };
-            let used = text.split(' ').next().and_then(|field| field.parse().ok());
-            let used = used.context("schedstat: nanoseconds on a CPU come first")?;
-            self.threads.insert(folder.to_string_lossy().into_owned(), used);
-        }
-        Ok(())
-    }
-
-    fn measured(&self, scrapes: usize, gzip: bool) -> anyhow::Result<Measured> {
-        let used = self
-            .threads
-            .values()
-            .sum::<u64>()
-            .saturating_sub(self.used_before);
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kibibytes = |key: &str| -> anyhow::Result<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(key));
-            let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-            Ok(number
-                .with_context(|| format!("no {key} in status"))?
-                .parse::<u64>()?
-                * 1024)
-        };
-        let mut latencies = self.latencies.clone();
-        latencies.sort_unstable();
-        let mut text = String::new();
-        if gzip {
-            flate2::read::GzDecoder::new(self.body.as_slice()).read_to_string(&mut text)?;
-        } else {
-            text.push_str(std::str::from_utf8(&self.body)?);
-        }
-        Ok(Measured {
-            cpu: used as f64 / 1e9 / scrapes as f64,
-            resident: kibibytes("VmRSS:")?,
-            most_resident: kibibytes("VmHWM:")?,
-            page: self.body.len(),
-            samples: text
-                .lines()
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .count(),
-            latencies,
-            first_answer: self.first_answer,
-        })
-    }
-}
-
-/// Reads one HTTP answer, whose body is so long as it says, or comes in chunks.
-fn read_answer(from: &mut BufReader<TcpStream>, gzip: bool, body: &mut Vec<u8>) -> anyhow::Result<()> {
-    let mut line = String::new();
-    from.read_line(&mut line)?;
-    ensure!(line.starts_with("HTTP/1.1 200 "), "answered {line:?}");
-    let (mut length, mut chunked, mut compressed) = (None, false, false);
-    loop {
-        line.clear();
-        from.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        match (name.to_ascii_lowercase().as_str(), value.trim()) {
-            ("content-length", value) => length = Some(value.parse::<usize>()?),
-            ("transfer-encoding", "chunked") => chunked = true,
-            ("content-encoding", "gzip") => compressed = true,
-            _ => {}
-        }
-    }
-    ensure!(compressed == gzip, "compressed: {compressed}, asked for: {gzip}");
-    body.clear();
-    if let Some(length) = length {
-        body.resize(length, 0);
-        from.read_exact(body)?;
-        return Ok(());
-    }
-    ensure!(chunked, "neither a length nor chunks");
-    loop {
-        line.clear();
-        from.read_line(&mut line)?;
-        let length = usize::from_str_radix(line.trim(), 16)?;
-        let before = body.len();
-        body.resize(before + length, 0);
-        from.read_exact(&mut body[before..])?;
-        line.clear();
-        from.read_line(&mut line)?;
-        if length == 0 {
-            return Ok(());
-        }
-    }
 }
 
 const HEADING: &str = "\

@@ -18,20 +18,7 @@ if [ ${#targets[@]} -eq 0 ]; then
     done
 fi
 
-# Where a branch was taken is counted in the code itself, and what was compared is told to the fuzzer.
-instruments=(
-    -Cpasses=sancov-module
-    -Cllvm-args=-sanitizer-coverage-level=4
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
-    -Cllvm-args=-sanitizer-coverage-pc-table
-    -Cllvm-args=-sanitizer-coverage-trace-compares
-    --cfg=fuzzing
-)
-host=$(rustc -vV | sed -n 's/^host: //p')
-export CARGO_ENCODED_RUSTFLAGS
-CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${instruments[*]}")
-# A target named: build scripts and macros are then built without the instruments, which they could not be linked with.
-cargo build --release --quiet --locked --target "$host" "${targets[@]/#/--bin=}"
+RUSTC_WRAPPER=$PWD/instrumented.sh cargo build --release --quiet --locked --target-dir target "${targets[@]/#/--bin=}"
 
 mkdir -p artifacts
 broken=()
@@ -42,7 +29,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$found" "corpus/$target"
     # A slow input is a find as well; so is one that takes more memory than the program may have.
     result=ok
-    if ! "target/$host/release/$target" "$found" "corpus/$target" \
+    if ! "target/release/$target" "$found" "corpus/$target" \
         -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
         -artifact_prefix="artifacts/$target-" >"$log" 2>&1; then
         result="broken, see fuzz/$log"

@@ -1,15 +1,26 @@
 #!/bin/sh
 # Measures a scrape beside Debian's node_exporter, in one run, and fails where ours costs more than a third. Installs
-# node_exporter where it is missing, without starting it as a service. Run it as root.
+# node_exporter where it is missing, without starting it as a service, and valgrind where instructions are counted. Run it as root.
+#
+#   tests/beside-node-exporter.sh
+#   tests/beside-node-exporter.sh -- --instructions --machines 2,100      counted, which needs no quiet machine
 set -eu
 cd "$(dirname "$0")/.."
+export DEBIAN_FRONTEND=noninteractive
 
 if ! command -v prometheus-node-exporter >/dev/null; then
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
-    RUNLEVEL=1 apt-get install -y -q --no-install-recommends prometheus-node-exporter
+    apt-get update -q >&2
+    RUNLEVEL=1 apt-get install -y -q --no-install-recommends prometheus-node-exporter >&2
     pkill -x prometheus-node-exporter || true
     pkill -x prometheus-node || true
 fi
+case " $* " in
+*' --instructions '*)
+    command -v valgrind >/dev/null || {
+        apt-get update -q >&2
+        apt-get install -y -q --no-install-recommends valgrind >&2
+    }
+    ;;
+esac
 
 exec cargo bench --bench beside_node_exporter "$@"

@@ -11,10 +11,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use scope_storage_probe::model::inventory::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::api_server::{ApiServer, shipped, shipped_for_engines};
+use support::changes::while_changed;
 use support::engine_definitions::{self, Versions};
-use support::large_cluster::{Size, node_name, objects};
+use support::large_cluster::{Size, node_name, objects, volume_name};
 use support::large_engines;
 use support::server::{Server, of_cluster, program};
 use support::time_slack;
@@ -31,6 +32,8 @@ const CHANGED: usize = 50;
 const CHANGES: usize = 40;
 /// How long nobody changes anything while the idle process is watched.
 const IDLE: Duration = Duration::from_secs(10);
+/// So many changes a second come in a busy cluster.
+const BUSY: f64 = 50.0;
 const MEGABYTE: f64 = 1e6;
 const CORE: &str = "% of a core";
 
@@ -57,15 +60,15 @@ fn sizes() -> Vec<Size> {
 
 /// One line of the table: what was measured, and what it may be at most.
 struct Row {
-    what: &'static str,
+    what: String,
     measured: f64,
     most: f64,
     unit: &'static str,
 }
 
-fn row(what: &'static str, measured: f64, most: f64, unit: &'static str) -> Row {
+fn row(what: impl Into<String>, measured: f64, most: f64, unit: &'static str) -> Row {
     Row {
-        what,
+        what: what.into(),
         measured,
         most,
         unit,
@@ -73,7 +76,7 @@ fn row(what: &'static str, measured: f64, most: f64, unit: &'static str) -> Row 
 }
 
 /// A row whose bound is for a quiet machine.
-fn time_row(what: &'static str, measured: f64, most: f64, unit: &'static str) -> Row {
+fn time_row(what: impl Into<String>, measured: f64, most: f64, unit: &'static str) -> Row {
     row(what, measured, most * time_slack(), unit)
 }
 
@@ -157,6 +160,16 @@ fn until_synced(server: &Server, started: Instant) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
+/// A change of one of the volumes, by its number: where it lies, and what becomes of it.
+fn change_of_a_volume(number: usize, size: Size) -> (String, Value) {
+    let volume = volume_name(number % CHANGED * size.pods / CHANGED);
+    let provisioner = format!("driver-{number}");
+    (
+        format!("/api/v1/persistentvolumes/{volume}"),
+        json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": provisioner}}}),
+    )
+}
+
 fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize)) -> Vec<Row> {
     let plugins = tempfile::tempdir().unwrap();
     let kubeconfig = api.kubeconfig("cluster");
@@ -186,6 +199,12 @@ fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize
         changed.push(ask(&server).0);
     }
     let each_change = (used(server.id()) - before) / CHANGES as f64 * 1e3;
+    let numbers_after = |number| change_of_a_volume(CHANGES + number, size);
+    let (under_changes, rate) = while_changed(api, BUSY, numbers_after, || busy(&server, true));
+    assert!(
+        rate * time_slack() > BUSY * 0.9,
+        "only {rate:.1} changes a second were made: is the machine busy?"
+    );
     let page = measure_page(&server);
     let [p50, p99] = [0.5, 0.99].map(|share| percentile(&mut times, share));
     let after_change = percentile(&mut changed, 0.99);
@@ -202,6 +221,12 @@ fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize
             each_change,
             100.0,
             "ms",
+        ),
+        time_row(
+            format!("cluster: asked by Scope each second, {rate:.1} changes a second"),
+            under_changes,
+            10.0,
+            CORE,
         ),
         row("cluster: report", length as f64 / MEGABYTE, 2.0, "MB"),
         time_row("cluster: page answered with gzip, p50", page.0, 200.0, "ms"),
@@ -346,13 +371,8 @@ fn a_large_cluster_costs_little() {
         });
         until_idle(api.id());
         let mut change = |number: usize| {
-            let volume = json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": format!("driver-{number}")}}});
-            let volumes = "/api/v1/persistentvolumes";
-            let changed = number % CHANGED * size.pods / CHANGED;
-            runtime.block_on(api.patch(
-                &format!("{volumes}/{}", support::large_cluster::volume_name(changed)),
-                &volume,
-            ));
+            let (path, change) = change_of_a_volume(number, size);
+            runtime.block_on(api.patch(&path, &change));
         };
         let rows: Vec<Row> = of_the_cluster_role(&api, size, &mut change)
             .into_iter()
@@ -409,7 +429,7 @@ fn print_and_judge(size: Size, rows: &[Row]) {
     let missed: Vec<&str> = rows
         .iter()
         .filter(|row| row.measured > row.most)
-        .map(|row| row.what)
+        .map(|row| row.what.as_str())
         .collect();
     assert!(missed.is_empty(), "more than the bound: {missed:?}");
 }

@@ -1,11 +1,2 @@
-//! Whatever a vol_data.json holds: no panic, and an inline volume never has a PersistentVolume.
 #![no_main]
-
-use libfuzzer_sys::fuzz_target;
-use scope_storage_probe::host::kubelet::parse_vol_data;
-
-fuzz_target!(|text: &[u8]| {
-    if let Ok(volume) = parse_vol_data(text) {
-        assert!(!(volume.ephemeral && volume.persistent_volume.is_some()));
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| scope_storage_probe_fuzz::vol_data::attempt(input));

@@ -24,7 +24,7 @@ use super::openssl::{AUTHORITY, NEW_KEY, NO_AUTHORITY, openssl};
 const START: Duration = Duration::from_secs(120);
 
 /// Who does everything in these tests.
-const ADMIN: &str = "admin";
+pub const ADMIN: &str = "admin";
 
 /// An API server, ended when dropped. Its data stay while the value lives, so that it can be stopped and started again.
 #[derive(Debug)]

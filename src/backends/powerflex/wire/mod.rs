@@ -360,12 +360,33 @@ mod tests {
         }
     }
 
+    /// Holds for all that is said of an answer.
+    fn is_bounded(line: &str) -> bool {
+        line.chars().count() < 400 && !line.contains(char::is_control)
+    }
+
+    #[test]
+    fn no_input_of_the_fuzzers_makes_it_panic() {
+        let fuzz = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+        let kept = std::fs::read_dir(fuzz.join("corpus/powerflex")).unwrap();
+        let found = std::fs::read_dir(fuzz.join("target/corpus/powerflex"));
+        let mut tried = 0;
+        for file in kept.chain(found.into_iter().flatten()) {
+            let file = file.unwrap().path();
+            for line in read_as_all(&std::fs::read(&file).unwrap()) {
+                assert!(is_bounded(&line), "{}: {line:?}", file.display());
+            }
+            tried += 1;
+        }
+        assert!(tried > 10, "only {tried}");
+    }
+
     proptest! {
         #[test]
         fn no_answer_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\[{\"a-zA-Z:,0-9}\\]]{0,80}") {
             for body in [&body[..], text.as_bytes()] {
                 for line in read_as_all(body) {
-                    prop_assert!(line.chars().count() < 400 && !line.contains(char::is_control), "{:?}", line);
+                    prop_assert!(is_bounded(&line), "{:?}", line);
                 }
             }
         }
