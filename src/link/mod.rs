@@ -8,7 +8,6 @@ pub mod controls;
 mod disagreements;
 mod disks;
 mod engines;
-pub mod mount_table;
 pub mod powerflex;
 mod promises;
 pub mod resources;
