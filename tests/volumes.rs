@@ -18,6 +18,7 @@ use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use scope_storage_probe::model::graph::BlockDevices;
 use scope_storage_probe::model::io::IoCounters;
 use scope_storage_probe::model::mount::Mount;
+use scope_storage_probe::model::mount_table::MountTable;
 use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
 use scope_storage_probe::model::volume::{PodVolume, VolumeMode};
 use scope_storage_probe::render::prometheus::exposition::Format;
@@ -183,11 +184,11 @@ fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
             ..BlockDevice::new(file, "loop0", DeviceType::Loop)
         },
     ]);
-    let mounts = [
+    let mounts = MountTable::from(vec![
         mount(2, DeviceNumber::new(0, 30), "/run", "tmpfs", "tmpfs"),
         mount(3, zram, "/pods/a", "ext4", "/dev/zram0"),
         mount(4, file, "/pods/b", "ext4", "/dev/loop0"),
-    ];
+    ]);
     let pod_volumes = ["a", "b"].map(|name| PodVolume {
         pod_uid: WEB.into(),
         plugin: "kubernetes.io/local-volume".into(),

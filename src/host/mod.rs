@@ -38,7 +38,8 @@ use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, CollectorOutcome, FILESYSTEMS, HostSample, MOUNTS, Moment};
 use crate::model::io::{CgroupIo, DatasetIo, NfsIo};
-use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
+use crate::model::mount::{Filesystem, FilesystemUsage, UsageError};
+use crate::model::mount_table::MountTable;
 use crate::model::volume::POD_VOLUMES;
 
 const PROC_HINT: &str = " (is the node's /proc there? --procfs names its place)";
@@ -64,6 +65,7 @@ pub struct Host {
     own_mounts: mount_reader::MountReader,
     usage: UsageReader,
     kubelet: kubelet::KubeletReader,
+    node_root: kubelet::NodeRoot,
     diskstats: KeptFile,
     swaps: KeptFile,
     name: KeptFile,
@@ -81,6 +83,7 @@ impl Host {
             own_mounts: mount_reader::MountReader::default(),
             usage: UsageReader::default(),
             kubelet: kubelet::KubeletReader::default(),
+            node_root: kubelet::NodeRoot::default(),
             diskstats: KeptFile::default(),
             swaps: KeptFile::default(),
             name: KeptFile::default(),
@@ -137,7 +140,7 @@ impl Host {
 
     fn read_pod_volumes(&mut self, sample: &mut HostSample) {
         let started = Instant::now();
-        sample.kubelet = kubelet::root_on_node(&self.roots.kubelet, &sample.mounts);
+        sample.kubelet = self.node_root.of(&self.roots.kubelet, &sample.mounts);
         let reading = self.kubelet.read(&self.roots.kubelet, &sample.kubelet);
         sample.pod_volumes = reading.volumes;
         sample.faults.extend(reading.faults);
@@ -179,7 +182,7 @@ impl Host {
     }
 
     /// Fills in the node's mounts and returns this process's own.
-    fn read_mounts(&mut self, sample: &mut HostSample) -> Arc<Vec<Mount>> {
+    fn read_mounts(&mut self, sample: &mut HostSample) -> Arc<MountTable> {
         let started = Instant::now();
         let [node_path, own_path] = self.roots.process_files("mountinfo");
         let own = self.own_mounts.read(&own_path, self.live, started, PROC_HINT);
@@ -213,11 +216,12 @@ impl Host {
     }
 
     /// The node's own filesystems and those of pods' volumes, all asked at once.
-    fn read_filesystems(&mut self, sample: &mut HostSample, own: &[Mount], deadline: Instant) {
+    fn read_filesystems(&mut self, sample: &mut HostSample, own: &MountTable, deadline: Instant) {
         let started = Instant::now();
         let mounts = Arc::clone(&sample.mounts);
-        let node = node_filesystems::select(&mounts, own, &sample.kubelet);
-        let volumes = volume_filesystems::select(&sample.pod_volumes, &mounts, own);
+        let visible = node_filesystems::visible(own);
+        let node = node_filesystems::select(&mounts, &visible, &sample.kubelet);
+        let volumes = volume_filesystems::select(&sample.pod_volumes, &mounts, own, &visible);
         let mut questions: Vec<_> = node.iter().filter_map(|found| found.question.clone()).collect();
         questions.extend(volumes.iter().filter_map(|found| found.question.clone()));
         questions.sort_unstable();
@@ -260,7 +264,7 @@ impl Host {
             if let Some(question) = question {
                 told.add(&mut sample.faults, question.number, path, &usage);
             }
-            sample.volume_usage.insert(path.clone(), usage);
+            sample.volume_usage.insert(path.clone().into(), usage);
         }
         let success = !sample.mounts.is_empty();
         finish(sample, FILESYSTEMS, success, started);

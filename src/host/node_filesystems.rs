@@ -1,12 +1,13 @@
 //! Which mounts are the node's own filesystems, and where each can be asked about from here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::filesystem::Question;
 use crate::model::device::DeviceNumber;
 use crate::model::mount::Mount;
+use crate::model::mount_table::MountTable;
 
 /// Filesystem types without storage of their own: the kernel's interfaces, views of other filesystems, and
 /// read-only images, which are always full. The list is node_exporter's, so that both show the same filesystems.
@@ -56,16 +57,21 @@ pub struct NodeFilesystem<'a> {
 /// one with the shortest path. Pods' mounts, which lie below the kubelet's folder, are left out, and
 /// so are those of containers.
 ///
-/// `own` are the mounts of this process. In a container they are others than the node's, but a mount of
+/// `own` says where this process sees filesystems. In a container its mounts are others than the node's, but a mount of
 /// the same device number is the same filesystem wherever it is.
-pub fn select<'a>(node: &'a [Mount], own: &[Mount], kubelet: &Path) -> Vec<NodeFilesystem<'a>> {
+pub fn select<'a>(node: &'a MountTable, own: &Visible<'_>, kubelet: &Path) -> Vec<NodeFilesystem<'a>> {
     let pods = [kubelet.join("pods"), kubelet.join("plugins")];
-    let hidden = hidden_mounts(node);
+    // By bytes, as below.
+    let is_of_a_pod = |mount: &Mount| {
+        let point = mount.mount_point.as_os_str().as_bytes();
+        pods.iter()
+            .filter_map(|folder| point.strip_prefix(folder.as_os_str().as_bytes()))
+            .any(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
+    };
     let mut chosen: HashMap<DeviceNumber, (usize, &Mount)> = HashMap::new();
-    for (at, mount) in node.iter().enumerate() {
+    for (at, mount) in node.uppermost().enumerate() {
         if NOT_STORAGE.contains(&mount.fstype.as_str())
-            || hidden.contains(&mount.id)
-            || pods.iter().any(|folder| mount.mount_point.starts_with(folder))
+            || is_of_a_pod(mount)
             || is_of_a_container(&mount.mount_point)
         {
             continue;
@@ -81,14 +87,13 @@ pub fn select<'a>(node: &'a [Mount], own: &[Mount], kubelet: &Path) -> Vec<NodeF
     }
     let mut chosen: Vec<_> = chosen.into_values().collect();
     chosen.sort_unstable_by_key(|(at, _)| *at);
-    let visible = visible(own);
     chosen
         .into_iter()
         .map(|(_, mount)| NodeFilesystem {
             mount,
-            question: visible.get(&mount.number).map(|path| Question {
+            question: own.get(&mount.number).map(|path| Question {
                 number: mount.number,
-                path: path.clone(),
+                path: path.to_path_buf(),
                 own_numbers: mount.fstype == "btrfs",
             }),
         })
@@ -115,29 +120,13 @@ fn is_of_a_container(mount_point: &Path) -> bool {
     .any(|folder| mount_point.starts_with(folder.as_bytes()))
 }
 
-/// The mounts that are found at their points.
-pub(super) fn uppermost(mounts: &[Mount]) -> impl Iterator<Item = &Mount> {
-    let hidden = hidden_mounts(mounts);
-    mounts.iter().filter(move |mount| !hidden.contains(&mount.id))
-}
-
-/// Mounts that a later one on the same mount point covers: whoever goes there finds the later one.
-fn hidden_mounts(mounts: &[Mount]) -> HashSet<u64> {
-    let mut uppermost: HashMap<&Path, u64> = HashMap::new();
-    let mut hidden = HashSet::new();
-    for mount in mounts {
-        if let Some(covered) = uppermost.insert(&mount.mount_point, mount.id) {
-            hidden.insert(covered);
-        }
-    }
-    hidden
-}
-
 /// For each filesystem the shortest path at which it can be seen.
-pub(super) fn visible(own: &[Mount]) -> HashMap<DeviceNumber, PathBuf> {
-    let hidden = hidden_mounts(own);
-    let mut paths: HashMap<DeviceNumber, &Path> = HashMap::new();
-    for mount in own.iter().filter(|mount| !hidden.contains(&mount.id)) {
+pub type Visible<'a> = HashMap<DeviceNumber, &'a Path>;
+
+/// Where filesystems can be seen in a namespace with these mounts.
+pub fn visible(own: &MountTable) -> Visible<'_> {
+    let mut paths: Visible<'_> = HashMap::with_capacity(own.len());
+    for mount in own.uppermost() {
         paths
             .entry(mount.number)
             .and_modify(|path| {
@@ -148,9 +137,6 @@ pub(super) fn visible(own: &[Mount]) -> HashMap<DeviceNumber, PathBuf> {
             .or_insert(&mount.mount_point);
     }
     paths
-        .into_iter()
-        .map(|(number, path)| (number, path.to_owned()))
-        .collect()
 }
 
 #[cfg(test)]
@@ -162,7 +148,8 @@ mod tests {
         let (node, bad) = mountinfo::parse(node.as_bytes());
         assert!(bad.is_empty());
         let (own, _) = mountinfo::parse(own.as_bytes());
-        select(&node, &own, Path::new("/var/lib/kubelet"))
+        let (node, own) = (MountTable::from(node), MountTable::from(own));
+        select(&node, &visible(&own), Path::new("/var/lib/kubelet"))
             .into_iter()
             .map(|found| {
                 (
@@ -203,7 +190,8 @@ mod tests {
     fn the_later_of_two_mounts_on_one_point_is_what_is_seen() {
         let stacked = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /data rw - xfs /dev/sda2 rw\n3 2 8:3 / /data rw - xfs /dev/sda3 rw\n";
         let (mounts, _) = mountinfo::parse(stacked.as_bytes());
-        let found = select(&mounts, &mounts, Path::new("/k"));
+        let mounts = MountTable::from(mounts);
+        let found = select(&mounts, &visible(&mounts), Path::new("/k"));
         let numbers: Vec<_> = found.iter().map(|found| found.mount.number.to_string()).collect();
         assert_eq!(numbers, ["8:1", "8:3"]);
     }

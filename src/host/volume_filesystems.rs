@@ -1,12 +1,11 @@
 //! Where pods' volumes can be asked how full they are.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::filesystem::Question;
-use super::node_filesystems::{uppermost, visible};
+use super::node_filesystems::Visible;
 use crate::model::device::DeviceNumber;
-use crate::model::mount::Mount;
+use crate::model::mount_table::MountTable;
 use crate::model::volume::{PodVolume, VolumeMode};
 
 /// The filesystem of one pod's volume.
@@ -21,28 +20,26 @@ pub(super) struct VolumeFilesystem<'a> {
 /// The volumes that are mounted. Folders of the node's own filesystems are not asked again, nor texts of the API server.
 ///
 /// A volume is asked at its own path where the same filesystem is mounted there in this mount namespace, else at
-/// any other mount of it: in a container the kubelet's folder may be elsewhere.
+/// any other mount of it, as `elsewhere` says: in a container the kubelet's folder may be elsewhere.
 pub(super) fn select<'a>(
     volumes: &'a [PodVolume],
-    node: &[Mount],
-    own: &[Mount],
+    node: &MountTable,
+    own: &MountTable,
+    elsewhere: &Visible<'_>,
 ) -> Vec<VolumeFilesystem<'a>> {
     let asked = |volume: &&PodVolume| volume.mode == VolumeMode::Filesystem && !volume.is_text();
     if volumes.is_empty() {
         return Vec::new();
     }
-    let node = by_point(node);
-    let own_points = by_point(own);
-    let elsewhere = visible(own);
     volumes
         .iter()
         .filter(asked)
         .filter_map(|volume| {
-            let mount = node.get(volume.path.as_path())?;
-            let same = own_points
-                .get(volume.path.as_path())
+            let mount = node.uppermost_at(&volume.path)?;
+            let same = own
+                .uppermost_at(&volume.path)
                 .is_some_and(|own| own.number == mount.number);
-            let place = |number: DeviceNumber| elsewhere.get(&number).cloned();
+            let place = |number: DeviceNumber| elsewhere.get(&number).map(|path| path.to_path_buf());
             let path = if same {
                 Some(volume.path.clone())
             } else {
@@ -57,11 +54,5 @@ pub(super) fn select<'a>(
                 }),
             })
         })
-        .collect()
-}
-
-fn by_point(mounts: &[Mount]) -> HashMap<&Path, &Mount> {
-    uppermost(mounts)
-        .map(|mount| (mount.mount_point.as_path(), mount))
         .collect()
 }

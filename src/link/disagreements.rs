@@ -4,11 +4,9 @@
 //! no more than the device by which the engine serves the volume, which is no copy of it. What one of both does not say is no
 //! disagreement.
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::mount_table::MountTable;
 use super::volumes::layers;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::PlacedReplica;
@@ -18,6 +16,7 @@ use crate::model::disk_name::DiskName;
 use crate::model::graph::BlockDevices;
 use crate::model::inventory::ResourceKind;
 use crate::model::mount::Mount;
+use crate::model::mount_table::MountTable;
 use crate::model::placement::{Medium, Volume};
 use crate::model::replica::Place;
 
@@ -25,19 +24,13 @@ use crate::model::replica::Place;
 #[derive(Debug)]
 pub(super) struct Seen<'a> {
     devices: &'a BlockDevices,
-    mounts: &'a [Mount],
-    /// Most nodes have no volume of which it is asked.
-    table: OnceCell<MountTable<'a>>,
+    mounts: &'a MountTable,
 }
 
 impl<'a> Seen<'a> {
     /// These devices and mounts.
-    pub(super) fn new(devices: &'a BlockDevices, mounts: &'a [Mount]) -> Self {
-        Self {
-            devices,
-            mounts,
-            table: OnceCell::new(),
-        }
+    pub(super) fn new(devices: &'a BlockDevices, mounts: &'a MountTable) -> Self {
+        Self { devices, mounts }
     }
 
     /// Each thing of which both say something else.
@@ -112,9 +105,8 @@ impl<'a> Seen<'a> {
     /// The device of the filesystem that was mounted over a volume's folder after the volume had been bound from there: who goes to the
     /// folder now finds another one. A folder that lies behind a link is not found to be covered, since links are not followed.
     fn covering(&self, volume: &Volume, folder: &Path) -> Option<DeviceNumber> {
-        let table = self.table.get_or_init(|| MountTable::new(self.mounts));
-        let now = table.of(folder)?;
-        let bound = volume.users.iter().find_map(|user| table.at(&user.path))?;
+        let now = self.mounts.of(folder)?;
+        let bound = volume.users.iter().find_map(|user| self.mounts.at(&user.path))?;
         let was_there = |mount: &&Mount| {
             mount.number == bound.number
                 && bound

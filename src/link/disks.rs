@@ -80,7 +80,7 @@ fn volumes(sample: &HostSample, cluster: Option<&ClusterMap>) -> Vec<Volume> {
             let answers = volume
                 .users
                 .iter()
-                .filter_map(|user| sample.volume_usage.get(&user.path));
+                .filter_map(|user| sample.volume_usage.get(user.path.as_os_str()));
             // Of several pods' mounts of one filesystem one answer is enough.
             volume.usage = answers
                 .clone()

@@ -10,7 +10,6 @@ mod disagreements;
 mod disks;
 mod engine_tables;
 mod engines;
-pub mod mount_table;
 pub mod powerflex;
 mod promises;
 pub mod resources;

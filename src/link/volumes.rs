@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::mount_table::MountTable;
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::cluster_map::{Declared, DeclaredPath};
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use crate::model::graph::BlockDevices;
 use crate::model::mount::Mount;
+use crate::model::mount_table::MountTable;
 use crate::model::placement::{Medium, Placement, Volume, VolumeUser};
 use crate::model::remote::RemoteTarget;
 use crate::model::volume::{PodVolume, VolumeMode};
@@ -20,7 +20,7 @@ use crate::model::volume::{PodVolume, VolumeMode};
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// The node's mounts, in the order of `mountinfo`.
-    pub mounts: &'a [Mount],
+    pub mounts: &'a MountTable,
     /// The node's block devices.
     pub devices: &'a BlockDevices,
     /// btrfs filesystems and the devices that each lies on.
@@ -47,7 +47,7 @@ pub fn place(facts: &Facts<'_>) -> Vec<Volume> {
 
 struct Resolver<'a> {
     facts: &'a Facts<'a>,
-    table: MountTable<'a>,
+    table: &'a MountTable,
     /// Device nodes that are bound somewhere: raw block volumes are.
     bound_nodes: Vec<&'a Mount>,
     /// Filesystems on which the node itself lives.
@@ -74,7 +74,7 @@ type VolumeKey = (String, String);
 
 impl<'a> Resolver<'a> {
     fn new(facts: &'a Facts<'a>) -> Self {
-        let table = MountTable::new(facts.mounts);
+        let table = facts.mounts;
         let of_the_node = [Path::new("/"), facts.kubelet]
             .into_iter()
             .filter_map(|path| table.of(path))

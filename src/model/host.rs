@@ -1,6 +1,7 @@
 //! What one node said at one moment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,7 +11,8 @@ use super::device::DeviceNumber;
 use super::fault::Fault;
 use super::graph::BlockDevices;
 use super::io::IoCounters;
-use super::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
+use super::mount::{Filesystem, FilesystemUsage, UsageError};
+use super::mount_table::MountTable;
 use super::remote::RemoteTarget;
 use super::volume::PodVolume;
 
@@ -86,7 +88,7 @@ pub struct HostSample {
     /// I/O counters of each device.
     pub counters: BTreeMap<DeviceNumber, IoCounters>,
     /// The node's mounts in the order of `mountinfo`: a later one on the same mount point hides an earlier one.
-    pub mounts: Arc<Vec<Mount>>,
+    pub mounts: Arc<MountTable>,
     /// Devices and files that the kernel swaps to, as `/proc/swaps` names them.
     pub swaps: Vec<String>,
     /// The node's filesystems, each once.
@@ -95,8 +97,8 @@ pub struct HostSample {
     pub kubelet: PathBuf,
     /// Pods' volumes.
     pub pod_volumes: Vec<PodVolume>,
-    /// How full the filesystem of each pod's volume is, by the volume's path, where one is mounted there.
-    pub volume_usage: BTreeMap<PathBuf, Result<FilesystemUsage, UsageError>>,
+    /// How full the filesystem of each pod's volume is, by the bytes of the volume's path, where one is mounted there.
+    pub volume_usage: BTreeMap<OsString, Result<FilesystemUsage, UsageError>>,
     /// btrfs filesystems, which may lie on several devices.
     pub btrfs: Vec<BtrfsFilesystem>,
     /// Disks that are reached over a network, and where they are.

@@ -20,6 +20,7 @@ pub mod inventory;
 pub mod io;
 pub mod loss;
 pub mod mount;
+pub mod mount_table;
 pub mod placement;
 pub mod powerflex;
 pub mod quantity;

@@ -56,7 +56,7 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
-pub use self::root::{KNOWN_ROOTS, elsewhere, kubelet_root_in, root_on_node};
+pub use self::root::{KNOWN_ROOTS, NodeRoot, elsewhere, kubelet_root_in, root_on_node};
 use self::tree::{Entry, Fingerprint, Kind, Tree};
 pub use self::vol_data::{InvalidVolumeData, parse_vol_data};
 use super::read::plain;

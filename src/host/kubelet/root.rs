@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::mount::Mount;
+use crate::model::mount_table::MountTable;
 
 /// Roots of kubelets that are set up otherwise than `/var/lib/kubelet`, which k3s, RKE2, Talos, kind and most others use.
 pub const KNOWN_ROOTS: [&str; 6] = [
@@ -70,10 +72,33 @@ fn root_of(mount_point: &Path) -> Option<&Path> {
 pub fn root_on_node(root: &Path, mounts: &[Mount]) -> PathBuf {
     let folders = [root.join("pods"), root.join("plugins")];
     let here = |mount: &Mount| folders.iter().any(|folder| mount.mount_point.starts_with(folder));
-    if mounts.iter().any(here) {
-        return root.to_owned();
+    let found = if mounts.iter().any(here) {
+        None
+    } else {
+        kubelet_root_in(mounts)
+    };
+    // As the kernel would write it: mount points below it are told by their bytes.
+    found.unwrap_or_else(|| root.components().collect())
+}
+
+/// [`root_on_node`] of one root, thought over only where mounts have changed.
+#[derive(Debug, Default)]
+pub struct NodeRoot {
+    known: Option<(Arc<MountTable>, PathBuf)>,
+}
+
+impl NodeRoot {
+    /// How the node calls `root`, which must be the same at every call.
+    pub fn of(&mut self, root: &Path, mounts: &Arc<MountTable>) -> PathBuf {
+        if let Some((of, known)) = &self.known
+            && Arc::ptr_eq(of, mounts)
+        {
+            return known.clone();
+        }
+        let found = root_on_node(root, mounts);
+        self.known = Some((Arc::clone(mounts), found.clone()));
+        found
     }
-    kubelet_root_in(mounts).unwrap_or_else(|| root.to_owned())
 }
 
 /// Where else the kubelet's root seems to be, as the node has it, when `root` has no pods' folder. For `check`: the known
@@ -179,6 +204,22 @@ mod tests {
             root
         );
         assert_eq!(root_on_node(root, &mounts(&["/"])), root);
+    }
+
+    #[test]
+    fn the_root_follows_the_mounts() {
+        let (root, mut node_root) = (Path::new("/host//var/lib/kubelet/"), NodeRoot::default());
+        let table = |points: &[&str]| Arc::new(MountTable::from(mounts(points)));
+        let (one, two) = (table(&[&volume("/a", "1")]), table(&[&volume("/b", "1")]));
+        for (mounts, expected) in [
+            (&one, "/a"),
+            (&one, "/a"),
+            (&two, "/b"),
+            (&table(&[]), "/host/var/lib/kubelet"),
+        ] {
+            let found = node_root.of(root, mounts);
+            assert_eq!(found.as_os_str(), expected);
+        }
     }
 
     #[test]
