@@ -38,7 +38,7 @@ use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, CollectorOutcome, FILESYSTEMS, HostSample, MOUNTS, Moment};
 use crate::model::io::{CgroupIo, DatasetIo, NfsIo};
-use crate::model::mount::{Filesystem, FilesystemUsage, UsageError};
+use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
 use crate::model::mount_table::MountTable;
 use crate::model::volume::POD_VOLUMES;
 

@@ -3,13 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use http_body_util::BodyExt as _;
-use hyper::Request;
-use kube::Client;
-use kube::client::Body;
 use serde_json::Value;
 
-use super::api_server::{ADMIN, ApiServer};
+use super::RaisedAtEnd;
+use super::api_server::ApiServer;
 
 /// So many clients make the changes: one would wait for each answer before its next change.
 const CLIENTS: usize = 8;
@@ -33,7 +30,7 @@ pub fn while_changed<T>(
         for _ in 0..CLIENTS {
             scope.spawn(|| changes.make(api, &change));
         }
-        let _ended = Ended(&changes.over);
+        let _ended = RaisedAtEnd(&changes.over);
         let done = act();
         let made = changes.made.load(Ordering::Relaxed) as f64;
         (done, made / changes.started.elapsed().as_secs_f64())
@@ -48,24 +45,15 @@ struct Changes {
     over: AtomicBool,
 }
 
-/// The clients end with what goes on meanwhile, also where that fails.
-struct Ended<'a>(&'a AtomicBool);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 impl Changes {
-    /// One client, on a connection that stays open: makes the next change that is due, until it is over.
+    /// One client: makes the next change that is due, until it is over.
     fn make(&self, api: &ApiServer, change: impl Fn(usize) -> (String, Value)) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         runtime.block_on(async {
-            let client = Client::try_from(api.config(ADMIN)).unwrap();
+            let administrator = api.administrator();
             loop {
                 let number = self.begun.fetch_add(1, Ordering::Relaxed);
                 let due = self.started + Duration::from_secs_f64(number as f64 / self.a_second);
@@ -74,15 +62,7 @@ impl Changes {
                     return;
                 }
                 let (path, merged) = change(number);
-                let request = Request::patch(&path)
-                    .header("content-type", "application/merge-patch+json")
-                    .body(Body::from(merged.to_string().into_bytes()))
-                    .unwrap();
-                let response = client.send(request).await.unwrap();
-                let status = response.status();
-                // Read to its end, so that the connection can be used again.
-                response.into_body().collect().await.unwrap();
-                assert!(status.is_success(), "{path}: {status}");
+                administrator.patch(&path, &merged).await;
                 self.made.fetch_add(1, Ordering::Relaxed);
             }
         });
