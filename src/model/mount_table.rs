@@ -105,15 +105,14 @@ fn point_of(mount: &Mount) -> &[u8] {
 /// The path as the kernel would write it. People write `/data//x/`, too.
 fn plain(path: &Path) -> Cow<'_, Path> {
     let bytes = path.as_os_str().as_bytes();
-    let is_plain = bytes == b"/"
-        || !(bytes.ends_with(b"/")
-            || bytes.ends_with(b"/.")
-            || bytes.windows(2).any(|pair| pair == b"//")
-            || bytes.windows(3).any(|three| three == b"/./"));
-    if is_plain {
-        Cow::Borrowed(path)
-    } else {
+    // What is behind a slash makes a path odd: nothing, another slash, or a folder that is called `.`.
+    let mut slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let is_odd =
+        slashes.any(|(at, _)| matches!(bytes[at + 1..], [] | [b'/', ..] | [b'.'] | [b'.', b'/', ..]));
+    if is_odd && bytes != b"/" {
         Cow::Owned(path.components().collect::<PathBuf>())
+    } else {
+        Cow::Borrowed(path)
     }
 }
 
