@@ -16,20 +16,8 @@ mod targets;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
 
-use scope_storage_probe::cluster::dump;
-use scope_storage_probe::link::{cluster, controls};
-use scope_storage_probe::model::backend::BackendReadings;
-use scope_storage_probe::model::control::{Control, Permitted};
-use scope_storage_probe::render::prometheus::exposition::Format;
-use scope_storage_probe::render::prometheus::itself::SelfFigures;
-use scope_storage_probe::render::prometheus::write_cluster_page;
-use scope_storage_probe::render::scope;
-use scope_storage_probe::render::scope::controls::{Controls, controls_report};
 use support::exposition::open_metrics_violations;
-use support::reading::WALL;
 use support::scope_contract::{Expectations, violations};
 
 /// The inputs of a target: those in the tree, and those that a run of `fuzz/run.sh` left on this machine.
@@ -48,41 +36,12 @@ fn inputs(target: &str) -> Vec<PathBuf> {
 
 /// What is wrong with what is made of a cluster's objects.
 fn wrong_with(objects: &str) -> Vec<String> {
-    let Ok(inventory) = dump::parse(objects) else {
+    let Some(told) = targets::objects::told(objects) else {
         return Vec::new();
     };
-    let namespaces: BTreeSet<String> = inventory
-        .claims
-        .keys()
-        .map(|claim| claim.namespace.clone())
-        .collect();
-    let map = cluster::map(Arc::new(inventory));
-    let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
-    let mut wrong = judged(&report.bytes, "storage-cluster");
-    let mut page = String::new();
-    write_cluster_page(
-        &map,
-        &map.inventory,
-        Some(report.left_out),
-        &BackendReadings::default(),
-        &SelfFigures::default(),
-        Format::OpenMetrics("1.0.0"),
-        &mut |piece| page.push_str(piece),
-    );
-    wrong.extend(open_metrics_violations(&page));
-    let permitted = Permitted {
-        controls: Control::ALL.into_iter().collect(),
-        namespaces,
-    };
-    let offers = controls::offers(&map, &permitted);
-    let buttons = controls_report(Controls {
-        map: &map,
-        offers: &offers,
-        actions: &[],
-        probe_id: "1",
-        taken_at: "2026-01-02T03:04:05.000Z",
-    });
-    wrong.extend(judged(&buttons, "storage-controls"));
+    let mut wrong = judged(&told.report, "storage-cluster");
+    wrong.extend(open_metrics_violations(&told.page));
+    wrong.extend(judged(&told.buttons, "storage-controls"));
     wrong
 }
 

@@ -16,14 +16,19 @@ use scope_storage_probe::render::scope::controls::{Controls, controls_report};
 use scope_storage_probe::render::tree;
 use scope_storage_probe::state::State;
 
-/// Tries one input.
-pub fn attempt(text: &[u8]) {
-    let Ok(text) = std::str::from_utf8(text) else {
-        return;
-    };
-    let Ok(objects) = dump::parse(text) else {
-        return;
-    };
+/// What is told of a cluster.
+pub struct Told {
+    /// Scope's report.
+    pub report: Vec<u8>,
+    /// Prometheus' page.
+    pub page: String,
+    /// The report of what is offered.
+    pub buttons: Vec<u8>,
+}
+
+/// What is told of these objects; `None` where they are none.
+pub fn told(objects: &str) -> Option<Told> {
+    let objects = dump::parse(objects).ok()?;
     let namespaces: BTreeSet<String> = objects
         .claims
         .keys()
@@ -32,7 +37,7 @@ pub fn attempt(text: &[u8]) {
     let map = cluster::map(Arc::new(objects));
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
     let report = scope::cluster_report(&map, at);
-    is_json(&report.bytes);
+    let mut page = String::new();
     write_cluster_page(
         &map,
         &map.inventory,
@@ -40,7 +45,10 @@ pub fn attempt(text: &[u8]) {
         &BackendReadings::default(),
         &SelfFigures::default(),
         Format::OpenMetrics("1.0.0"),
-        &mut |piece| assert!(piece.is_empty() || piece.ends_with('\n'), "{piece:?}"),
+        &mut |piece| {
+            assert!(piece.is_empty() || piece.ends_with('\n'), "{piece:?}");
+            page.push_str(piece);
+        },
     );
     let permitted = Permitted {
         controls: Control::ALL.into_iter().collect(),
@@ -52,17 +60,26 @@ pub fn attempt(text: &[u8]) {
             let _ = controls::plan(&map, *control, &offer.target);
         }
     }
-    is_json(&controls_report(Controls {
+    let buttons = controls_report(Controls {
         map: &map,
         offers: &offers,
         actions: &[],
         probe_id: "1",
         taken_at: "2026-01-02T03:04:05.000Z",
-    }));
+    });
     tree::text(&State::of_cluster(Arc::new(map)));
+    Some(Told {
+        report: report.bytes,
+        page,
+        buttons,
+    })
 }
 
-fn is_json(report: &[u8]) {
-    let report: Result<serde_json::Value, _> = serde_json::from_slice(report);
-    assert!(report.is_ok(), "{report:?}");
+/// Tries one input.
+pub fn attempt(text: &[u8]) {
+    let told = std::str::from_utf8(text).ok().and_then(told);
+    for report in told.iter().flat_map(|told| [&told.report, &told.buttons]) {
+        let report: Result<serde_json::Value, _> = serde_json::from_slice(report);
+        assert!(report.is_ok(), "{report:?}");
+    }
 }
