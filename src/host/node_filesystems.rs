@@ -7,7 +7,7 @@ use std::path::Path;
 use super::filesystem::Question;
 use crate::model::device::DeviceNumber;
 use crate::model::mount::Mount;
-use crate::model::mount_table::MountTable;
+use crate::model::mount_table::{MountTable, is_below};
 
 /// Filesystem types without storage of their own: the kernel's interfaces, views of other filesystems, and
 /// read-only images, which are always full. The list is node_exporter's, so that both show the same filesystems.
@@ -64,9 +64,8 @@ pub fn select<'a>(node: &'a MountTable, own: &Visible<'_>, kubelet: &Path) -> Ve
     // By bytes, as below.
     let is_of_a_pod = |mount: &Mount| {
         let point = mount.mount_point.as_os_str().as_bytes();
-        pods.iter()
-            .filter_map(|folder| point.strip_prefix(folder.as_os_str().as_bytes()))
-            .any(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
+        let mut folders = pods.iter().map(|folder| folder.as_os_str().as_bytes());
+        folders.any(|folder| point == folder || is_below(point, folder))
     };
     let mut chosen: HashMap<DeviceNumber, (usize, &Mount)> = HashMap::new();
     for (at, mount) in node.uppermost().enumerate() {

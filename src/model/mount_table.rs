@@ -169,7 +169,7 @@ fn folders_above(point: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Whether a path is below another one, both as the kernel writes them.
-fn is_below(path: &[u8], folder: &[u8]) -> bool {
+pub(crate) fn is_below(path: &[u8], folder: &[u8]) -> bool {
     folder == b"/"
         || path
             .strip_prefix(folder)
