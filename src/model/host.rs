@@ -44,7 +44,7 @@ impl Default for HostSample {
             swaps: Vec::new(),
             filesystems: Vec::new(),
             kubelet: PathBuf::new(),
-            pod_volumes: Vec::new(),
+            pod_volumes: Arc::default(),
             volume_usage: BTreeMap::new(),
             btrfs: Vec::new(),
             remotes: BTreeMap::new(),
@@ -95,8 +95,8 @@ pub struct HostSample {
     pub filesystems: Vec<Filesystem>,
     /// The kubelet's folder as the node has it.
     pub kubelet: PathBuf,
-    /// Pods' volumes.
-    pub pod_volumes: Vec<PodVolume>,
+    /// Pods' volumes; the same in memory as in the sample before where nothing has changed.
+    pub pod_volumes: Arc<[PodVolume]>,
     /// How full the filesystem of each pod's volume is, by the bytes of the volume's path, where one is mounted there.
     pub volume_usage: BTreeMap<OsString, Result<FilesystemUsage, UsageError>>,
     /// btrfs filesystems, which may lie on several devices.

@@ -110,17 +110,3 @@ impl PodVolume {
         }
     }
 }
-
-/// A CSI volume's place for all pods of the node, from which it is bound into each: `globalmount`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StagedVolume {
-    /// The folder, as the node has it. The kubelet makes it for drivers that stage nothing too: then nothing is
-    /// mounted there.
-    pub path: PathBuf,
-    /// The driver's name, where it is known.
-    pub driver: Option<String>,
-    /// The driver's name for the volume, where it is known.
-    pub volume_handle: Option<String>,
-    /// The PersistentVolume; known in the layout of Kubernetes 1.23 and older alone.
-    pub persistent_volume: Option<String>,
-}

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -5,7 +6,9 @@ use std::time::SystemTime;
 
 use tempfile::TempDir;
 
+use super::round::VOL_DATA;
 use super::*;
+use crate::model::volume::VolumeMode;
 
 const POD: &str = "9f1b8c1e-6f0a-4d57-9a51-0d8f7f4e2b11";
 const HASH: &str = "c2a7f1c4d7b6e1a0987654321fedcba0123456789abcdef0123456789abcdef0";
@@ -69,10 +72,10 @@ impl Kubelet {
 
     /// The only volume, where there is no fault.
     fn one(&self) -> PodVolume {
-        let mut reading = self.read();
+        let reading = self.read();
         assert_eq!(reading.faults, []);
         assert_eq!(reading.volumes.len(), 1, "{:?}", reading.volumes);
-        reading.volumes.remove(0)
+        reading.volumes[0].clone()
     }
 }
 
@@ -101,7 +104,7 @@ fn a_machine_without_a_kubelet_has_no_volumes_and_no_fault() {
         kubelet: nowhere,
         ..Roots::default()
     };
-    assert_eq!(read(&roots), (Vec::new(), Vec::new()));
+    assert_eq!(read(&roots), (Arc::default(), Vec::new()));
 }
 
 #[test]
@@ -250,7 +253,7 @@ fn subpaths_are_no_host_paths_where_not_all_volumes_could_be_read() {
     kubelet.link(format!("pods/{POD}/volumes/kubernetes.io~csi"), "/nowhere");
     kubelet.folder(format!("pods/{POD}/volume-subpaths/pvc-1/app/0"));
     let reading = kubelet.read();
-    assert_eq!(reading.volumes, []);
+    assert_eq!(*reading.volumes, []);
     assert_eq!(reading.faults.len(), 1);
 }
 
@@ -316,7 +319,7 @@ fn old_kubelets_publish_a_raw_block_volume_once_for_all_pods() {
     let reading = kubelet.read();
     assert_eq!(reading.faults, []);
     assert_eq!(reading.volumes.len(), 2);
-    for volume in &reading.volumes {
+    for volume in &*reading.volumes {
         assert_eq!(paths(volume), [format!("/k/{published}")]);
         assert_eq!(volume.csi, None);
     }
@@ -348,52 +351,6 @@ fn what_is_no_link_is_no_raw_block_volume() {
     kubelet.folder(format!("pods/{POD}/volumeDevices/kubernetes.io~csi/a"));
     kubelet.file(format!("pods/{POD}/volumeDevices/kubernetes.io~csi/b"), "");
     assert_eq!(kubelet.read(), KubeletReading::default());
-}
-
-#[test]
-fn staged_volumes_are_found_in_both_layouts() {
-    let kubelet = Kubelet::new();
-    let csi = "plugins/kubernetes.io/csi";
-    kubelet.folder(format!("{csi}/ebs.csi.aws.com/{HASH}/globalmount"));
-    kubelet.file(
-        format!("{csi}/ebs.csi.aws.com/{HASH}/vol_data.json"),
-        r#"{"driverName":"ebs.csi.aws.com","volumeHandle":"vol-0a"}"#,
-    );
-    let other = HASH.replace('c', "d");
-    kubelet.folder(format!("{csi}/nfs.csi.k8s.io/{other}/globalmount"));
-    kubelet.folder(format!("{csi}/nfs.csi.k8s.io/of the driver's own"));
-    kubelet.folder(format!("{csi}/pv/pvc-1/globalmount"));
-    kubelet.file(
-        format!("{csi}/pv/pvc-1/vol_data.json"),
-        r#"{"driverName":"old","volumeHandle":"h"}"#,
-    );
-    kubelet.folder(format!("{csi}/volumeDevices/staging/{HASH}"));
-    let reading = kubelet.read();
-    assert_eq!(reading.faults, []);
-    let text = |text: &str| Some(text.to_owned());
-    assert_eq!(
-        reading.staged,
-        [
-            StagedVolume {
-                path: format!("/k/{csi}/ebs.csi.aws.com/{HASH}/globalmount").into(),
-                driver: text("ebs.csi.aws.com"),
-                volume_handle: text("vol-0a"),
-                persistent_volume: None,
-            },
-            StagedVolume {
-                path: format!("/k/{csi}/nfs.csi.k8s.io/{other}/globalmount").into(),
-                driver: text("nfs.csi.k8s.io"),
-                volume_handle: None,
-                persistent_volume: None,
-            },
-            StagedVolume {
-                path: format!("/k/{csi}/pv/pvc-1/globalmount").into(),
-                driver: text("old"),
-                volume_handle: text("h"),
-                persistent_volume: text("pvc-1"),
-            },
-        ]
-    );
 }
 
 #[test]
@@ -611,25 +568,21 @@ fn what_is_remembered_follows_the_file() {
     assert_eq!(driver(&mut reader), None);
     fs::write(&file, vol_data("three", "h", "pv")).unwrap();
     assert_eq!(driver(&mut reader).as_deref(), Some("three"));
-    assert_eq!(reader.kept.files.len(), 1);
+    assert_eq!(reader.kept.len().1, 1);
     fs::remove_dir_all(kubelet.root().join(format!("pods/{POD}"))).unwrap();
     assert_eq!(driver(&mut reader), None);
-    assert!(reader.kept.files.is_empty(), "what is gone is forgotten");
+    assert_eq!(reader.kept.len().1, 0, "what is gone is forgotten");
 }
 
 #[test]
 fn folders_are_remembered_once_they_have_settled() {
     let kubelet = Kubelet::new();
     kubelet.csi(POD, "one", vol_data("d", "h", "one"));
-    kubelet.folder(format!(
-        "plugins/kubernetes.io/csi/ebs.csi.aws.com/{HASH}/globalmount"
-    ));
     let mut reader = KubeletReader::default();
     let mut names = || {
         let reading = reader.read(kubelet.root(), Path::new("/k"));
-        assert_eq!(reading.staged.len(), 1);
-        let names = reading.volumes.into_iter().map(|volume| volume.name);
-        (names.collect::<Vec<_>>(), reader.kept.folders.len())
+        let names = reading.volumes.iter().map(|volume| volume.name.clone());
+        (names.collect::<Vec<_>>(), reader.kept.len().0)
     };
     assert_eq!(
         names(),
@@ -637,11 +590,11 @@ fn folders_are_remembered_once_they_have_settled() {
         "what was just made may change within the clock's tick"
     );
     kubelet.age();
-    // pods, POD, volumes, kubernetes.io~csi; kubernetes.io/csi and the driver.
-    assert_eq!(names(), (vec!["one".into()], 6));
-    assert_eq!(names(), (vec!["one".into()], 6));
+    // pods, POD, volumes, kubernetes.io~csi.
+    assert_eq!(names(), (vec!["one".into()], 4));
+    assert_eq!(names(), (vec!["one".into()], 4));
     kubelet.csi(POD, "two", vol_data("d", "h", "two"));
-    assert_eq!(names(), (vec!["one".into(), "two".into()], 5));
+    assert_eq!(names(), (vec!["one".into(), "two".into()], 3));
     kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~nfs/share"));
     kubelet.folder("pods/another/volumes/kubernetes.io~nfs/share");
     assert_eq!(names().0, ["one", "two", "share", "share"]);
@@ -672,6 +625,98 @@ fn what_takes_the_place_of_a_remembered_folder_is_not_gone_to() {
         .set_modified(SystemTime::UNIX_EPOCH)
         .unwrap();
     let reading = reader.read(kubelet.root(), Path::new("/k"));
-    assert_eq!(reading.volumes, []);
+    assert_eq!(*reading.volumes, []);
     assert_eq!(reading.faults.len(), 1, "{:?}", reading.faults);
+}
+
+/// Pods with every sort of volume, of which nothing has changed for long.
+fn settled() -> Kubelet {
+    let kubelet = Kubelet::new();
+    let devices = "plugins/kubernetes.io/csi/volumeDevices";
+    kubelet.csi(POD, "pv", vol_data("d", "h", "pv"));
+    kubelet.folder(format!("pods/{POD}/volume-subpaths/pv/app/0"));
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~empty-dir/cache"));
+    kubelet.link(
+        format!("pods/{POD}/volumeDevices/kubernetes.io~csi/raw"),
+        "/dev/one",
+    );
+    kubelet.file(format!("{devices}/publish/raw/{POD}"), "");
+    kubelet.file(format!("{devices}/raw/dev/{POD}"), "");
+    kubelet.folder(format!("{devices}/staging/raw"));
+    kubelet.file(
+        format!("{devices}/raw/data/vol_data.json"),
+        vol_data("d", "h", "raw"),
+    );
+    kubelet.age();
+    kubelet
+}
+
+#[test]
+fn while_nothing_changes_the_last_reading_is_given_once_more() {
+    let kubelet = settled();
+    let mut reader = KubeletReader::default();
+    let mut read = |node_root: &str| {
+        let reading = reader.read(kubelet.root(), Path::new(node_root));
+        assert_eq!((reading.volumes.len(), &*reading.faults), (3, &[][..]));
+        reading.volumes
+    };
+    let first = read("/k");
+    assert!(Arc::ptr_eq(&first, &read("/k")));
+    let elsewhere = read("/elsewhere");
+    assert!(elsewhere.iter().all(|volume| volume.path.starts_with("/elsewhere")));
+    assert_eq!(first, read("/k"));
+}
+
+#[test]
+fn whatever_changes_is_seen() {
+    let devices = "plugins/kubernetes.io/csi/volumeDevices";
+    let changes: [(&str, &dyn Fn(&Kubelet)); 11] = [
+        ("a pod comes", &|kubelet| {
+            kubelet.csi("another", "pv", vol_data("d", "h", "pv"));
+        }),
+        ("a pod goes", &|kubelet| {
+            fs::remove_dir_all(kubelet.root().join("pods").join(POD)).unwrap();
+        }),
+        ("a plugin comes", &|kubelet| {
+            kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~nfs/share"));
+        }),
+        ("a volume comes", &|kubelet| {
+            kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~empty-dir/other"));
+        }),
+        ("a volume is called otherwise by its driver", &|kubelet| {
+            kubelet.csi(POD, "pv", vol_data("d", "other", "pv"));
+        }),
+        ("a container's part comes", &|kubelet| {
+            kubelet.folder(format!("pods/{POD}/volume-subpaths/pv/app/1"));
+        }),
+        ("a link leads elsewhere", &|kubelet| {
+            let link = format!("pods/{POD}/volumeDevices/kubernetes.io~csi/raw");
+            fs::remove_file(kubelet.root().join(&link)).unwrap();
+            kubelet.link(link, "/dev/two");
+        }),
+        ("a device is no longer published", &|kubelet| {
+            fs::remove_file(kubelet.root().join(format!("{devices}/publish/raw/{POD}"))).unwrap();
+        }),
+        ("nothing is published", &|kubelet| {
+            fs::remove_dir_all(kubelet.root().join(format!("{devices}/publish"))).unwrap();
+        }),
+        ("nothing is staged", &|kubelet| {
+            fs::remove_dir(kubelet.root().join(format!("{devices}/staging/raw"))).unwrap();
+        }),
+        ("plugins are gone", &|kubelet| {
+            fs::remove_dir_all(kubelet.root().join("plugins")).unwrap();
+        }),
+    ];
+    for (name, change) in changes {
+        let kubelet = settled();
+        let mut reader = KubeletReader::default();
+        let mut read = || reader.read(kubelet.root(), Path::new("/k"));
+        let before = read();
+        assert_eq!(read(), before);
+        change(&kubelet);
+        let after = read();
+        assert_ne!(after, before, "{name}");
+        assert_eq!(after, kubelet.read(), "{name}");
+        assert_eq!(read(), after, "{name}");
+    }
 }

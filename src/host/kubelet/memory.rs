@@ -1,0 +1,187 @@
+//! What was read of the kubelet's folders, until it changes.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::tree::{Entry, Fingerprint, Tree};
+use crate::model::volume::CsiVolume;
+
+/// A folder that was changed so shortly before it was listed may be changed again with no trace: its filesystem
+/// tells times by a clock's tick, or by the second.
+const SETTLED_SECONDS: i128 = 2;
+
+/// One of both folders below the kubelet's root that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    /// What pods have.
+    Pods,
+    /// What plugins have.
+    Plugins,
+}
+
+impl Part {
+    /// The folder's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pods => "pods",
+            Self::Plugins => "plugins",
+        }
+    }
+
+    /// Where it is below the kubelet's `root`.
+    pub(super) fn below(self, root: &Path) -> PathBuf {
+        root.join(self.name())
+    }
+}
+
+/// Folders and files by their paths below a part of the kubelet's root.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    round: u64,
+    /// The wall clock when the round began, in seconds since 1970.
+    began: i128,
+    pods: Kept,
+    plugins: Kept,
+}
+
+/// Of one part.
+#[derive(Debug, Default)]
+struct Kept {
+    folders: HashMap<OsString, Content<Arc<[Entry]>>>,
+    files: HashMap<OsString, Content<CsiVolume>>,
+}
+
+#[derive(Debug)]
+struct Content<T> {
+    fingerprint: Fingerprint,
+    content: T,
+    /// The round in which it was last of use.
+    round: u64,
+}
+
+impl Memory {
+    /// Begins a reading: what is of no use until its end is forgotten then.
+    pub(super) fn begin(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        self.began = seconds_now();
+    }
+
+    /// Ends it.
+    pub(super) fn end(&mut self) {
+        let now = self.round;
+        for kept in [&mut self.pods, &mut self.plugins] {
+            kept.folders.retain(|_, kept| kept.round == now);
+            kept.files.retain(|_, kept| kept.round == now);
+        }
+    }
+
+    /// True where nothing of what is remembered has changed.
+    pub(super) fn is_as_it_was(&self, root: &Path) -> bool {
+        [(Part::Pods, &self.pods), (Part::Plugins, &self.plugins)]
+            .into_iter()
+            .all(|(part, kept)| kept.is_empty() || kept.is_as_it_was(&part.below(root)))
+    }
+
+    /// The entries of a folder, if they are remembered and the folder has not changed.
+    pub(super) fn folder(&mut self, part: Part, tree: &Tree, below: &Path) -> Option<Arc<[Entry]>> {
+        let round = self.round;
+        let kept = self.of(part).folders.get_mut(below.as_os_str())?;
+        kept.if_unchanged(tree, below, round).map(Arc::clone)
+    }
+
+    /// Remembers a folder's entries; true where it does, false where a further change might not show.
+    pub(super) fn keep_folder(
+        &mut self,
+        part: Part,
+        below: &Path,
+        fingerprint: Fingerprint,
+        entries: &Arc<[Entry]>,
+    ) -> bool {
+        let is_settled = fingerprint.modified.0 + SETTLED_SECONDS < self.began;
+        if is_settled {
+            let content = self.content(fingerprint, Arc::clone(entries));
+            self.of(part).folders.insert(below.into(), content);
+        }
+        is_settled
+    }
+
+    /// What a `vol_data.json` says, if it is remembered and the file has not changed.
+    pub(super) fn file(&mut self, part: Part, tree: &Tree, below: &Path) -> Option<CsiVolume> {
+        let round = self.round;
+        let kept = self.of(part).files.get_mut(below.as_os_str())?;
+        kept.if_unchanged(tree, below, round).cloned()
+    }
+
+    /// Remembers what a `vol_data.json` says.
+    pub(super) fn keep_file(
+        &mut self,
+        part: Part,
+        below: &Path,
+        fingerprint: Fingerprint,
+        volume: CsiVolume,
+    ) {
+        let content = self.content(fingerprint, volume);
+        self.of(part).files.insert(below.into(), content);
+    }
+
+    /// How many folders and files are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> (usize, usize) {
+        (
+            self.pods.folders.len() + self.plugins.folders.len(),
+            self.pods.files.len() + self.plugins.files.len(),
+        )
+    }
+
+    fn of(&mut self, part: Part) -> &mut Kept {
+        match part {
+            Part::Pods => &mut self.pods,
+            Part::Plugins => &mut self.plugins,
+        }
+    }
+
+    fn content<T>(&self, fingerprint: Fingerprint, content: T) -> Content<T> {
+        Content {
+            fingerprint,
+            content,
+            round: self.round,
+        }
+    }
+}
+
+impl Kept {
+    fn is_empty(&self) -> bool {
+        self.folders.is_empty() && self.files.is_empty()
+    }
+
+    fn is_as_it_was(&self, part: &Path) -> bool {
+        let Ok(tree) = Tree::open(part.to_owned()) else {
+            return false;
+        };
+        let folders = self
+            .folders
+            .iter()
+            .map(|(below, kept)| (below, kept.fingerprint));
+        let files = self.files.iter().map(|(below, kept)| (below, kept.fingerprint));
+        folders
+            .chain(files)
+            .all(|(below, fingerprint)| tree.still(Path::new(below)) == Ok(fingerprint))
+    }
+}
+
+impl<T> Content<T> {
+    fn if_unchanged(&mut self, tree: &Tree, below: &Path, round: u64) -> Option<&T> {
+        (tree.still(below) == Ok(self.fingerprint)).then(|| {
+            self.round = round;
+            &self.content
+        })
+    }
+}
+
+fn seconds_now() -> i128 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs().into())
+}

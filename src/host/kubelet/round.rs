@@ -1,0 +1,385 @@
+//! One reading of the kubelet's folders.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::KubeletReading;
+use super::devices::BlockVolume;
+use super::memory::{Memory, Part};
+use super::tree::{Entry, Fingerprint, Kind, Tree};
+use super::vol_data::parse_vol_data;
+use crate::host::read::plain;
+use crate::model::fault::Fault;
+use crate::model::volume::{CsiVolume, HOST_PATH, POD_VOLUMES, PodVolume, VolumeMode};
+
+/// The folder name of the CSI plugin.
+pub(super) const CSI_PLUGIN: &str = "kubernetes.io~csi";
+const VOLUMES: &str = "volumes";
+const SUBPATHS: &str = "volume-subpaths";
+/// The folder of raw block volumes, of a pod and of a plugin.
+pub(super) const DEVICES: &str = "volumeDevices";
+/// The file beside a CSI volume's mount point.
+pub(super) const VOL_DATA: &str = "vol_data.json";
+/// The kubelet's files have some 300 bytes.
+const VOL_DATA_LIMIT: u64 = 64 << 10;
+const PERMISSION_HINT: &str = "it belongs to root: run as root, or give the capability DAC_READ_SEARCH";
+
+/// One part of the kubelet's root, opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) part: Part,
+    pub(super) tree: Tree,
+}
+
+/// The folders in a folder.
+#[derive(Default)]
+pub(super) struct Folders {
+    entries: Arc<[Entry]>,
+    /// False where there may be more than could be read.
+    all: bool,
+}
+
+impl Folders {
+    /// Their names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &OsStr> {
+        let folders = self.entries.iter().filter(|entry| entry.kind == Kind::Folder);
+        folders.map(|entry| entry.name.as_os_str())
+    }
+}
+
+/// One pod's volumes in `volumes/`.
+struct Mounted {
+    /// Where the first of them stands among all volumes.
+    first: usize,
+    /// Their names, byte for byte, in the same order.
+    names: Vec<OsString>,
+    /// False where some could not be read.
+    all: bool,
+}
+
+/// One reading while it goes on.
+pub(super) struct Round<'a> {
+    node_root: &'a Path,
+    kept: &'a mut Memory,
+    /// False once something was read that is not remembered: the next reading may find it changed with no trace in the memory.
+    pub(super) is_all_remembered: bool,
+    pub(super) volumes: Vec<PodVolume>,
+    pub(super) blocks: Vec<BlockVolume>,
+    /// The first path that is closed to us, and how many are.
+    denied: Option<(PathBuf, usize)>,
+    unreadable: bool,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn new(kept: &'a mut Memory, node_root: &'a Path) -> Self {
+        kept.begin();
+        Self {
+            node_root,
+            kept,
+            is_all_remembered: true,
+            volumes: Vec::new(),
+            blocks: Vec::new(),
+            denied: None,
+            unreadable: false,
+            faults: Vec::new(),
+        }
+    }
+
+    /// What is below `root`, and whether the same would be read again as long as all that is remembered stays as it is.
+    pub(super) fn read(mut self, root: &Path) -> (KubeletReading, bool) {
+        self.read_pods(root);
+        self.look_up_blocks(root);
+        self.kept.end();
+        if let Some((path, number)) = self.denied.take() {
+            let others = match number {
+                1 => String::new(),
+                _ => format!("; {} more are closed likewise", number - 1),
+            };
+            self.fault(&path, format!("permission denied: {PERMISSION_HINT}{others}"));
+        }
+        let reading = KubeletReading {
+            volumes: self.volumes.into(),
+            unreadable: self.unreadable,
+            faults: self.faults,
+        };
+        (reading, self.is_all_remembered)
+    }
+
+    /// The path of what is `below` a part as the node has it.
+    pub(super) fn on_node(&self, part: Part, below: &Path) -> PathBuf {
+        let length = self.node_root.as_os_str().len() + part.name().len() + below.as_os_str().len();
+        let mut path = PathBuf::with_capacity(length + "/".len() * 3 + "mount".len());
+        path.extend([self.node_root, Path::new(part.name()), below]);
+        path
+    }
+
+    pub(super) fn fault(&mut self, path: &Path, message: impl Into<String>) {
+        self.is_all_remembered = false;
+        let fault = Fault::new(POD_VOLUMES, path.display().to_string(), message);
+        self.faults.push(fault);
+    }
+
+    /// What has gone meanwhile is no fault, and what is closed is told once for all.
+    pub(super) fn failed(&mut self, path: PathBuf, error: Errno) {
+        self.is_all_remembered = false;
+        match error {
+            Errno::NOENT => {}
+            Errno::ACCESS | Errno::PERM => self.denied.get_or_insert((path, 0)).1 += 1,
+            Errno::XDEV => {
+                self.fault(
+                    &path,
+                    "something is mounted on the way, where the kubelet mounts nothing; not read",
+                );
+            }
+            // With a symbolic link on the way the kernel says either.
+            Errno::NOTDIR | Errno::LOOP => {
+                self.fault(
+                    &path,
+                    "a link or a file is on the way, where the kubelet makes folders; not read",
+                );
+            }
+            _ => self.fault(&path, plain(&error.into())),
+        }
+    }
+
+    pub(super) fn open(&mut self, part: Part, root: &Path) -> Result<Opened, Errno> {
+        let tree = Tree::open(part.below(root)).inspect_err(|error| self.failed(part.below(root), *error))?;
+        Ok(Opened { part, tree })
+    }
+
+    /// The entries of a folder; none where there is no such folder, `None` where it could not be read.
+    pub(super) fn entries(&mut self, opened: &Opened, below: &Path) -> Option<Arc<[Entry]>> {
+        match self.list(opened, below) {
+            Ok(entries) => Some(entries),
+            Err(error) => {
+                self.failed(opened.tree.full(below), error);
+                (error == Errno::NOENT).then(|| Arc::from([]))
+            }
+        }
+    }
+
+    /// The entries of a folder, remembered where they are not yet.
+    pub(super) fn list(&mut self, opened: &Opened, below: &Path) -> Result<Arc<[Entry]>, Errno> {
+        let Opened { part, tree } = opened;
+        if let Some(entries) = self.kept.folder(*part, tree, below) {
+            return Ok(entries);
+        }
+        let (fingerprint, entries) = tree.list(below)?;
+        let entries: Arc<[Entry]> = entries.into();
+        self.is_all_remembered &= self.kept.keep_folder(*part, below, fingerprint, &entries);
+        Ok(entries)
+    }
+
+    /// The folders in a folder. Where the kubelet makes folders, a link is somebody else's doing.
+    pub(super) fn folders(&mut self, opened: &Opened, below: &Path) -> Folders {
+        let Some(entries) = self.entries(opened, below) else {
+            return Folders::default();
+        };
+        let mut all = true;
+        for link in entries.iter().filter(|entry| entry.kind == Kind::Link) {
+            all = false;
+            let path = opened.tree.full(&below.join(&link.name));
+            self.fault(&path, "is a link, where the kubelet makes folders; not followed");
+        }
+        Folders { entries, all }
+    }
+
+    fn read_pods(&mut self, root: &Path) {
+        let opened = match self.open(Part::Pods, root) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.unreadable = error != Errno::NOENT;
+                return;
+            }
+        };
+        for pod in self.folders(&opened, Path::new("")).names() {
+            let folders = self.folders(&opened, Path::new(pod));
+            let mut mounted = Mounted {
+                first: self.volumes.len(),
+                names: Vec::new(),
+                all: folders.all,
+            };
+            let has = |name: &str| folders.names().any(|folder| folder == name);
+            if has(VOLUMES) {
+                self.read_mounted(&opened, pod, &mut mounted);
+            }
+            if has(SUBPATHS) {
+                self.read_subpaths(&opened, pod, &mounted);
+            }
+            if has(DEVICES) {
+                self.read_devices(&opened, pod);
+            }
+        }
+    }
+
+    /// `volumes/`: the volumes that are mounted for the pod, or are folders of the node.
+    fn read_mounted(&mut self, opened: &Opened, pod: &OsStr, mounted: &mut Mounted) {
+        let volumes = Path::new(pod).join(VOLUMES);
+        let plugins = self.folders(opened, &volumes);
+        mounted.all &= plugins.all;
+        for plugin in plugins.names() {
+            let folder = volumes.join(plugin);
+            let folders = self.folders(opened, &folder);
+            mounted.all &= folders.all;
+            for exact_name in folders.names() {
+                let name = text_of(exact_name);
+                // Old kubelets rename what they are about to delete; no volume's name has a tilde.
+                if name.contains(".deleting~") {
+                    continue;
+                }
+                let below = folder.join(exact_name);
+                let mut path = self.on_node(Part::Pods, &below);
+                let mut csi = None;
+                if plugin == CSI_PLUGIN {
+                    csi = self.vol_data(opened, &below);
+                    path.push("mount");
+                }
+                self.volumes.push(PodVolume {
+                    pod_uid: text_of(pod),
+                    plugin: plugin_of(plugin),
+                    name,
+                    mode: VolumeMode::Filesystem,
+                    path,
+                    other_paths: Vec::new(),
+                    csi,
+                });
+                mounted.names.push(exact_name.to_owned());
+            }
+        }
+    }
+
+    /// `volume-subpaths/`: folders and files of a volume, each bound by itself.
+    fn read_subpaths(&mut self, opened: &Opened, pod: &OsStr, mounted: &Mounted) {
+        let subpaths = Path::new(pod).join(SUBPATHS);
+        for volume in self.folders(opened, &subpaths).names() {
+            let folder = subpaths.join(volume);
+            let mut places = Vec::new();
+            for container in self.folders(opened, &folder).names() {
+                let container = folder.join(container);
+                for entry in &*self.entries(opened, &container).unwrap_or_default() {
+                    places.push(self.on_node(Part::Pods, &container.join(&entry.name)));
+                }
+            }
+            let mut owners = (mounted.first..)
+                .zip(&mounted.names)
+                .filter(|(_, name)| **name == volume);
+            match (owners.next(), owners.next()) {
+                (Some((at, _)), None) => self.volumes[at].other_paths = places,
+                // It may be one of those that could not be read.
+                (None, _) if !mounted.all => {}
+                (None, _) => {
+                    let mut places = places.into_iter();
+                    if let Some(path) = places.next() {
+                        self.volumes.push(PodVolume {
+                            pod_uid: text_of(pod),
+                            plugin: HOST_PATH.into(),
+                            name: text_of(volume),
+                            mode: VolumeMode::Filesystem,
+                            path,
+                            other_paths: places.collect(),
+                            csi: None,
+                        });
+                    }
+                }
+                (Some(_), Some(_)) => {
+                    let path = opened.tree.full(&folder);
+                    self.fault(
+                        &path,
+                        "two volumes of the pod have this name; whose folders these are is not known",
+                    );
+                }
+            }
+        }
+    }
+
+    /// What `vol_data.json` in `folder` says; `None` where there is none, or it cannot be understood.
+    pub(super) fn vol_data(&mut self, opened: &Opened, folder: &Path) -> Option<CsiVolume> {
+        let below = folder.join(VOL_DATA);
+        match self.vol_data_at(opened, &below) {
+            Ok(volume) => Some(volume),
+            Err(Trouble::Reading(error)) => {
+                self.failed(opened.tree.full(&below), error);
+                None
+            }
+            Err(Trouble::Content(message)) => {
+                self.fault(&opened.tree.full(&below), message);
+                None
+            }
+        }
+    }
+
+    fn vol_data_at(&mut self, opened: &Opened, below: &Path) -> Result<CsiVolume, Trouble> {
+        let Opened { part, tree } = opened;
+        if let Some(volume) = self.kept.file(*part, tree, below) {
+            return Ok(volume);
+        }
+        acceptable(Fingerprint::of(tree.look(below)?)?)?;
+        let file = tree.file(below)?;
+        let fingerprint = acceptable(Fingerprint::of(&file)?)?;
+        // Room for a little more, so that one call reads all and the next sees the end.
+        let mut text = Vec::with_capacity(usize::try_from(fingerprint.size).unwrap_or_default() + 32);
+        file.take(VOL_DATA_LIMIT + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > VOL_DATA_LIMIT {
+            return Err(Trouble::too_large());
+        }
+        let volume = parse_vol_data(&text).map_err(|error| Trouble::Content(error.to_string()))?;
+        self.kept.keep_file(*part, below, fingerprint, volume.clone());
+        Ok(volume)
+    }
+}
+
+/// Why a `vol_data.json` gives nothing.
+enum Trouble {
+    Reading(Errno),
+    Content(String),
+}
+
+impl Trouble {
+    fn too_large() -> Self {
+        Self::Content(format!(
+            "is larger than {} KiB, which the kubelet's own is never; not read",
+            VOL_DATA_LIMIT >> 10
+        ))
+    }
+}
+
+impl From<Errno> for Trouble {
+    fn from(error: Errno) -> Self {
+        Self::Reading(error)
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Reading(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+}
+
+/// The same, if it is a file that the kubelet could have written.
+fn acceptable(fingerprint: Fingerprint) -> Result<Fingerprint, Trouble> {
+    if fingerprint.is_link {
+        return Err(Trouble::Content(
+            "is a link, which the kubelet never makes; not followed".into(),
+        ));
+    }
+    if !fingerprint.is_file {
+        return Err(Trouble::Content("is no plain file; not opened".into()));
+    }
+    if fingerprint.size > VOL_DATA_LIMIT.into() {
+        return Err(Trouble::too_large());
+    }
+    Ok(fingerprint)
+}
+
+pub(super) fn text_of(name: &OsStr) -> String {
+    name.to_string_lossy().into_owned()
+}
+
+pub(super) fn plugin_of(folder: &OsStr) -> String {
+    folder.to_string_lossy().replace('~', "/")
+}
