@@ -238,6 +238,10 @@ impl Ground {
                 format!("{disks} disks, {volumes} volumes"),
             ),
         };
+        if volumes > 0 {
+            // Pods come and go, but not just now.
+            machine.age("/var/lib/kubelet");
+        }
         // node_exporter's list of mounts is another file than ours.
         machine.write("/proc/1/mounts", "overlay / overlay rw 0 0\n");
         Self {

@@ -10,8 +10,8 @@ use super::cluster_observer::ClusterObserver;
 use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
-use crate::link::link;
 use crate::link::volume_io::{self, Counted};
+use crate::link::{Before, relink};
 use crate::model::fault::Fault;
 use crate::render::scope;
 use crate::state::State;
@@ -77,11 +77,12 @@ impl Observer {
         {
             return Arc::clone(latest);
         }
-        // Nobody will be given it again: without it there is room for the new one.
-        self.latest = None;
+        // Nobody will be given it again: its map becomes the new one.
+        let before = self.latest.take().and_then(Arc::into_inner);
+        let before = before.map(|latest| Before::new(latest.state.sample, latest.state.topology));
         let mut sample = self.host.sample(deadline);
         let rates = self.history.record(&sample);
-        let mut topology = link(&sample, self.cluster.as_mut().map(ClusterObserver::map));
+        let mut topology = relink(before, &sample, self.cluster.as_mut().map(ClusterObserver::map));
         let wanted = volume_io::wanted(&topology.devices, &topology.volumes);
         let counted =
             self.host

@@ -54,7 +54,11 @@ pub fn bring_up_to_date(map: &mut ClusterMap, inventory: Arc<Inventory>) -> Join
     tell(map, &affected);
     snapshots::tell(map, &mut affected);
     if affected.declared || affected.everything {
-        map.declared = declared(map);
+        let declared = declared(map);
+        // Who made something of it can tell by its place that it still holds.
+        if *map.declared != declared {
+            map.declared = Arc::new(declared);
+        }
     }
     let copies = engines::bring_up_to_date(map, &before, &affected);
     Joined {

@@ -1,119 +1,27 @@
-//! Joins what the sources said into the storage map.
-//!
-//! A plain function of values: nothing is read here.
+//! What lies on each disk of a node.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 
-use super::disagreements::Seen;
-use super::{promises, volumes};
-
-use crate::model::cluster_map::{ClusterMap, Declared};
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
 use crate::model::graph::BlockDevices;
-use crate::model::host::HostSample;
-use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
-use crate::model::placement::{Placement, Volume};
-use crate::model::topology::{Disk, SWAP, Topology};
-use crate::model::trouble::Troubles;
-use crate::model::volume::VolumeMode;
+use crate::model::mount::{Filesystem, Mount};
+use crate::model::topology::{Disk, Promise, SWAP};
 
-/// The map of one node.
-pub fn link(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
-    let devices = &sample.devices;
-    let mount_points = mount_points(devices, &sample.mounts, &sample.swaps);
-    let filesystems = filesystems_by_disk(devices, &sample.filesystems);
-    let volumes = volumes(sample, cluster.as_deref());
-    let promised = promises::of_disks(&volumes);
-    let disk = |disk: &BlockDevice| {
-        let on_it = filesystems.get(&disk.number).map_or(&[][..], Vec::as_slice);
-        Disk {
-            number: disk.number,
-            identity: identity(devices, disk),
-            paths: devices.paths(disk),
-            carries: carries(devices, disk, &mount_points),
-            used: used(devices, on_it),
-            fullest: fullest(on_it),
-            promise: promised.get(&disk.number).copied().unwrap_or_default(),
-        }
-    };
-    let disks = devices.disks().map(disk).collect();
-    let loops = devices
-        .iter()
-        .filter(|device| is_writable_loop(device, &sample.kubelet))
-        .map(disk)
-        .collect();
-    Topology {
-        devices: Arc::clone(devices),
-        mount_points,
-        disks,
-        loops,
-        troubles: Troubles::of(devices),
-        volumes,
-        cluster,
+/// A disk, or a loop device that serves as one, without the figures that change with every reading.
+pub(super) fn disk(
+    devices: &BlockDevices,
+    disk: &BlockDevice,
+    mount_points: &BTreeMap<DeviceNumber, Vec<String>>,
+) -> Disk {
+    Disk {
+        number: disk.number,
+        identity: identity(devices, disk),
+        paths: devices.paths(disk),
+        carries: carries(devices, disk, mount_points),
+        used: None,
+        fullest: None,
+        promise: Promise::default(),
     }
-}
-
-fn volumes(sample: &HostSample, cluster: Option<&ClusterMap>) -> Vec<Volume> {
-    let nothing = Declared::default();
-    let mut volumes = volumes::place(&volumes::Facts {
-        mounts: &sample.mounts,
-        devices: &sample.devices,
-        btrfs: &sample.btrfs,
-        remotes: &sample.remotes,
-        mount_remotes: &sample.mount_remotes,
-        kubelet: &sample.kubelet,
-        pod_volumes: &sample.pod_volumes,
-        declared: cluster.map_or(&nothing, |cluster| &cluster.declared),
-    });
-    let seen = Seen::new(&sample.devices, &sample.mounts);
-    for volume in &mut volumes {
-        if volume.mode == VolumeMode::Block {
-            let device = volume
-                .placement
-                .devices
-                .first()
-                .and_then(|device| sample.devices.get(*device));
-            volume.device_size = device.and_then(|device| device.size);
-        } else {
-            let answers = volume
-                .users
-                .iter()
-                .filter_map(|user| sample.volume_usage.get(user.path.as_os_str()));
-            // Of several pods' mounts of one filesystem one answer is enough.
-            volume.usage = answers
-                .clone()
-                .find(|answer| answer.is_ok())
-                .or_else(|| answers.clone().next())
-                .cloned()
-                .or_else(|| usage_of_filesystem(sample, &volume.placement));
-        }
-        volume.promised = promises::of_volume(&sample.devices, cluster, volume);
-        volume.disagreements = cluster.map_or_else(Vec::new, |cluster| seen.disagreements(cluster, volume));
-    }
-    volumes
-}
-
-/// A path of the node, an emptyDir among them, lies on a filesystem of the node's own, which has been asked already.
-fn usage_of_filesystem(
-    sample: &HostSample,
-    placement: &Placement,
-) -> Option<Result<FilesystemUsage, UsageError>> {
-    let number = placement.number?;
-    let found = sample
-        .filesystems
-        .iter()
-        .find(|filesystem| filesystem.number == number)?;
-    Some(found.usage.clone())
-}
-
-/// The kubelet holds a loop device on each raw block volume, so that nobody takes the device away: that is no disk.
-fn is_writable_loop(device: &BlockDevice, kubelet: &Path) -> bool {
-    let held = |file: &String| Path::new(file).starts_with(kubelet.join("plugins"));
-    device.device_type == DeviceType::Loop
-        && device.read_only != Some(true)
-        && !device.backing_file.as_ref().is_some_and(held)
 }
 
 /// The device that a mount is of: by its number, or for btrfs, whose numbers are anonymous, by its source.
@@ -130,7 +38,8 @@ fn device_of<'a>(
     }
 }
 
-fn mount_points(
+/// The mount points of each device, and [`SWAP`] for swap space.
+pub(super) fn mount_points(
     devices: &BlockDevices,
     mounts: &[Mount],
     swaps: &[String],
@@ -187,12 +96,15 @@ fn carries(
     carried
 }
 
-struct OnDisk<'a> {
+/// A filesystem on a disk.
+#[derive(Debug)]
+pub(super) struct OnDisk<'a> {
     filesystem: &'a Filesystem,
     device: DeviceNumber,
 }
 
-fn filesystems_by_disk<'a>(
+/// The filesystems on each disk.
+pub(super) fn filesystems_by_disk<'a>(
     devices: &BlockDevices,
     filesystems: &'a [Filesystem],
 ) -> BTreeMap<DeviceNumber, Vec<OnDisk<'a>>> {
@@ -210,7 +122,8 @@ fn filesystems_by_disk<'a>(
     on_disks
 }
 
-fn used(devices: &BlockDevices, on_it: &[OnDisk<'_>]) -> Option<u64> {
+/// Bytes in use on the filesystems on a disk; see [`Disk::used`].
+pub(super) fn used(devices: &BlockDevices, on_it: &[OnDisk<'_>]) -> Option<u64> {
     if on_it.is_empty() {
         return None;
     }
@@ -222,7 +135,8 @@ fn used(devices: &BlockDevices, on_it: &[OnDisk<'_>]) -> Option<u64> {
     })
 }
 
-fn fullest(on_it: &[OnDisk<'_>]) -> Option<(u16, String)> {
+/// The fullest of them; see [`Disk::fullest`].
+pub(super) fn fullest(on_it: &[OnDisk<'_>]) -> Option<(u16, String)> {
     on_it
         .iter()
         .filter_map(|on_disk| {

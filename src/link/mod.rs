@@ -10,6 +10,7 @@ mod disagreements;
 mod disks;
 mod engine_tables;
 mod engines;
+mod node;
 pub mod powerflex;
 mod promises;
 pub mod resources;
@@ -17,4 +18,4 @@ mod snapshots;
 pub mod volume_io;
 pub mod volumes;
 
-pub use disks::link;
+pub use node::{Before, link, relink};

@@ -97,7 +97,7 @@ pub struct ClusterMap {
     /// Contents of snapshots that need attention.
     pub snapshot_content_attention: SharedMap<ContentKey, Attention>,
     /// What this node's folders cannot tell of its pods' volumes.
-    pub declared: Declared,
+    pub declared: Arc<Declared>,
     /// What the storage engines say.
     pub engines: Arc<EngineTables>,
     /// How each PersistentVolume that an engine serves is looked for in that.

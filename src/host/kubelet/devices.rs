@@ -71,7 +71,8 @@ impl Round<'_> {
             let mut places = Vec::new();
             if block.plugin == CSI_PLUGIN {
                 let [published, staged] = shared.get_or_insert_with(|| {
-                    ["publish", "staging"].map(|name| self.entries(opened, &csi.join(name)).unwrap_or_default())
+                    ["publish", "staging"]
+                        .map(|name| self.entries(opened, &csi.join(name)).unwrap_or_default())
                 });
                 if let Some(entry) = published.iter().find(|entry| entry.name == block.name) {
                     places.push(self.published(opened, &csi.join("publish"), entry, &block.pod));

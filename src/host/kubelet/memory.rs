@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustix::io::Errno;
+
 use super::tree::{Entry, Fingerprint, Tree};
 use crate::model::volume::CsiVolume;
 
@@ -56,7 +58,8 @@ struct Kept {
 
 #[derive(Debug)]
 struct Content<T> {
-    fingerprint: Fingerprint,
+    /// `None` of what is not there.
+    fingerprint: Option<Fingerprint>,
     content: T,
     /// The round in which it was last of use.
     round: u64,
@@ -102,10 +105,16 @@ impl Memory {
     ) -> bool {
         let is_settled = fingerprint.modified.0 + SETTLED_SECONDS < self.began;
         if is_settled {
-            let content = self.content(fingerprint, Arc::clone(entries));
+            let content = self.content(Some(fingerprint), Arc::clone(entries));
             self.of(part).folders.insert(below.into(), content);
         }
         is_settled
+    }
+
+    /// Remembers that there is no such folder.
+    pub(super) fn keep_absent(&mut self, part: Part, below: &Path) {
+        let content = self.content(None, Arc::default());
+        self.of(part).folders.insert(below.into(), content);
     }
 
     /// What a `vol_data.json` says, if it is remembered and the file has not changed.
@@ -123,7 +132,7 @@ impl Memory {
         fingerprint: Fingerprint,
         volume: CsiVolume,
     ) {
-        let content = self.content(fingerprint, volume);
+        let content = self.content(Some(fingerprint), volume);
         self.of(part).files.insert(below.into(), content);
     }
 
@@ -143,7 +152,7 @@ impl Memory {
         }
     }
 
-    fn content<T>(&self, fingerprint: Fingerprint, content: T) -> Content<T> {
+    fn content<T>(&self, fingerprint: Option<Fingerprint>, content: T) -> Content<T> {
         Content {
             fingerprint,
             content,
@@ -161,23 +170,27 @@ impl Kept {
         let Ok(tree) = Tree::open(part.to_owned()) else {
             return false;
         };
-        let folders = self
-            .folders
-            .iter()
-            .map(|(below, kept)| (below, kept.fingerprint));
+        let folders = self.folders.iter().map(|(below, kept)| (below, kept.fingerprint));
         let files = self.files.iter().map(|(below, kept)| (below, kept.fingerprint));
         folders
             .chain(files)
-            .all(|(below, fingerprint)| tree.still(Path::new(below)) == Ok(fingerprint))
+            .all(|(below, fingerprint)| is_unchanged(&tree, Path::new(below), fingerprint))
     }
 }
 
 impl<T> Content<T> {
     fn if_unchanged(&mut self, tree: &Tree, below: &Path, round: u64) -> Option<&T> {
-        (tree.still(below) == Ok(self.fingerprint)).then(|| {
+        is_unchanged(tree, below, self.fingerprint).then(|| {
             self.round = round;
             &self.content
         })
+    }
+}
+
+fn is_unchanged(tree: &Tree, below: &Path, fingerprint: Option<Fingerprint>) -> bool {
+    match tree.still(below) {
+        Ok(now) => fingerprint == Some(now),
+        Err(error) => error == Errno::NOENT && fingerprint.is_none(),
     }
 }
 

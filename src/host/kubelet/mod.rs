@@ -96,7 +96,10 @@ impl KubeletReader {
     /// Reads all volumes below `root`. Their paths are given below `node_root`: the same folder as the node has it,
     /// which in a container, and behind a link, is another than `root` (see [`root_on_node`]).
     pub fn read(&mut self, root: &Path, node_root: &Path) -> KubeletReading {
-        let known = self.latest.as_ref().filter(|latest| latest.node_root == node_root);
+        let known = self
+            .latest
+            .as_ref()
+            .filter(|latest| latest.node_root == node_root);
         if let Some(latest) = known.filter(|_| self.kept.is_as_it_was(root)) {
             return latest.reading.clone();
         }

@@ -154,22 +154,24 @@ impl<'a> Round<'a> {
 
     /// The entries of a folder; none where there is no such folder, `None` where it could not be read.
     pub(super) fn entries(&mut self, opened: &Opened, below: &Path) -> Option<Arc<[Entry]>> {
-        match self.list(opened, below) {
-            Ok(entries) => Some(entries),
-            Err(error) => {
-                self.failed(opened.tree.full(below), error);
-                (error == Errno::NOENT).then(|| Arc::from([]))
-            }
-        }
+        self.list(opened, below)
+            .inspect_err(|error| self.failed(opened.tree.full(below), *error))
+            .ok()
     }
 
-    /// The entries of a folder, remembered where they are not yet.
+    /// The same; remembered where it was not yet.
     pub(super) fn list(&mut self, opened: &Opened, below: &Path) -> Result<Arc<[Entry]>, Errno> {
         let Opened { part, tree } = opened;
         if let Some(entries) = self.kept.folder(*part, tree, below) {
             return Ok(entries);
         }
-        let (fingerprint, entries) = tree.list(below)?;
+        let (fingerprint, entries) = match tree.list(below) {
+            Err(Errno::NOENT) => {
+                self.kept.keep_absent(*part, below);
+                return Ok(Arc::default());
+            }
+            read => read?,
+        };
         let entries: Arc<[Entry]> = entries.into();
         self.is_all_remembered &= self.kept.keep_folder(*part, below, fingerprint, &entries);
         Ok(entries)

@@ -11,7 +11,6 @@ use super::*;
 use crate::model::volume::VolumeMode;
 
 const POD: &str = "9f1b8c1e-6f0a-4d57-9a51-0d8f7f4e2b11";
-const HASH: &str = "c2a7f1c4d7b6e1a0987654321fedcba0123456789abcdef0123456789abcdef0";
 
 /// A kubelet's root in a temporary folder.
 struct Kubelet {
@@ -647,6 +646,10 @@ fn settled() -> Kubelet {
         format!("{devices}/raw/data/vol_data.json"),
         vol_data("d", "h", "raw"),
     );
+    kubelet.link(
+        format!("pods/{POD}/volumeDevices/kubernetes.io~local-volume/pv"),
+        "/dev/disk/by-id/x",
+    );
     kubelet.age();
     kubelet
 }
@@ -657,20 +660,24 @@ fn while_nothing_changes_the_last_reading_is_given_once_more() {
     let mut reader = KubeletReader::default();
     let mut read = |node_root: &str| {
         let reading = reader.read(kubelet.root(), Path::new(node_root));
-        assert_eq!((reading.volumes.len(), &*reading.faults), (3, &[][..]));
+        assert_eq!((reading.volumes.len(), &*reading.faults), (4, &[][..]));
         reading.volumes
     };
     let first = read("/k");
     assert!(Arc::ptr_eq(&first, &read("/k")));
     let elsewhere = read("/elsewhere");
-    assert!(elsewhere.iter().all(|volume| volume.path.starts_with("/elsewhere")));
+    assert!(
+        elsewhere
+            .iter()
+            .all(|volume| volume.path.starts_with("/elsewhere"))
+    );
     assert_eq!(first, read("/k"));
 }
 
 #[test]
 fn whatever_changes_is_seen() {
     let devices = "plugins/kubernetes.io/csi/volumeDevices";
-    let changes: [(&str, &dyn Fn(&Kubelet)); 11] = [
+    let changes: [(&str, &dyn Fn(&Kubelet)); 12] = [
         ("a pod comes", &|kubelet| {
             kubelet.csi("another", "pv", vol_data("d", "h", "pv"));
         }),
@@ -702,6 +709,12 @@ fn whatever_changes_is_seen() {
         }),
         ("nothing is staged", &|kubelet| {
             fs::remove_dir(kubelet.root().join(format!("{devices}/staging/raw"))).unwrap();
+        }),
+        ("what was not there comes", &|kubelet| {
+            kubelet.file(
+                format!("plugins/kubernetes.io~local-volume/volumeDevices/pv/{POD}"),
+                "",
+            );
         }),
         ("plugins are gone", &|kubelet| {
             fs::remove_dir_all(kubelet.root().join("plugins")).unwrap();

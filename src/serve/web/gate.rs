@@ -207,6 +207,8 @@ impl Attempt {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::serve::web::configuration::Settings;
 
@@ -225,19 +227,18 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_is_not_there_takes_as_long_as_one_that_is() {
         let (marks, settings) = (Marks::new().unwrap(), settings());
-        let time = async |user: &str| {
-            let mut times = Vec::new();
-            for number in 0..5 {
+        // By turns, so that whatever else the machine does meets both.
+        let [mut known, mut unknown] = [Duration::MAX; 2];
+        for number in 0..20 {
+            for (user, shortest) in [("known", &mut known), ("unknown", &mut unknown)] {
                 let gate = Gate::new();
                 let header = header(user, &format!("wrong-{number}"));
                 let began = Instant::now();
                 let verdict = gate.verdict(&settings, &marks, Some(&header)).await;
-                times.push(began.elapsed());
+                *shortest = began.elapsed().min(*shortest);
                 assert_eq!(verdict, Verdict::Refused);
             }
-            times.into_iter().min().unwrap()
-        };
-        let (known, unknown) = (time("known").await, time("unknown").await);
+        }
         assert!(
             unknown > known / 2 && known > unknown / 2,
             "{known:?} and {unknown:?}"
