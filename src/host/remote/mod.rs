@@ -17,17 +17,20 @@
 //! Channel, NVMe over other fabrics, RBD, PowerFlex, the clouds' disks and the other filesystems were never seen
 //! on a real kernel: their tests are trees made by hand after what the kernel's and the makers' documents say.
 
-use std::borrow::Cow;
+mod cloud;
+mod mount;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::path::Path;
 
+use self::cloud::cloud;
+pub use self::mount::of_mount;
 use super::read::{attribute, names};
 use super::roots::Roots;
-use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
+use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use crate::model::fault::Fault;
 use crate::model::graph::BlockDevices;
-use crate::model::mount::Mount;
 use crate::model::remote::RemoteTarget;
 
 /// The source that this reader's faults name.
@@ -261,197 +264,11 @@ fn drbd(link: &str) -> Option<RemoteTarget> {
     })
 }
 
-/// The cloud's volume that a disk is, given the disk's identity and the names that udev gave it:
-///
-/// * AWS EBS: the volume's id, `vol-0123456789abcdef0`, which is also the CSI volume handle. The NVMe serial number
-///   has it without the dash.
-/// * Google persistent disks: the name under which the disk is attached, which the CSI driver makes the disk's own.
-/// * Azure: `lun3`, the place at which the disk is attached to this machine; its resource name is not known here.
-///
-/// Disks that belong to the machine itself (instance store, local SSD, resource disk) are none.
-fn cloud(identity: &Identity, links: &[String]) -> Option<RemoteTarget> {
-    let of = |provider: &'static str| {
-        move |volume: String| RemoteTarget::Cloud {
-            provider: Cow::Borrowed(provider),
-            volume,
-        }
-    };
-    ebs(identity)
-        .map(of("AWS EBS"))
-        .or_else(|| google(identity, links).map(of("Google Cloud")))
-        .or_else(|| links.iter().find_map(|link| azure(link)).map(of("Azure")))
-}
-
-fn ebs(identity: &Identity) -> Option<String> {
-    let model = identity.model.as_deref()?.replace('_', " ");
-    if model.trim() != "Amazon Elastic Block Store" {
-        return None;
-    }
-    let id = identity.serial.as_deref()?.trim().strip_prefix("vol")?;
-    let id = id.strip_prefix('-').unwrap_or(id);
-    (id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| format!("vol-{id}"))
-}
-
-fn google(identity: &Identity, links: &[String]) -> Option<String> {
-    let is_local = |name: &str| name.starts_with("local-ssd-") || name.starts_with("local-nvme-ssd-");
-    let linked = links
-        .iter()
-        .filter_map(|link| link.strip_prefix("disk/by-id/google-"))
-        .find(|name| !name.is_empty() && !is_local(name));
-    // On SCSI the serial number is that name, with udev's rules for it or without.
-    let is_disk =
-        identity.model.as_deref() == Some("PersistentDisk") && identity.vendor.as_deref() == Some("Google");
-    linked
-        .or_else(|| identity.serial.as_deref().filter(|_| is_disk))
-        .map(str::to_owned)
-}
-
-/// `disk/azure/scsi1/lun3` (Azure's agent) or `disk/azure/data/by-lun/3` (azure-vm-utils, for NVMe too).
-fn azure(link: &str) -> Option<String> {
-    let lun = link
-        .strip_prefix("disk/azure/scsi1/lun")
-        .or_else(|| link.strip_prefix("disk/azure/data/by-lun/"))?;
-    (!lun.is_empty() && lun.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("lun{lun}"))
-}
-
-/// What a network filesystem's mount leads to; `None` for a local filesystem.
-pub fn of_mount(mount: &Mount) -> Option<RemoteTarget> {
-    let source = mount.source.as_str();
-    Some(match mount.fstype.as_str() {
-        "nfs" | "nfs4" => {
-            let (server, export) = host_and_path(source)?;
-            RemoteTarget::Nfs { server, export }
-        }
-        "cifs" | "smb3" | "smbfs" => smb(source)?,
-        "ceph" => ceph(source)?,
-        "glusterfs" | "fuse.glusterfs" => {
-            let (server, volume) = host_and_path(source)?;
-            RemoteTarget::Gluster {
-                server,
-                volume: volume.trim_start_matches('/').to_owned(),
-            }
-        }
-        "lustre" | "lustre_lite" => {
-            let (servers, filesystem) = source.split_once(":/")?;
-            RemoteTarget::Lustre {
-                servers: servers.to_owned(),
-                filesystem: filesystem.to_owned(),
-            }
-        }
-        fstype @ ("9p" | "virtiofs") => RemoteTarget::HostShare {
-            protocol: Cow::Owned(fstype.to_owned()),
-            tag: source.to_owned(),
-        },
-        fstype @ ("beegfs" | "gpfs" | "wekafs" | "afs" | "orangefs" | "pvfs2") => RemoteTarget::Network {
-            fstype: fstype.to_owned(),
-            source: source.to_owned(),
-        },
-        fstype => fuse(fstype, source)?,
-    })
-}
-
-/// Programs that show local folders or their own data: nothing of theirs lies elsewhere.
-const LOCAL_FUSE: [&str; 16] = [
-    "bindfs",
-    "cryfs",
-    "ecryptfs",
-    "encfs",
-    "fuse-overlayfs",
-    "gocryptfs",
-    "gvfsd-fuse",
-    "lxcfs",
-    "mergerfs",
-    "ntfs-3g",
-    "overlayfs",
-    "portal",
-    "snapfuse",
-    "squashfuse",
-    "unionfs",
-    "xdg-document-portal",
-];
-
-/// `fuseblk` has a block device and is local.
-fn fuse(fstype: &str, source: &str) -> Option<RemoteTarget> {
-    let program = match fstype.strip_prefix("fuse")? {
-        "" => None,
-        named => Some(named.strip_prefix('.').filter(|program| !program.is_empty())?),
-    };
-    let is_local = |name: &str| LOCAL_FUSE.contains(&name);
-    if program.is_some_and(is_local) || (program.is_none() && is_local(source)) {
-        return None;
-    }
-    Some(RemoteTarget::Fuse {
-        program: program.map(str::to_owned),
-        source: source.to_owned(),
-    })
-}
-
-/// `server:/path`, `[2001:db8::1]:/path`; Gluster's path may lack the slash.
-fn host_and_path(source: &str) -> Option<(String, String)> {
-    let (host, path) = match source.strip_prefix('[') {
-        Some(rest) => rest.split_once("]:")?,
-        // An unbracketed IPv6 address has colons of its own, but none before a slash.
-        None => source.split_once(":/").map_or_else(
-            || source.split_once(':'),
-            |(host, _)| Some((host, &source[host.len() + 1..])),
-        )?,
-    };
-    (!host.is_empty() && !path.is_empty()).then(|| (host.to_owned(), path.to_owned()))
-}
-
-/// `//server/share/folder`.
-fn smb(source: &str) -> Option<RemoteTarget> {
-    let source = source.replace('\\', "/");
-    let (server, share) = source.strip_prefix("//")?.split_once('/')?;
-    (!server.is_empty()).then(|| RemoteTarget::Smb {
-        server: server.to_owned(),
-        share: share.trim_end_matches('/').to_owned(),
-    })
-}
-
-/// `10.0.0.1:6789,10.0.0.2:6789:/folder`, monitors possibly as `[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]`; since Linux
-/// 5.17 also `user@FSID.FILESYSTEM=/folder` (mount.ceph(8)).
-fn ceph(source: &str) -> Option<RemoteTarget> {
-    if let Some((who, path)) = source.split_once("=/")
-        && let Some((_, place)) = who.split_once('@')
-        && let Some((cluster, filesystem)) = place.split_once('.')
-    {
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        return Some(RemoteTarget::Ceph {
-            monitors: Vec::new(),
-            cluster: some(cluster),
-            filesystem: some(filesystem),
-            path: format!("/{path}"),
-        });
-    }
-    let (monitors, path) = source.split_once(":/")?;
-    (!monitors.is_empty()).then(|| RemoteTarget::Ceph {
-        monitors: split_outside_brackets(monitors),
-        cluster: None,
-        filesystem: None,
-        path: format!("/{path}"),
-    })
-}
-
-/// Splits at commas that do not stand in brackets.
-fn split_outside_brackets(text: &str) -> Vec<String> {
-    let mut depth = 0_usize;
-    text.split(|character| {
-        match character {
-            '[' => depth += 1,
-            ']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        character == ',' && depth == 0
-    })
-    .filter(|part| !part.is_empty())
-    .map(str::to_owned)
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::read::write_tree;
+    use std::borrow::Cow;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -700,167 +517,6 @@ mod tests {
         assert!(faults.is_empty());
     }
 
-    fn identity(vendor: Option<&str>, model: &str, serial: &str) -> Identity {
-        Identity {
-            vendor: vendor.map(Into::into),
-            model: Some(model.into()),
-            serial: Some(serial.into()),
-            ..Identity::default()
-        }
-    }
-
-    #[test]
-    fn a_clouds_disk_has_the_clouds_name() {
-        let none = Identity::default();
-        for (identity, links, volume) in [
-            (
-                &identity(None, "Amazon Elastic Block Store", "vol0123456789abcdef0"),
-                &[][..],
-                Some("vol-0123456789abcdef0"),
-            ),
-            (
-                &identity(None, "Amazon_Elastic_Block_Store", "vol-0a1b2c3d"),
-                &[],
-                Some("vol-0a1b2c3d"),
-            ),
-            (
-                &identity(None, "Amazon EC2 NVMe Instance Storage", "AWS1A2B3C4D5E6F70123"),
-                &[],
-                None,
-            ),
-            (
-                &identity(None, "Amazon Elastic Block Store", "volume-of-mine"),
-                &[],
-                None,
-            ),
-            (&none, &["disk/by-id/google-pvc-5d0a6c7e"], Some("pvc-5d0a6c7e")),
-            (&none, &["disk/by-id/google-local-nvme-ssd-0"], None),
-            (
-                &identity(Some("Google"), "PersistentDisk", "pvc-5d0a6c7e"),
-                &[],
-                Some("pvc-5d0a6c7e"),
-            ),
-            (
-                &none,
-                &["disk/azure/data/by-lun/3", "disk/azure/scsi1/lun3"],
-                Some("lun3"),
-            ),
-            (&none, &["disk/azure/scsi1/lun12"], Some("lun12")),
-            (
-                &none,
-                &[
-                    "disk/azure/root",
-                    "disk/azure/scsi1/lun0-part1",
-                    "disk/azure/local/by-index/1",
-                ],
-                None,
-            ),
-            (&identity(None, "QEMU HARDDISK", "vol0123456789"), &[], None),
-        ] {
-            let links: Vec<_> = links.iter().map(ToString::to_string).collect();
-            assert_eq!(
-                cloud(identity, &links)
-                    .as_ref()
-                    .and_then(RemoteTarget::volume)
-                    .as_deref(),
-                volume,
-                "{identity:?} {links:?}"
-            );
-        }
-    }
-
-    fn mount(fstype: &str, source: &str) -> Mount {
-        Mount {
-            id: 1,
-            parent_id: 0,
-            number: DeviceNumber::new(0, 40),
-            root: "/".into(),
-            mount_point: "/mnt".into(),
-            read_only: false,
-            fstype: fstype.into(),
-            source: source.into(),
-            filesystem_read_only: false,
-        }
-    }
-
-    #[test]
-    fn a_network_filesystems_mount_leads_to_its_server() {
-        for (fstype, source, line) in [
-            ("nfs", "127.0.0.1:/run/export", "NFS 127.0.0.1:/run/export"),
-            ("nfs4", "10.9.9.1:/", "NFS 10.9.9.1:/"),
-            ("nfs4", "[2001:db8::1]:/srv/a:/b", "NFS [2001:db8::1]:/srv/a:/b"),
-            ("nfs4", "fe80::1%eth0:/srv", "NFS [fe80::1%eth0]:/srv"),
-            (
-                "cifs",
-                "//files.example.com/team/a b/",
-                "SMB //files.example.com/team/a b",
-            ),
-            ("smb3", r"\\files\team", "SMB //files/team"),
-            (
-                "ceph",
-                "10.0.0.1:6789,10.0.0.2:6789:/volumes/csi/x",
-                "CephFS :/volumes/csi/x at 10.0.0.1:6789,10.0.0.2:6789",
-            ),
-            (
-                "ceph",
-                "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0],[2001:db8::2]:6789:/",
-                "CephFS :/ at [v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0],[2001:db8::2]:6789",
-            ),
-            (
-                "ceph",
-                "csi@b6b1f1a4-0000-4000-8000-0000deadbeef.cephfs=/volumes/x",
-                "CephFS cephfs:/volumes/x of cluster b6b1f1a4-0000-4000-8000-0000deadbeef",
-            ),
-            (
-                "fuse.glusterfs",
-                "gl1.example.com:vol0",
-                "Gluster gl1.example.com:vol0",
-            ),
-            ("glusterfs", "gl1:/vol0", "Gluster gl1:vol0"),
-            (
-                "lustre",
-                "10.0.0.1@tcp:10.0.0.2@tcp:/scratch/team",
-                "Lustre scratch/team at 10.0.0.1@tcp:10.0.0.2@tcp",
-            ),
-            ("9p", "hostshare", "9p share hostshare of the hypervisor"),
-            ("virtiofs", "data", "virtiofs share data of the hypervisor"),
-            ("beegfs", "beegfs_nodev", "beegfs beegfs_nodev"),
-            ("fuse.sshfs", "me@there:/home/me", "FUSE sshfs me@there:/home/me"),
-            ("fuse.juicefs", "JuiceFS:prod", "FUSE juicefs JuiceFS:prod"),
-            ("fuse", "mountpoint-s3", "FUSE mountpoint-s3"),
-        ] {
-            let target = of_mount(&mount(fstype, source));
-            assert_eq!(
-                target.map(|target| target.to_string()).as_deref(),
-                Some(line),
-                "{fstype} {source}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_local_filesystems_mount_leads_nowhere() {
-        for (fstype, source) in [
-            ("ext4", "/dev/sda1"),
-            ("tmpfs", "tmpfs"),
-            ("zfs", "tank/a"),
-            ("fuseblk", "/dev/sdb1"),
-            ("fusectl", "fusectl"),
-            ("fuse.", "x"),
-            ("fuse.lxcfs", "lxcfs"),
-            ("fuse", "lxcfs"),
-            ("fuse.mergerfs", "a:b"),
-            ("nfsd", "nfsd"),
-            ("nfs4", "nonsense"),
-            ("nfs4", ":/"),
-            ("cifs", "share"),
-            ("ceph", "/x"),
-            ("lustre", "x"),
-        ] {
-            assert_eq!(of_mount(&mount(fstype, source)), None, "{fstype} {source}");
-        }
-    }
-
     #[test]
     fn the_lun_is_the_last_of_four_numbers() {
         assert_eq!(lun(ISCSI), Some(5));
@@ -880,18 +536,7 @@ mod tests {
             let _ = joined(&text, &text);
             let _ = powerflex(&text);
             let _ = drbd(&text);
-            let links = [format!("disk/by-id/google-{text}"), format!("disk/azure/scsi1/lun{text}"), format!("drbd/by-res/{text}")];
-            let _ = cloud(&identity(Some("Google"), "Amazon Elastic Block Store", &format!("vol{text}")), &links);
-        }
-
-        #[test]
-        fn any_mount_is_read_without_panic(
-            fstype in proptest::sample::select(vec!["nfs", "cifs", "ceph", "fuse", "fuse.", "fuse.x", "lustre", "glusterfs", "9p"]),
-            source in "[\\[\\]:/=@.,\\\\a1é]{0,20}",
-        ) {
-            if let Some(target) = of_mount(&mount(fstype, &source)) {
-                prop_assert!(!target.to_string().is_empty());
-            }
+            let _ = drbd(&format!("drbd/by-res/{text}"));
         }
     }
 }
