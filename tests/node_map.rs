@@ -136,9 +136,9 @@ impl Node {
             })
             .ok_or(UsageError::NotVisible);
         for filesystem in &mut sample.filesystems {
-            filesystem.usage = usage.clone();
+            filesystem.usage.clone_from(&usage);
         }
-        for answer in sample.volume_usage.values_mut() {
+        for answer in sample.volume_usage.answers_mut() {
             answer.clone_from(&usage);
         }
         sample
@@ -160,7 +160,7 @@ fn clusters_of_it() -> Vec<Option<Arc<ClusterMap>>> {
     vec![
         None,
         changed(1, &|_| ()),
-        changed(2, &|inventory| inventory.pods = Default::default()),
+        changed(2, &|inventory| inventory.pods = Arc::default()),
         changed(3, &|inventory| {
             let volumes: Vec<_> = inventory.volumes.values().cloned().collect();
             for mut volume in volumes {

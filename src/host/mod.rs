@@ -8,6 +8,7 @@ pub mod btrfs;
 pub mod cgroup;
 pub mod diskstats;
 pub mod filesystem;
+mod filesystems;
 pub mod kept_file;
 pub mod kubelet;
 mod mount_reader;
@@ -23,22 +24,18 @@ pub mod udev;
 mod volume_filesystems;
 pub mod zfs;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::filesystem::{Question, UsageReader};
 use self::kept_file::KeptFile;
-use self::node_filesystems::NodeFilesystem;
 use self::read::ReadError;
 use self::roots::Roots;
-use self::volume_filesystems::VolumeFilesystem;
 use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, CollectorOutcome, FILESYSTEMS, HostSample, MOUNTS, Moment};
 use crate::model::io::{CgroupIo, DatasetIo, NfsIo};
-use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
 use crate::model::mount_table::MountTable;
 use crate::model::volume::POD_VOLUMES;
 
@@ -63,7 +60,7 @@ pub struct Host {
     blocks: block::BlockReader,
     node_mounts: mount_reader::MountReader,
     own_mounts: mount_reader::MountReader,
-    usage: UsageReader,
+    filesystems: filesystems::FilesystemReader,
     kubelet: kubelet::KubeletReader,
     node_root: kubelet::NodeRoot,
     diskstats: KeptFile,
@@ -81,7 +78,7 @@ impl Host {
             blocks: block::BlockReader::default(),
             node_mounts: mount_reader::MountReader::default(),
             own_mounts: mount_reader::MountReader::default(),
-            usage: UsageReader::default(),
+            filesystems: filesystems::FilesystemReader::default(),
             kubelet: kubelet::KubeletReader::default(),
             node_root: kubelet::NodeRoot::default(),
             diskstats: KeptFile::default(),
@@ -215,101 +212,16 @@ impl Host {
         own
     }
 
-    /// The node's own filesystems and those of pods' volumes, all asked at once.
-    fn read_filesystems(&mut self, sample: &mut HostSample, own: &MountTable, deadline: Instant) {
+    fn read_filesystems(&mut self, sample: &mut HostSample, own: &Arc<MountTable>, deadline: Instant) {
         let started = Instant::now();
-        let mounts = Arc::clone(&sample.mounts);
-        let visible = node_filesystems::visible(own);
-        let node = node_filesystems::select(&mounts, &visible, &sample.kubelet);
-        let volumes = volume_filesystems::select(&sample.pod_volumes, &mounts, own, &visible);
-        let mut questions: Vec<_> = node.iter().filter_map(|found| found.question.clone()).collect();
-        questions.extend(volumes.iter().filter_map(|found| found.question.clone()));
-        questions.sort_unstable();
-        questions.dedup();
-        let answers: HashMap<_, _> = if self.live {
-            let answers = self.usage.ask(&questions, filesystem::GRACE, deadline);
-            let mut answers: HashMap<_, _> = questions.into_iter().zip(answers).collect();
-            if answers.values().any(is_failure) {
-                let [_, own_path] = self.roots.process_files("mountinfo");
-                if let Ok(now) = self
-                    .own_mounts
-                    .read(&own_path, self.live, Instant::now(), PROC_HINT)
-                {
-                    let_go_of_unmounted(&mut answers, &now.mounts);
-                }
-            }
-            answers
-        } else {
-            HashMap::new()
-        };
-        let answer = |question: &Option<Question>| match question {
-            _ if !self.live => Err(UsageError::Captured),
-            None => Err(UsageError::NotVisible),
-            Some(question) => answers.get(question).cloned().unwrap_or(Err(UsageError::Slow)),
-        };
-        let mut told = Told::default();
-        for NodeFilesystem { mount, question } in node {
-            let usage = answer(&question);
-            told.add(&mut sample.faults, mount.number, &mount.mount_point, &usage);
-            sample.filesystems.push(Filesystem {
-                number: mount.number,
-                mount_point: mount.mount_point.clone(),
-                fstype: mount.fstype.clone(),
-                source: mount.source.clone(),
-                usage,
-            });
-        }
-        for VolumeFilesystem { path, question } in volumes {
-            let usage = answer(&question);
-            if let Some(question) = question {
-                told.add(&mut sample.faults, question.number, path, &usage);
-            }
-            sample.volume_usage.insert(path.clone().into(), usage);
-        }
+        let [_, own_path] = self.roots.process_files("mountinfo");
+        let (own_mounts, live) = (&mut self.own_mounts, self.live);
+        self.filesystems.read(sample, own, live, deadline, || {
+            let now = own_mounts.read(&own_path, live, Instant::now(), PROC_HINT);
+            Some(now.ok()?.mounts)
+        });
         let success = !sample.mounts.is_empty();
         finish(sample, FILESYSTEMS, success, started);
-    }
-}
-
-/// True where there is no usage, and not because of a filesystem's slowness.
-fn is_failure(answer: &Result<FilesystemUsage, UsageError>) -> bool {
-    matches!(answer, Err(UsageError::Refused(_) | UsageError::OtherFilesystem))
-}
-
-/// What was unmounted after its mount was read is no fault: nothing of it can be seen `now`.
-fn let_go_of_unmounted(answers: &mut HashMap<Question, Result<FilesystemUsage, UsageError>>, now: &[Mount]) {
-    for (question, answer) in answers.iter_mut().filter(|(_, answer)| is_failure(answer)) {
-        let is_there = |mount: &Mount| mount.number == question.number && mount.mount_point == question.path;
-        if !now.iter().any(is_there) {
-            *answer = Err(UsageError::NotVisible);
-        }
-    }
-}
-
-/// The filesystems of which it is told that their figures could not be had. Many pods may have one that does not answer: that is
-/// one fault.
-#[derive(Debug, Default)]
-struct Told(HashSet<(DeviceNumber, &'static str)>);
-
-impl Told {
-    /// A figure that should be there and is not is a fault. That a filesystem cannot be seen from here, or has not answered yet, is none.
-    fn add(
-        &mut self,
-        faults: &mut Vec<Fault>,
-        number: DeviceNumber,
-        path: &Path,
-        usage: &Result<FilesystemUsage, UsageError>,
-    ) {
-        if let Err(error @ (UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem)) =
-            usage
-            && self.0.insert((number, error.reason()))
-        {
-            faults.push(Fault::new(
-                FILESYSTEMS,
-                path.display().to_string(),
-                error.to_string(),
-            ));
-        }
     }
 }
 
@@ -336,47 +248,4 @@ fn finish(sample: &mut HostSample, collector: &'static str, success: bool, start
         success,
         duration,
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_unmounted_while_it_is_asked_is_no_fault() {
-        let question = |minor| Question {
-            number: DeviceNumber::new(8, minor),
-            path: format!("/pods/{minor}").into(),
-            own_numbers: false,
-        };
-        let mounts: Vec<Mount> = mountinfo::parse(b"9 1 8:1 / /pods/1 rw - xfs /dev/sda1 rw\n").0;
-        let answer = Err(UsageError::OtherFilesystem);
-        let mut answers = HashMap::from([(question(1), answer.clone()), (question(2), answer.clone())]);
-        let_go_of_unmounted(&mut answers, &mounts);
-        assert_eq!(answers[&question(1)], answer);
-        assert_eq!(answers[&question(2)], Err(UsageError::NotVisible));
-    }
-
-    #[test]
-    fn a_server_that_is_silent_is_one_fault_however_many_pods_have_it() {
-        let (mut told, mut faults) = (Told::default(), Vec::new());
-        let (server, disk) = (DeviceNumber::new(0, 60), DeviceNumber::new(8, 1));
-        for pod in ["/pods/1", "/pods/2", "/pods/3"] {
-            told.add(
-                &mut faults,
-                server,
-                Path::new(pod),
-                &Err(UsageError::NotResponding),
-            );
-        }
-        told.add(&mut faults, disk, Path::new("/data"), &Err(UsageError::Slow));
-        told.add(
-            &mut faults,
-            disk,
-            Path::new("/data"),
-            &Err(UsageError::OtherFilesystem),
-        );
-        let subjects: Vec<_> = faults.iter().map(|fault| fault.subject.as_str()).collect();
-        assert_eq!(subjects, ["/pods/1", "/data"]);
-    }
 }

@@ -177,7 +177,7 @@ fn usage(
     volume: &Volume,
 ) -> Option<Result<FilesystemUsage, UsageError>> {
     let users = volume.users.iter();
-    let mut answers = users.filter_map(|user| sample.volume_usage.get(user.path.as_os_str()));
+    let mut answers = users.filter_map(|user| sample.volume_usage.get(&user.path));
     let first = answers.next();
     let answer = match first {
         Some(Err(_)) => answers.find(|answer| answer.is_ok()).or(first),

@@ -1,7 +1,6 @@
 //! What one node said at one moment.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,10 +10,11 @@ use super::device::DeviceNumber;
 use super::fault::Fault;
 use super::graph::BlockDevices;
 use super::io::IoCounters;
-use super::mount::{Filesystem, FilesystemUsage, UsageError};
+use super::mount::Filesystem;
 use super::mount_table::MountTable;
 use super::remote::RemoteTarget;
 use super::volume::PodVolume;
+use super::volume_usage::VolumeUsage;
 
 /// The collector of block devices, their make-up and their counters.
 pub const BLOCK_DEVICES: &str = "block_devices";
@@ -45,7 +45,7 @@ impl Default for HostSample {
             filesystems: Vec::new(),
             kubelet: PathBuf::new(),
             pod_volumes: Arc::default(),
-            volume_usage: BTreeMap::new(),
+            volume_usage: VolumeUsage::default(),
             btrfs: Vec::new(),
             remotes: BTreeMap::new(),
             mount_remotes: BTreeMap::new(),
@@ -97,8 +97,8 @@ pub struct HostSample {
     pub kubelet: PathBuf,
     /// Pods' volumes; the same in memory as in the sample before where nothing has changed.
     pub pod_volumes: Arc<[PodVolume]>,
-    /// How full the filesystem of each pod's volume is, by the bytes of the volume's path, where one is mounted there.
-    pub volume_usage: BTreeMap<OsString, Result<FilesystemUsage, UsageError>>,
+    /// How full the filesystem of each pod's volume is, where one is mounted.
+    pub volume_usage: VolumeUsage,
     /// btrfs filesystems, which may lie on several devices.
     pub btrfs: Vec<BtrfsFilesystem>,
     /// Disks that are reached over a network, and where they are.

@@ -33,4 +33,5 @@ pub mod text;
 pub mod topology;
 pub mod trouble;
 pub mod volume;
+pub mod volume_usage;
 pub mod workload;

@@ -52,12 +52,12 @@ pub(super) struct Memory {
 /// Of one part.
 #[derive(Debug, Default)]
 struct Kept {
-    folders: HashMap<OsString, Content<Arc<[Entry]>>>,
-    files: HashMap<OsString, Content<CsiVolume>>,
+    folders: HashMap<OsString, Remembered<Arc<[Entry]>>>,
+    files: HashMap<OsString, Remembered<CsiVolume>>,
 }
 
 #[derive(Debug)]
-struct Content<T> {
+struct Remembered<T> {
     /// `None` of what is not there.
     fingerprint: Option<Fingerprint>,
     content: T,
@@ -105,16 +105,16 @@ impl Memory {
     ) -> bool {
         let is_settled = fingerprint.modified.0 + SETTLED_SECONDS < self.began;
         if is_settled {
-            let content = self.content(Some(fingerprint), Arc::clone(entries));
-            self.of(part).folders.insert(below.into(), content);
+            let remembered = self.remembered(Some(fingerprint), Arc::clone(entries));
+            self.of(part).folders.insert(below.into(), remembered);
         }
         is_settled
     }
 
     /// Remembers that there is no such folder.
     pub(super) fn keep_absent(&mut self, part: Part, below: &Path) {
-        let content = self.content(None, Arc::default());
-        self.of(part).folders.insert(below.into(), content);
+        let remembered = self.remembered(None, Arc::default());
+        self.of(part).folders.insert(below.into(), remembered);
     }
 
     /// What a `vol_data.json` says, if it is remembered and the file has not changed.
@@ -132,8 +132,8 @@ impl Memory {
         fingerprint: Fingerprint,
         volume: CsiVolume,
     ) {
-        let content = self.content(Some(fingerprint), volume);
-        self.of(part).files.insert(below.into(), content);
+        let remembered = self.remembered(Some(fingerprint), volume);
+        self.of(part).files.insert(below.into(), remembered);
     }
 
     /// How many folders and files are remembered.
@@ -152,8 +152,8 @@ impl Memory {
         }
     }
 
-    fn content<T>(&self, fingerprint: Option<Fingerprint>, content: T) -> Content<T> {
-        Content {
+    fn remembered<T>(&self, fingerprint: Option<Fingerprint>, content: T) -> Remembered<T> {
+        Remembered {
             fingerprint,
             content,
             round: self.round,
@@ -178,7 +178,7 @@ impl Kept {
     }
 }
 
-impl<T> Content<T> {
+impl<T> Remembered<T> {
     fn if_unchanged(&mut self, tree: &Tree, below: &Path, round: u64) -> Option<&T> {
         is_unchanged(tree, below, self.fingerprint).then(|| {
             self.round = round;

@@ -674,10 +674,12 @@ fn while_nothing_changes_the_last_reading_is_given_once_more() {
     assert_eq!(first, read("/k"));
 }
 
+type Change<'a> = &'a dyn Fn(&Kubelet);
+
 #[test]
 fn whatever_changes_is_seen() {
     let devices = "plugins/kubernetes.io/csi/volumeDevices";
-    let changes: [(&str, &dyn Fn(&Kubelet)); 12] = [
+    let changes: [(&str, Change<'_>); 12] = [
         ("a pod comes", &|kubelet| {
             kubelet.csi("another", "pv", vol_data("d", "h", "pv"));
         }),

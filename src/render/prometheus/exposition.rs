@@ -120,6 +120,9 @@ pub fn seconds(milliseconds: u64) -> Value {
     Value::Thousandths(milliseconds)
 }
 
+/// Bytes of the labels that follow a first one.
+const USUAL_LABELS: usize = 160;
+
 /// Label pairs, escaped once and written many times. Pairs with an empty value are left out: to Prometheus
 /// that is the same as an empty one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -142,8 +145,14 @@ impl Labels {
         if value.is_empty() {
             return self;
         }
-        self.0.reserve(name.len() + value.len() + 4);
-        if !self.0.is_empty() {
+        let more = name.len() + value.len() + ",=\"\"".len();
+        if self.0.is_empty() {
+            self.0.reserve(more);
+        } else {
+            if self.0.capacity() - self.0.len() < more {
+                // Where there is a second one there are more, as a rule.
+                self.0.reserve(more.max(USUAL_LABELS));
+            }
             self.0.push(',');
         }
         self.0.push_str(name);
