@@ -182,7 +182,7 @@ impl BlockReader {
         room: &mut usize,
     ) -> bool {
         let folder = roots.block_device(&line.kernel_name);
-        let udev_file = sysfs::udev_file(roots, line.number);
+        let udev_file = || sysfs::udev_file(roots, line.number);
         let mut known = self
             .kept
             .get_mut(&line.number)
@@ -200,7 +200,7 @@ impl BlockReader {
         };
         let record_written = match &known {
             Some(kept) if same_records => kept.fingerprint.record_written,
-            _ => Written::of(&udev_file),
+            _ => Written::of(&udev_file()),
         };
         if let Some(kept) = &mut known
             && kept.fingerprint.blocks == blocks
@@ -227,7 +227,7 @@ impl BlockReader {
         }
         let described = sysfs::describe(roots, line.number, &line.kernel_name).map(|mut described| {
             if record_written.is_some()
-                && let Ok(record) = read::text(&udev_file, "")
+                && let Ok(record) = read::text(&udev_file(), "")
             {
                 add_record(&mut described, udev::parse(&record));
             }

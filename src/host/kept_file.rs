@@ -7,8 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -59,7 +58,7 @@ impl KeptFile {
     /// What the system said; the file is looked up again at the next call.
     pub fn text(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(ATTRIBUTE_LIMIT);
-        self.read(path, &mut bytes, TEXT_LIMIT, |_| false)?;
+        self.read(|| path.to_owned(), &mut bytes, TEXT_LIMIT, |_| false)?;
         Ok(bytes)
     }
 
@@ -75,9 +74,12 @@ impl KeptFile {
         }
         let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
         // The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
-        let outcome = self.read(&folder.join(name), &mut bytes, ATTRIBUTE_LIMIT, |bytes| {
-            bytes.len() < bytes.capacity() && bytes.ends_with(b"\n")
-        });
+        let outcome = self.read(
+            || folder.join(name),
+            &mut bytes,
+            ATTRIBUTE_LIMIT,
+            |bytes| bytes.len() < bytes.capacity() && bytes.ends_with(b"\n"),
+        );
         match &outcome {
             Ok(()) if was_open => {}
             Ok(()) => *room -= 1,
@@ -94,13 +96,13 @@ impl KeptFile {
 
     fn read(
         &mut self,
-        path: &Path,
+        path: impl FnOnce() -> PathBuf,
         bytes: &mut Vec<u8>,
         limit: usize,
         is_whole: impl Fn(&Vec<u8>) -> bool,
     ) -> io::Result<()> {
         if let Place::Open { file, ordinary } = &self.place {
-            let replaced = *ordinary && file.metadata().is_ok_and(|about| about.nlink() == 0);
+            let replaced = *ordinary && rustix::fs::fstat(file).is_ok_and(|about| about.st_nlink == 0);
             // The device has gone; what is there now has the same path.
             if !replaced && read_from_start(file, bytes, limit, &is_whole).is_ok() {
                 return Ok(());
@@ -108,7 +110,7 @@ impl KeptFile {
             bytes.clear();
         }
         self.place = Place::Unknown;
-        let file = File::open(path)?;
+        let file = File::open(path())?;
         read_from_start(&file, bytes, limit, &is_whole)?;
         let ordinary = !rustix::fs::fstatfs(&file).is_ok_and(|answer| {
             u64::try_from(answer.f_type).is_ok_and(|magic| WRITTEN_WHEN_READ.contains(&magic))

@@ -120,13 +120,23 @@ pub fn seconds(milliseconds: u64) -> Value {
     Value::Thousandths(milliseconds)
 }
 
-/// Bytes of the labels that follow a first one.
+/// Room for a short label more, which is what most have that are made or copied.
+const ONE_MORE: usize = 48;
+/// Room for those that follow where there are more than that.
 const USUAL_LABELS: usize = 160;
 
 /// Label pairs, escaped once and written many times. Pairs with an empty value are left out: to Prometheus
 /// that is the same as an empty one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Labels(String);
+
+impl Clone for Labels {
+    fn clone(&self) -> Self {
+        let mut text = String::with_capacity(self.0.len() + ONE_MORE);
+        text.push_str(&self.0);
+        Self(text)
+    }
+}
 
 impl Labels {
     /// No labels.
@@ -147,10 +157,9 @@ impl Labels {
         }
         let more = name.len() + value.len() + ",=\"\"".len();
         if self.0.is_empty() {
-            self.0.reserve(more);
+            self.0.reserve(more + ONE_MORE);
         } else {
             if self.0.capacity() - self.0.len() < more {
-                // Where there is a second one there are more, as a rule.
                 self.0.reserve(more.max(USUAL_LABELS));
             }
             self.0.push(',');
@@ -205,7 +214,7 @@ impl<'a> Page<'a> {
         let mut writer = Samples {
             page: self,
             family: *family,
-            begun: false,
+            head: String::new(),
         };
         samples(&mut writer);
     }
@@ -250,7 +259,8 @@ impl<'a> Page<'a> {
 pub struct Samples<'a, 'p> {
     page: &'a mut Page<'p>,
     family: Family,
-    begun: bool,
+    /// What every sample begins with; empty before the first one.
+    head: String,
 }
 
 impl Samples<'_, '_> {
@@ -280,26 +290,29 @@ impl Samples<'_, '_> {
     }
 
     fn write(&mut self, suffix: &str, labels: &Labels, extra: &str, value: Value) {
-        if !self.begun {
+        if self.head.is_empty() {
             self.page.heading(&self.family);
-            self.begun = true;
+            self.head.push_str(if self.family.plain { "" } else { PREFIX });
+            self.head.push_str(self.family.name);
         }
         let text = &mut self.page.text;
-        if !self.family.plain {
-            text.push_str(PREFIX);
+        text.push_str(&self.head);
+        if !suffix.is_empty() {
+            text.push_str(suffix);
         }
-        text.push_str(self.family.name);
-        text.push_str(suffix);
-        if !(labels.0.is_empty() && extra.is_empty()) {
+        if labels.0.is_empty() && extra.is_empty() {
+            text.push(' ');
+        } else {
             text.push('{');
             text.push_str(&labels.0);
-            if !labels.0.is_empty() && !extra.is_empty() {
-                text.push(',');
+            if !extra.is_empty() {
+                if !labels.0.is_empty() {
+                    text.push(',');
+                }
+                text.push_str(extra);
             }
-            text.push_str(extra);
-            text.push('}');
+            text.push_str("} ");
         }
-        text.push(' ');
         match value {
             Value::Whole(value) => text.push_str(itoa::Buffer::new().format(value)),
             Value::Thousandths(value) => push_thousandths(text, value),
