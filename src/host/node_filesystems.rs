@@ -54,8 +54,8 @@ pub struct NodeFilesystem<'a> {
 }
 
 /// The node's filesystems, each once: of several mounts of one filesystem the one of its root, and of these the
-/// one with the shortest path. Pods' mounts, which lie below the kubelet's folder, are left out, and
-/// so are those of containers.
+/// one with the shortest path. Pods' mounts, which lie below the kubelet's folders of pods and plugins, are left out, and
+/// so are those of containers. A disk that an administrator gave to one of these folders as a whole is the node's.
 ///
 /// `own` says where this process sees filesystems. In a container its mounts are others than the node's, but a mount of
 /// the same device number is the same filesystem wherever it is.
@@ -65,7 +65,7 @@ pub fn select<'a>(node: &'a MountTable, own: &Visible<'_>, kubelet: &Path) -> Ve
     let is_of_a_pod = |mount: &Mount| {
         let point = mount.mount_point.as_os_str().as_bytes();
         let mut folders = pods.iter().map(|folder| folder.as_os_str().as_bytes());
-        folders.any(|folder| point == folder || is_below(point, folder))
+        folders.any(|folder| is_below(point, folder))
     };
     let mut chosen: HashMap<DeviceNumber, (usize, &Mount)> = HashMap::new();
     for (at, mount) in node.uppermost().enumerate() {
@@ -175,6 +175,18 @@ mod tests {
         let found = chosen(NODE, NODE);
         let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["/", "/data", "/run"]);
+    }
+
+    #[test]
+    fn a_disk_for_all_pods_is_the_nodes_own() {
+        let own_disk = "9 1 8:9 / /var/lib/kubelet/pods rw - xfs /dev/sda9 rw\n";
+        // As some installers do, so that mounts below are seen by all.
+        let bound =
+            "10 1 8:1 /var/lib/kubelet/plugins /var/lib/kubelet/plugins rw shared:1 - ext4 /dev/sda1 rw\n";
+        let node = format!("{NODE}{own_disk}{bound}");
+        let found = chosen(&node, &node);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["/", "/data", "/run", "/var/lib/kubelet/pods"]);
     }
 
     #[test]
