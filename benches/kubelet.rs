@@ -5,13 +5,16 @@
     reason = "a bench that cannot be set up has nothing to say"
 )]
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
 
 use divan::Bencher;
 use scope_storage_probe::host::kubelet::KubeletReader;
 use tempfile::TempDir;
+
+#[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
+#[path = "../tests/support/fixture.rs"]
+mod fixture;
 
 fn main() {
     divan::main();
@@ -37,19 +40,8 @@ fn full_node() -> TempDir {
             fs::write(root.join(volume).join("vol_data.json"), &text).expect("a file");
         }
     }
-    age(root);
+    fixture::age(root);
     folder
-}
-
-/// Only folders in which nothing has changed for a while are remembered.
-fn age(folder: &Path) {
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            age(&entry.path());
-        }
-    }
-    let folder = File::open(folder).expect("a folder");
-    folder.set_modified(SystemTime::UNIX_EPOCH).expect("a new time");
 }
 
 fn read(reader: &mut KubeletReader, root: &Path) -> usize {

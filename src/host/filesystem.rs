@@ -33,7 +33,8 @@ pub struct Question {
     pub own_numbers: bool,
 }
 
-type Answer = Result<FilesystemUsage, UsageError>;
+/// What is known of one.
+pub(super) type Answer = Result<FilesystemUsage, UsageError>;
 
 /// Asks filesystems, with a limit.
 #[derive(Debug, Default)]

@@ -7,17 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::filesystem::{self, Question, UsageReader};
+use super::filesystem::{self, Answer, Question, UsageReader};
 use super::{node_filesystems, volume_filesystems};
 use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::host::{FILESYSTEMS, HostSample};
-use crate::model::mount::{Filesystem, FilesystemUsage, Mount, UsageError};
+use crate::model::mount::{Filesystem, Mount, UsageError};
 use crate::model::mount_table::MountTable;
 use crate::model::volume::PodVolume;
 use crate::model::volume_usage::VolumeUsage;
-
-type Answer = Result<FilesystemUsage, UsageError>;
 
 /// Asks them.
 #[derive(Debug, Default)]
@@ -35,8 +33,8 @@ struct Chosen {
     pod_volumes: Arc<[PodVolume]>,
     /// In order, each once.
     questions: Vec<Question>,
-    /// The node's filesystems without an answer yet, and where the question of each stands.
-    node: Vec<(Filesystem, Option<usize>)>,
+    /// The node's filesystems by their mounts' places, and where the question of each stands.
+    node: Vec<(usize, Option<usize>)>,
     /// The paths of pods' volumes in order, and where the question of each stands.
     volume_paths: Arc<[PathBuf]>,
     volume_questions: Vec<Option<usize>>,
@@ -55,13 +53,6 @@ impl Chosen {
         questions.sort_unstable();
         questions.dedup();
         let place = |question: &Option<Question>| questions.binary_search(question.as_ref()?).ok();
-        let without_answer = |mount: &Mount| Filesystem {
-            number: mount.number,
-            mount_point: mount.mount_point.clone(),
-            fstype: mount.fstype.clone(),
-            source: mount.source.clone(),
-            usage: Err(UsageError::NotVisible),
-        };
         Self {
             mounts: Arc::clone(&sample.mounts),
             own: Arc::clone(own),
@@ -69,7 +60,7 @@ impl Chosen {
             pod_volumes: Arc::clone(&sample.pod_volumes),
             node: node
                 .iter()
-                .map(|found| (without_answer(found.mount), place(&found.question)))
+                .map(|found| (found.at, place(&found.question)))
                 .collect(),
             volume_paths: volumes.iter().map(|found| found.path.clone()).collect(),
             volume_questions: volumes.iter().map(|found| place(&found.question)).collect(),
@@ -114,7 +105,7 @@ impl FilesystemReader {
             }
             answers
         } else {
-            vec![Err(UsageError::Captured); chosen.questions.len()]
+            Vec::new()
         };
         let answer = |question: Option<usize>| match question {
             _ if !live => Err(UsageError::Captured),
@@ -122,17 +113,17 @@ impl FilesystemReader {
             Some(at) => answers.get(at).cloned().unwrap_or(Err(UsageError::Slow)),
         };
         let mut told = Told::default();
-        for (filesystem, question) in &chosen.node {
+        for (at, question) in &chosen.node {
+            // Chosen from this very table.
+            let mount = &chosen.mounts[*at];
             let usage = answer(*question);
-            told.add(
-                &mut sample.faults,
-                filesystem.number,
-                &filesystem.mount_point,
-                &usage,
-            );
+            told.add(&mut sample.faults, mount.number, &mount.mount_point, &usage);
             sample.filesystems.push(Filesystem {
+                number: mount.number,
+                mount_point: mount.mount_point.clone(),
+                fstype: mount.fstype.clone(),
+                source: mount.source.clone(),
                 usage,
-                ..filesystem.clone()
             });
         }
         let of_volumes: Vec<_> = chosen.volume_questions.iter().copied().map(answer).collect();

@@ -46,9 +46,9 @@ const NOT_STORAGE: [&str; 30] = [
 
 /// A filesystem of the node, and the question that gives its usage, if it can be seen from here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeFilesystem<'a> {
-    /// The mount that stands for it.
-    pub mount: &'a Mount,
+pub struct NodeFilesystem {
+    /// Where the mount that stands for it is in the table.
+    pub at: usize,
     /// Whom to ask; `None` where this mount namespace has no mount of it.
     pub question: Option<Question>,
 }
@@ -59,7 +59,7 @@ pub struct NodeFilesystem<'a> {
 ///
 /// `own` says where this process sees filesystems. In a container its mounts are others than the node's, but a mount of
 /// the same device number is the same filesystem wherever it is.
-pub fn select<'a>(node: &'a MountTable, own: &Visible<'_>, kubelet: &Path) -> Vec<NodeFilesystem<'a>> {
+pub fn select(node: &MountTable, own: &Visible<'_>, kubelet: &Path) -> Vec<NodeFilesystem> {
     let pods = [kubelet.join("pods"), kubelet.join("plugins")];
     // By bytes, as below.
     let is_of_a_pod = |mount: &Mount| {
@@ -67,8 +67,9 @@ pub fn select<'a>(node: &'a MountTable, own: &Visible<'_>, kubelet: &Path) -> Ve
         let mut folders = pods.iter().map(|folder| folder.as_os_str().as_bytes());
         folders.any(|folder| is_below(point, folder))
     };
-    let mut chosen: HashMap<DeviceNumber, (usize, &Mount)> = HashMap::new();
-    for (at, mount) in node.uppermost().enumerate() {
+    // For each filesystem its first mount, in whose order they are told, and the best.
+    let mut chosen: HashMap<DeviceNumber, (usize, usize)> = HashMap::new();
+    for (at, mount) in node.uppermost() {
         if NOT_STORAGE.contains(&mount.fstype.as_str())
             || is_of_a_pod(mount)
             || is_of_a_container(&mount.mount_point)
@@ -78,23 +79,26 @@ pub fn select<'a>(node: &'a MountTable, own: &Visible<'_>, kubelet: &Path) -> Ve
         chosen
             .entry(mount.number)
             .and_modify(|best| {
-                if rank(mount) < rank(best.1) {
-                    best.1 = mount;
+                if rank(mount) < rank(&node[best.1]) {
+                    best.1 = at;
                 }
             })
-            .or_insert((at, mount));
+            .or_insert((at, at));
     }
     let mut chosen: Vec<_> = chosen.into_values().collect();
-    chosen.sort_unstable_by_key(|(at, _)| *at);
+    chosen.sort_unstable_by_key(|(first, _)| *first);
     chosen
         .into_iter()
-        .map(|(_, mount)| NodeFilesystem {
-            mount,
-            question: own.get(&mount.number).map(|path| Question {
-                number: mount.number,
-                path: path.to_path_buf(),
-                own_numbers: mount.fstype == "btrfs",
-            }),
+        .map(|(_, at)| {
+            let mount = &node[at];
+            NodeFilesystem {
+                at,
+                question: own.get(&mount.number).map(|path| Question {
+                    number: mount.number,
+                    path: path.to_path_buf(),
+                    own_numbers: mount.fstype == "btrfs",
+                }),
+            }
         })
         .collect()
 }
@@ -125,7 +129,7 @@ pub type Visible<'a> = HashMap<DeviceNumber, &'a Path>;
 /// Where filesystems can be seen in a namespace with these mounts.
 pub fn visible(own: &MountTable) -> Visible<'_> {
     let mut paths: Visible<'_> = HashMap::with_capacity(own.len());
-    for mount in own.uppermost() {
+    for (_, mount) in own.uppermost() {
         paths
             .entry(mount.number)
             .and_modify(|path| {
@@ -152,7 +156,7 @@ mod tests {
             .into_iter()
             .map(|found| {
                 (
-                    found.mount.mount_point.display().to_string(),
+                    node[found.at].mount_point.display().to_string(),
                     found.question.map(|asked| asked.path.display().to_string()),
                 )
             })
@@ -203,7 +207,10 @@ mod tests {
         let (mounts, _) = mountinfo::parse(stacked.as_bytes());
         let mounts = MountTable::from(mounts);
         let found = select(&mounts, &visible(&mounts), Path::new("/k"));
-        let numbers: Vec<_> = found.iter().map(|found| found.mount.number.to_string()).collect();
+        let numbers: Vec<_> = found
+            .iter()
+            .map(|found| mounts[found.at].number.to_string())
+            .collect();
         assert_eq!(numbers, ["8:1", "8:3"]);
     }
 }

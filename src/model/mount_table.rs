@@ -68,12 +68,10 @@ impl MountTable {
         self.stacked(&plain(point)).last().map(|at| &self.mounts[*at])
     }
 
-    /// The last mount on each point, in the order of `mountinfo`.
-    pub fn uppermost(&self) -> impl Iterator<Item = &Mount> {
-        let with_place = self.mounts.iter().zip(&self.is_uppermost);
-        with_place
-            .filter(|(_, is_uppermost)| **is_uppermost)
-            .map(|(mount, _)| mount)
+    /// The last mount on each point with its place in the table, in the order of `mountinfo`.
+    pub fn uppermost(&self) -> impl Iterator<Item = (usize, &Mount)> {
+        let places = self.mounts.iter().enumerate();
+        places.filter(|(at, _)| self.is_uppermost[*at])
     }
 
     fn at_plain(&self, point: &Path) -> Option<&Mount> {
@@ -262,7 +260,7 @@ mod tests {
             mount(3, 1, "/srv"),
         ];
         let table = MountTable::from(mounts.to_vec());
-        let uppermost: Vec<_> = table.uppermost().map(|mount| mount.id).collect();
+        let uppermost: Vec<_> = table.uppermost().map(|(_, mount)| mount.id).collect();
         assert_eq!(uppermost, [1, 4, 3]);
         let point = Path::new("/srv/data");
         assert_eq!(table.uppermost_at(point).map(|mount| mount.id), Some(4));

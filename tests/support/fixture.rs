@@ -64,7 +64,7 @@ impl Machine {
             .unwrap_or_else(|error| panic!("cannot link {}: {error}", place.display()));
     }
 
-    /// Makes a folder and those in it look as if nothing had changed in them for long: only then are they remembered.
+    /// [`age`] of a folder of the machine.
     pub fn age(&self, path: impl AsRef<Path>) {
         age(&self.place(path));
     }
@@ -97,7 +97,8 @@ impl Machine {
     }
 }
 
-fn age(folder: &Path) {
+/// Makes a folder and those in it look as if nothing had changed in them for long: only then are they remembered.
+pub fn age(folder: &Path) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             age(&entry.path());

@@ -294,6 +294,7 @@ fn children(folder: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::super::read::write_tree;
+    use super::text::tests::{io, number};
     use super::*;
 
     const UID: &str = "8f1c2d3e-0a1b-4c5d-9e8f-112233445566";
@@ -301,19 +302,6 @@ mod tests {
     const STATIC: &str = "0123456789abcdef0123456789abcdef";
 
     const STAT: &str = "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n";
-
-    fn number(text: &str) -> DeviceNumber {
-        text.parse().unwrap()
-    }
-
-    fn io(read_bytes: u64, written_bytes: u64, reads: u64, writes: u64) -> CgroupIo {
-        CgroupIo {
-            read_bytes,
-            written_bytes,
-            reads,
-            writes,
-        }
-    }
 
     /// Reads `wanted` on a machine with these files below `/sys/fs/cgroup`.
     fn on(files: &[(&str, &str)], wanted: &[&str]) -> (BTreeMap<String, DeviceIo>, Vec<Fault>) {

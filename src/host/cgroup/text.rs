@@ -123,15 +123,20 @@ fn device_number(field: &[u8]) -> Option<DeviceNumber> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn number(text: &str) -> DeviceNumber {
+    pub(in crate::host::cgroup) fn number(text: &str) -> DeviceNumber {
         text.parse().unwrap()
     }
 
-    fn io(read_bytes: u64, written_bytes: u64, reads: u64, writes: u64) -> CgroupIo {
+    pub(in crate::host::cgroup) fn io(
+        read_bytes: u64,
+        written_bytes: u64,
+        reads: u64,
+        writes: u64,
+    ) -> CgroupIo {
         CgroupIo {
             read_bytes,
             written_bytes,

@@ -16,7 +16,7 @@ use crate::model::volume::CsiVolume;
 const SETTLED_SECONDS: i128 = 2;
 
 /// One of both folders below the kubelet's root that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     /// What pods have.
     Pods,

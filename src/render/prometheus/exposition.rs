@@ -297,9 +297,7 @@ impl Samples<'_, '_> {
         }
         let text = &mut self.page.text;
         text.push_str(&self.head);
-        if !suffix.is_empty() {
-            text.push_str(suffix);
-        }
+        text.push_str(suffix);
         if labels.0.is_empty() && extra.is_empty() {
             text.push(' ');
         } else {
