@@ -1,11 +1,9 @@
 //! What answers say of what the run makes, and whether they keep to their forms.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::history::{Subject, Told};
-use super::support::exposition::{Page, Sample, open_metrics_violations};
+use super::support::exposition::{Sample, open_metrics};
 use super::support::scope_contract::{Expectations, schema_violations, violations};
 use super::support::server::HOST;
 
@@ -86,14 +84,13 @@ pub(super) fn page(process: Process, body: &[u8]) -> Answer {
         Ok(text) => text,
         Err(error) => return Answer::wrong(error.to_string()),
     };
-    let wrong = open_metrics_violations(text);
+    let (samples, wrong) = open_metrics(text);
     if !wrong.is_empty() {
         return Answer {
             wrong,
             ..Answer::default()
         };
     }
-    let samples = Page::parse(text).into_samples();
     let told = match process {
         Process::Node => of_nodes_page(&samples),
         Process::Cluster => of_clusters_page(&samples),
@@ -116,7 +113,15 @@ fn objects<'a>(
 }
 
 fn of_nodes_report(report: &Value) -> Told {
-    let mut facts = BTreeMap::new();
+    let mut told = Told {
+        subjects: &[
+            Subject::PodClaim,
+            Subject::ClaimVolume,
+            Subject::VolumeClaim,
+            Subject::LoopDevice,
+        ],
+        ..Told::default()
+    };
     for (subject, topology, key) in [
         (Subject::PodClaim, "Pod", "kubernetes_volume_claim"),
         (
@@ -129,7 +134,7 @@ fn of_nodes_report(report: &Value) -> Told {
         for (name, value) in objects(report, topology, key) {
             // The kernel may have a volume a moment before it is looked up in the API.
             if let Some(value) = value {
-                facts.insert((subject, name.to_owned()), value.to_owned());
+                told.tell(subject, name, value.to_owned());
             }
         }
     }
@@ -143,44 +148,31 @@ fn of_nodes_report(report: &Value) -> Told {
             .strip_prefix(HOST)
             .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(";<persistent_volume>"));
         if let Some(file) = file {
-            let device = device.unwrap_or(id);
-            facts.insert((Subject::LoopDevice, file.to_owned()), device.to_owned());
+            told.tell(Subject::LoopDevice, file, device.unwrap_or(id).to_owned());
         }
     }
-    Told {
-        subjects: &[
-            Subject::PodClaim,
-            Subject::ClaimVolume,
-            Subject::VolumeClaim,
-            Subject::LoopDevice,
-        ],
-        facts,
-        ..Told::default()
-    }
+    told
 }
 
 fn of_clusters_report(report: &Value) -> Told {
-    let mut facts = BTreeMap::new();
-    let mut tell = |subject, name: &str, value: &str| {
-        facts.insert((subject, name.to_owned()), value.to_owned());
+    let mut told = Told {
+        subjects: OF_CLUSTER,
+        ..Told::default()
     };
     for (name, size) in objects(report, "PersistentVolumeClaim", "storage_claim_requested") {
         let size = size.unwrap_or_default();
-        tell(Subject::ClaimSize, name, size.strip_suffix('G').unwrap_or(size));
+        let size = size.strip_suffix('G').unwrap_or(size);
+        told.tell(Subject::ClaimSize, name, size.to_owned());
     }
     for (name, users) in objects(report, "PersistentVolumeClaim", "storage_claim_used_by") {
         if let Some(users) = users {
-            tell(Subject::ClaimUsers, name, &users.split(", ").count().to_string());
+            told.tell(Subject::ClaimUsers, name, users.split(", ").count().to_string());
         }
     }
     for (name, phase) in objects(report, "PersistentVolume", "kubernetes_status") {
-        tell(Subject::VolumePhase, name, phase.unwrap_or_default());
+        told.tell(Subject::VolumePhase, name, phase.unwrap_or_default().to_owned());
     }
-    Told {
-        subjects: OF_CLUSTER,
-        facts,
-        ..Told::default()
-    }
+    told
 }
 
 const OF_CLUSTER: &[Subject] = &[Subject::ClaimSize, Subject::ClaimUsers, Subject::VolumePhase];
@@ -205,13 +197,9 @@ fn of_clusters_page(samples: &[Sample]) -> Told {
             ),
             _ => return None,
         };
-        fact(subject, sample, name, value)
+        Some((subject, ours(sample, name)?, value))
     });
-    Told {
-        subjects: OF_CLUSTER,
-        facts: facts.collect(),
-        ..Told::default()
-    }
+    told(OF_CLUSTER, facts)
 }
 
 fn of_nodes_page(samples: &[Sample]) -> Told {
@@ -224,28 +212,34 @@ fn of_nodes_page(samples: &[Sample]) -> Told {
             "volume_capacity_bytes" => (Subject::Capacity, sample.value.to_string()),
             _ => return None,
         };
-        fact(subject, sample, "persistentvolume", value)
+        Some((subject, ours(sample, "persistentvolume")?, value))
     });
     // The kernel had not answered yet when who asked had waited long enough, and the page says so.
     let slow = samples.iter().filter(|sample| {
         sample.name == "storage_probe_volume_stats_error"
             && sample.labels.get("reason").is_some_and(|reason| reason == "slow")
     });
-    let slow = slow.filter_map(|sample| fact(Subject::Capacity, sample, "persistentvolume", String::new()));
+    let slow = slow.filter_map(|sample| ours(sample, "persistentvolume"));
+    let subjects = &[Subject::MountedFor, Subject::DeviceBelow, Subject::Capacity];
     Told {
-        subjects: &[Subject::MountedFor, Subject::DeviceBelow, Subject::Capacity],
-        facts: facts.collect(),
-        unknown: slow.map(|((subject, name), _)| (subject, name)).collect(),
+        unknown: slow.map(|name| (Subject::Capacity, name.to_owned())).collect(),
+        ..told(subjects, facts)
     }
 }
 
-/// A fact of what the run made.
-fn fact(
-    subject: Subject,
-    sample: &Sample,
-    label: &str,
-    value: String,
-) -> Option<((Subject, String), String)> {
+fn told<'a>(subjects: &'static [Subject], facts: impl Iterator<Item = (Subject, &'a str, String)>) -> Told {
+    let mut told = Told {
+        subjects,
+        ..Told::default()
+    };
+    for (subject, name, value) in facts {
+        told.tell(subject, name, value);
+    }
+    told
+}
+
+/// The name of what the run made, of which a sample tells.
+fn ours<'a>(sample: &'a Sample, label: &str) -> Option<&'a str> {
     let name = sample.labels.get(label)?;
-    name.starts_with(OURS).then(|| ((subject, name.clone()), value))
+    name.starts_with(OURS).then_some(name)
 }

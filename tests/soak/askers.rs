@@ -10,7 +10,7 @@ use super::answers::{self, Answer, Process};
 use super::busy_disk::BusyDisk;
 use super::counters::Counters;
 use super::history::{Asked, History};
-use super::support::http::{self, Connection};
+use super::support::http::{self, Connection, Stream};
 use super::support::server::Server;
 use super::support::time_slack;
 
@@ -29,6 +29,8 @@ pub(super) struct Known<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     took: Vec<Duration>,
+    /// Questions that were not answered, or not with status 200.
+    failed: Vec<String>,
     wrong: Vec<String>,
     stalest: Duration,
     unknown: usize,
@@ -37,7 +39,8 @@ pub(super) struct Seen {
 impl Seen {
     /// What is wrong with what was seen.
     pub(super) fn complaints(&self) -> Vec<String> {
-        let mut complaints: Vec<String> = self.wrong.iter().take(5).cloned().collect();
+        let first = |of: &[String]| of.iter().take(5).cloned().collect::<Vec<_>>();
+        let mut complaints = [first(&self.wrong), first(&self.failed)].concat();
         if self.late() > 0 {
             let limit = LATE.mul_f64(time_slack());
             complaints.push(format!("{} answers after {limit:?}", self.late()));
@@ -50,9 +53,10 @@ impl Seen {
         self.took.iter().filter(|took| **took > limit).count()
     }
 
-    /// How many answers there were, how many late, how many complaints.
-    pub(super) fn numbers(&self) -> [usize; 3] {
-        [self.took.len(), self.late(), self.wrong.len()]
+    /// How many questions there were, how many of them failed, how many answers were late, how many complaints there are.
+    pub(super) fn numbers(&self) -> [usize; 4] {
+        let (failed, answered) = (self.failed.len(), self.took.len());
+        [failed + answered, failed, self.late(), self.wrong.len()]
     }
 
     /// How many figures were told as not known yet.
@@ -68,9 +72,9 @@ impl Seen {
             let at = self.took.len().saturating_sub(1) * share / 100;
             milliseconds(self.took.get(at).copied().unwrap_or_default())
         };
-        let [asked, late, wrong] = self.numbers();
+        let [asked, failed, late, wrong] = self.numbers();
         format!(
-            "| {what} | {asked} | {late} | {wrong} | {:.2} | {:.2} | {:.2} | {:.0} |",
+            "| {what} | {asked} | {failed} | {late} | {wrong} | {:.2} | {:.2} | {:.2} | {:.0} |",
             at(50),
             at(99),
             at(100),
@@ -104,23 +108,38 @@ fn ask_once(
         from,
         until: Instant::now(),
     };
-    let mut read = match &answer {
-        Ok(answer) if answer.status == 200 => judge(&answer.body, asked),
-        other => Answer {
-            wrong: vec![format!(
-                "no answer: {:?}",
-                other.as_ref().map(|answer| answer.status)
-            )],
-            ..Answer::default()
-        },
+    let took = asked.until.saturating_duration_since(from);
+    let body = match answer {
+        Ok(answer) if answer.status == 200 => answer.body,
+        other => {
+            let reason = other.map_or_else(|error| error.to_string(), |answer| answer.status.to_string());
+            let mut seen = seen.lock().unwrap();
+            seen.failed.push(format!("no answer after {took:?}: {reason}"));
+            return;
+        }
     };
+    let mut read = judge(&body, asked);
     let judgement = known.history.judge(&read.told, asked);
     read.wrong.extend(judgement.wrong);
     let mut seen = seen.lock().unwrap();
-    seen.took.push(asked.until.saturating_duration_since(from));
+    seen.took.push(took);
     seen.wrong.extend(read.wrong);
     seen.unknown += read.told.unknown.len();
     seen.stalest = seen.stalest.max(judgement.stalest);
+}
+
+/// Asks on the connection that is kept, or on a new one. It is kept on once its answer is whole: what came of an answer that was given
+/// up would else be taken for the next one.
+fn on_kept<S: Stream>(
+    kept: &mut Option<Connection<S>>,
+    connect: impl FnOnce() -> io::Result<Connection<S>>,
+    target: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<http::Answer> {
+    let mut connection = kept.take().map_or_else(connect, Ok)?;
+    let answer = connection.ask("GET", target, headers)?;
+    *kept = Some(connection);
+    Ok(answer)
 }
 
 /// A process to ask, and what is seen of it.
@@ -145,13 +164,14 @@ impl<'a> Asking<'a> {
 
 /// A probe of Scope's: a report of each process every second, on connections that are kept.
 pub(super) fn probe(asked: &[Asking<'_>], known: Known<'_>, end: &AtomicBool) {
-    let mut connections: Vec<_> = asked.iter().map(|asking| asking.server.scope()).collect();
+    let mut connections: Vec<_> = asked.iter().map(|_| None).collect();
     in_each(Duration::from_secs(1), end, || {
-        for (asking, scope) in asked.iter().zip(&mut connections) {
+        for (asking, kept) in asked.iter().zip(&mut connections) {
+            let connect = || Connection::unix(&asking.server.socket());
             ask_once(
                 known,
                 &asking.reports,
-                || scope.get("/report?api_version=1&probe_id=soak"),
+                || on_kept(kept, connect, "/report?api_version=1&probe_id=soak", &[]),
                 |body, _| answers::report(asking.process, body),
             );
         }
@@ -160,18 +180,11 @@ pub(super) fn probe(asked: &[Asking<'_>], known: Known<'_>, end: &AtomicBool) {
 
 /// A server of Prometheus: a page of each process five times a second, on a connection that is kept, or anew each time.
 pub(super) fn scraper(asked: &[Asking<'_>], known: Known<'_>, keeps: bool, end: &AtomicBool) {
-    let mut connections: Vec<_> = asked
-        .iter()
-        .map(|asking| (asking.server.prometheus(), Counters::default()))
-        .collect();
+    let mut connections: Vec<_> = asked.iter().map(|_| (None, Counters::default())).collect();
     in_each(Duration::from_millis(200), end, || {
         for (asking, (kept, counters)) in asked.iter().zip(&mut connections) {
-            let scrape = || {
-                if !keeps {
-                    *kept = Connection::tcp(asking.server.address())?;
-                }
-                kept.ask("GET", "/metrics", &[("Accept", OPEN_METRICS)])
-            };
+            let connect = || Connection::tcp(asking.server.address());
+            let scrape = || on_kept(kept, connect, "/metrics", &[("Accept", OPEN_METRICS)]);
             ask_once(known, &asking.pages, scrape, |body, asked| {
                 let mut page = answers::page(asking.process, body);
                 page.wrong.extend(counters.take(&page.samples));
@@ -180,6 +193,7 @@ pub(super) fn scraper(asked: &[Asking<'_>], known: Known<'_>, keeps: bool, end: 
                 }
                 page
             });
+            kept.take_if(|_| !keeps);
         }
     });
 }

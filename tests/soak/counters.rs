@@ -1,13 +1,13 @@
 //! Counters never go back from one page to the next.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::support::exposition::Sample;
 
 /// The counters of the page before.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    before: BTreeMap<String, f64>,
+    before: HashMap<u64, f64>,
 }
 
 impl Counters {
@@ -18,16 +18,16 @@ impl Counters {
                 .iter()
                 .any(|ending| name.ends_with(ending))
         };
-        let now: BTreeMap<String, f64> = samples
-            .iter()
-            .filter(|sample| counts(&sample.name))
-            .map(|sample| (format!("{}{:?}", sample.name, sample.labels), sample.value))
-            .collect();
-        let back = now.iter().filter_map(|(series, value)| {
-            let before = self.before.get(series).filter(|before| *before > value)?;
-            Some(format!("{series} went back from {before} to {value}"))
-        });
-        let back = back.collect();
+        let mut back = Vec::new();
+        let mut now = HashMap::with_capacity(self.before.len());
+        for sample in samples.iter().filter(|sample| counts(&sample.name)) {
+            let series = sample.series();
+            if let Some(before) = self.before.get(&series).filter(|before| **before > sample.value) {
+                let (name, labels, value) = (&sample.name, &sample.labels, sample.value);
+                back.push(format!("{name}{labels:?} went back from {before} to {value}"));
+            }
+            now.insert(series, sample.value);
+        }
         self.before = now;
         back
     }

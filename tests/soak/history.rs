@@ -39,6 +39,20 @@ pub(super) struct Told {
     pub(super) facts: BTreeMap<(Subject, String), String>,
     /// What it says is not known.
     pub(super) unknown: BTreeSet<(Subject, String)>,
+    /// What it says twice, and not the same.
+    pub(super) contradictions: Vec<String>,
+}
+
+impl Told {
+    /// Takes in one more statement.
+    pub(super) fn tell(&mut self, subject: Subject, name: &str, value: String) {
+        let key = (subject, name.to_owned());
+        if let Some(before) = self.facts.get(&key).filter(|before| **before != value) {
+            self.contradictions
+                .push(format!("{key:?} is told as {before} and as {value}"));
+        }
+        self.facts.insert(key, value);
+    }
 }
 
 /// When an answer was asked for, and when it was there.
@@ -159,7 +173,10 @@ impl History {
 
     /// Holds an answer against what was true when it was made.
     pub(super) fn judge(&self, told: &Told, asked: Asked) -> Judgement {
-        let mut judgement = Judgement::default();
+        let mut judgement = Judgement {
+            wrong: told.contradictions.clone(),
+            ..Judgement::default()
+        };
         let changes = self.changes.lock().unwrap();
         let is_told = |key: &(Subject, String)| told.subjects.contains(&key.0) && !told.unknown.contains(key);
         for (key, changes) in changes.iter().filter(|(key, _)| is_told(key)) {
@@ -213,7 +230,7 @@ mod tests {
                 .map(|size| ((Subject::ClaimSize, "claim".to_owned()), size.to_owned()))
                 .into_iter()
                 .collect(),
-            unknown: BTreeSet::new(),
+            ..Told::default()
         }
     }
 
@@ -254,6 +271,21 @@ mod tests {
         let history = history();
         assert!(!history.judge(&told(Some("5")), asked).wrong.is_empty());
         assert!(history.judge(&told(None), asked).wrong.is_empty());
+    }
+
+    #[test]
+    fn who_says_two_things_of_one_is_wrong() {
+        let now = Instant::now();
+        let asked = Asked {
+            from: now,
+            until: now,
+        };
+        let mut told = told(None);
+        for size in ["5", "5", "6"] {
+            told.tell(Subject::ClaimSize, "claim", size.to_owned());
+        }
+        let judgement = history().judge(&told, asked);
+        assert!(judgement.wrong[0].contains("as 5 and as 6"), "{judgement:?}");
     }
 
     #[test]

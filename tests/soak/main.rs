@@ -70,11 +70,14 @@ fn processes(api: &ApiServer, folder: &Path) -> [Server; 2] {
     let measured = || program(std::env::var_os("MEASURED_PROGRAM").unwrap_or_else(|| PROGRAM.into()));
     let [of_node, cluster] = ["node", "cluster"].map(|user| api.kubeconfig(user).display().to_string());
     let kubelet = format!("--kubelet-root={}", kubelet::root(folder).display());
+    // Not every machine that tests has udev, and that would be warned of.
+    let udev = folder.join("udev");
+    let udev_data = format!("--udev-data={}", udev.display());
     let mut node = of_cluster(&of_node);
     node[1] = "node";
-    node.extend(["--node-name", NODE, &kubelet]);
+    node.extend(["--node-name", NODE, &kubelet, &udev_data]);
     let plugins = folder.join("plugins");
-    for folder in [&plugins, &kubelet::root(folder)] {
+    for folder in [&plugins, &kubelet::root(folder), &udev] {
         std::fs::create_dir(folder).unwrap();
     }
     let processes =
@@ -159,7 +162,7 @@ impl Soak<'_> {
                     .map(|seen| seen.lock().unwrap().numbers())
                     .collect();
                 let minutes = begun.elapsed().as_secs() / 60;
-                println!("after {minutes} minutes: asked, late, wrong: {numbers:?}");
+                println!("after {minutes} minutes: asked, failed, late, wrong: {numbers:?}");
             }
         }
     }

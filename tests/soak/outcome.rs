@@ -34,8 +34,8 @@ pub(super) fn print(done: &Done, asked: &[Asking<'_>], usages: &[Usage; 2]) {
         done.mounted,
         done.written[0] as f64 / 1e9
     );
-    println!("| answers | asked | late | wrong | p50 ms | p99 ms | most ms | stalest ms |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| answers | asked | failed | late | wrong | p50 ms | p99 ms | most ms | stalest ms |");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for asking in asked {
         for (seen, what) in [
             (&asking.reports, format!("report, {PROBES} probes at 1 Hz")),

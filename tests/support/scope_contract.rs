@@ -11,8 +11,10 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// The schema of an answer to `GET /report`.
@@ -112,19 +114,26 @@ pub fn assert_holds(report_bytes: &[u8], expectations: &Expectations<'_>) {
 /// # Panics
 ///
 /// When the schema itself is not a schema.
-pub fn schema_violations(schema: &str, document: &Value) -> Vec<String> {
-    let schema = parsed(schema);
-    match jsonschema::draft202012::new(&schema) {
-        Ok(validator) => validator
-            .iter_errors(document)
-            .map(|error| {
-                // The text repeats what it is about, which may be the whole report.
-                let reason: String = error.to_string().chars().take(300).collect();
-                format!("schema, at `{}`: {reason}", error.instance_path())
-            })
-            .collect(),
+pub fn schema_violations(schema: &'static str, document: &Value) -> Vec<String> {
+    validator(schema)
+        .iter_errors(document)
+        .map(|error| {
+            // The text repeats what it is about, which may be the whole report.
+            let reason: String = error.to_string().chars().take(300).collect();
+            format!("schema, at `{}`: {reason}", error.instance_path())
+        })
+        .collect()
+}
+
+/// What checks documents against `schema`. It is made once: that takes longer than a check does.
+fn validator(schema: &'static str) -> Arc<Validator> {
+    static MADE: Mutex<BTreeMap<&'static str, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = || match jsonschema::draft202012::new(&parsed(schema)) {
+        Ok(validator) => Arc::new(validator),
         Err(error) => panic!("not a JSON Schema: {error}"),
-    }
+    };
+    Arc::clone(made.entry(schema).or_insert_with(make))
 }
 
 /// What in `report` breaks the contract beyond its schema. Empty for a report that Scope shows as meant.
