@@ -10,10 +10,7 @@ set -eu
 cd "$(dirname "$0")/.."
 most_days=30
 
-tools=${STORAGE_PROBE_TOOLS:-target/tools}
-[ -x "$tools/bin/cargo-deny" ] || cargo install cargo-deny --version 0.20.2 --locked --debug --root "$tools" --quiet
-deny=$PWD/$tools/bin/cargo-deny
-case $tools in /*) deny=$tools/bin/cargo-deny ;; esac
+deny=$(tests/cargo-deny.sh)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

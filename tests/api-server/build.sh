@@ -2,14 +2,14 @@
 # Prints a folder that holds `etcd` and `kube-apiserver`, and makes it where there is none yet.
 #
 # $KUBEBUILDER_ASSETS, where it is set, names such a folder: any version of both can be tested with. Otherwise kube-apiserver
-# is built once from Debian's source package, beside Debian's etcd, and kept in
-# ${STORAGE_PROBE_API_SERVER_CACHE:-target/api-server}; built anew when this script changes.
+# is built once from Debian's source package, beside Debian's etcd, and kept in $STORAGE_PROBE_API_SERVER_CACHE, or else in the user's
+# cache (~/.cache/scope-storage-probe), so that each checkout need not build its own; built anew when this script changes.
 # That needs root (it installs the packages it lacks), Debian, a reachable Debian mirror, 3 GB of disk, and on two
 # cores some six minutes.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${STORAGE_PROBE_API_SERVER_CACHE:-$here/../../target/api-server}
+cache=${STORAGE_PROBE_API_SERVER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/scope-storage-probe/api-server}
 release=bookworm
 
 say() { echo "build.sh: $*" >&2; }
@@ -53,9 +53,21 @@ say "taking etcd out of Debian's package (installed, it would start itself)"
 install -m 755 "$work/packages/etcd/usr/bin/etcd" "$cache/bin/etcd"
 
 say "fetching the source of kube-apiserver"
-# A list of our own, so that the system's stays as it is.
-echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $release main" >"$work/sources.list"
-apt=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$work/lists"
+# Lists of our own, so that the system's stay as they are: its entries for this release, asked for sources.
+mkdir -p "$work/sources"
+find /etc/apt -name '*.list' -exec cat {} + | awk -v release="$release" '
+    $1 == "deb" { for (at = 2; at <= NF; at++) if ($at == release) { sub(/^deb/, "deb-src"); print; next } }' >"$work/sources/debian.list"
+find /etc/apt -name '*.sources' -exec awk -v release="$release" '
+    BEGIN { RS = ""; FS = "\n" }
+    { wanted = 0
+      for (at = 1; at <= NF; at++) {
+          if ($at ~ /^Types:/) $at = "Types: deb-src"
+          if ($at ~ /^Suites:/ && (" " substr($at, 8) " ") ~ (" " release " ")) wanted = 1
+      }
+      if (wanted) { for (at = 1; at <= NF; at++) print $at; print "" } }' {} \; >"$work/sources/debian.sources"
+[ -s "$work/sources/debian.list" ] || [ -s "$work/sources/debian.sources" ] ||
+    fail "no entry for $release in /etc/apt: this machine's packages are another release's"
+apt=(-o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$work/sources" -o "Dir::State::lists=$work/lists"
     -o APT::Sandbox::User=root)
 apt-get -q "${apt[@]}" update >&2
 (cd "$work" && apt-get -q "${apt[@]}" source --download-only kubernetes >&2)

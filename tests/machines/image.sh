@@ -6,12 +6,13 @@
 #   initrd.cpio  busybox and the drivers of the root disk; run.sh appends the payload of one run
 #   root.img     ext4, never written to: run.sh starts machines on a snapshot of it
 #
-# Built once and kept in ${STORAGE_PROBE_MACHINE_CACHE:-target/machines}; built anew when this script changes.
+# Built once and kept in $STORAGE_PROBE_MACHINE_CACHE, or else in the user's cache (~/.cache/scope-storage-probe), so that each checkout
+# need not build its own; built anew when this script changes.
 # Needs root (debootstrap makes device nodes), Debian, and a reachable Debian mirror. Installs the packages it lacks.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${STORAGE_PROBE_MACHINE_CACHE:-$here/../../target/machines}
+cache=${STORAGE_PROBE_MACHINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/scope-storage-probe/machines}
 release=bookworm
 kernel_package=linux-image-amd64
 

@@ -50,7 +50,7 @@ done
 [ -z "$binary" ] || [ -x "$binary" ] || fail "no program at $binary: run cargo build, or name one with --binary"
 
 image=$("$here/image.sh")
-out=${out:-${image%/*}/out/$stack}
+out=${out:-$repository/target/machines/out/$stack}
 rm -rf "$out"
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
