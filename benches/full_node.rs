@@ -24,7 +24,7 @@ use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::host::HostSample;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
-use scope_storage_probe::render::prometheus::write_node_page;
+use scope_storage_probe::render::prometheus::{NodePage, write_node_page};
 use scope_storage_probe::render::scope;
 use scope_storage_probe::state::State;
 
@@ -88,15 +88,23 @@ fn resolution(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| link(black_box(sample), None));
 }
 
+fn told<'a>(state: &'a State, backends: &'a BackendReadings, itself: &'a SelfFigures) -> NodePage<'a> {
+    NodePage {
+        state,
+        inventory: None,
+        left_out: None,
+        backends,
+        itself,
+    }
+}
+
 /// The whole page.
 #[divan::bench]
 fn page(bencher: Bencher<'_, '_>) {
-    let (state, itself) = (state(), SelfFigures::default());
+    let (state, itself, backends) = (state(), SelfFigures::default(), BackendReadings::default());
     bencher.bench_local(|| {
         write_node_page(
-            black_box(&state),
-            &BackendReadings::default(),
-            &itself,
+            &told(black_box(&state), &backends, &itself),
             Format::Text,
             &mut |piece| {
                 black_box(piece);

@@ -8,6 +8,7 @@
 //! A device is known by its number **and** its `diskseq`: a disk that is pulled and another plugged in under
 //! the same number do not share a counter.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -45,8 +46,15 @@ pub struct Interval<K> {
 }
 
 impl<K: Ord> Interval<K> {
-    fn get(&self, key: &K) -> Option<&IoRates> {
-        let at = self.rates.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+    fn get<Q>(&self, key: &Q) -> Option<&IoRates>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        let at = self
+            .rates
+            .binary_search_by(|(known, _)| <K as Borrow<Q>>::borrow(known).cmp(key));
+        let at = at.ok()?;
         Some(&self.rates[at].1)
     }
 }
@@ -79,6 +87,16 @@ impl<K: Ord> Series<K> {
             .filter_map(move |(at, interval)| Some((at, interval.get(&key)?)))
     }
 
+    /// The same, from the interval at that place on.
+    pub fn since<Q>(&self, first: usize, key: &Q) -> impl Iterator<Item = (usize, &IoRates)>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        let intervals = self.intervals.iter().enumerate().skip(first);
+        intervals.filter_map(move |(at, interval)| Some((at, interval.get(key)?)))
+    }
+
     /// When the intervals ended, oldest first.
     pub fn ends(&self) -> impl ExactSizeIterator<Item = SystemTime> {
         self.intervals.iter().map(|interval| interval.ended_at)
@@ -104,6 +122,12 @@ impl Rates {
             .get(&number)
             .into_iter()
             .flat_map(|key| self.series.of(*key))
+    }
+
+    /// The same, from the interval at that place on.
+    pub fn since(&self, first: usize, number: DeviceNumber) -> impl Iterator<Item = (usize, &IoRates)> {
+        let key = self.keys.get(&number).into_iter();
+        key.flat_map(move |key| self.series.since(first, key))
     }
 
     /// When the intervals ended, oldest first.

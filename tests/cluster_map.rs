@@ -17,7 +17,7 @@ use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::{scope, tree};
 use serde_json::Value;
-use support::clusters::{checked, inventory, node, seen_on, shown, snapshots};
+use support::clusters::{checked, inventory, node, seen_on, seen_unnamed, shown, snapshots, told as told_of};
 use support::node_with_pods;
 use support::reading::WALL;
 
@@ -208,6 +208,43 @@ fn a_path_of_the_node_is_a_volume_that_only_the_api_knows() {
     assert!(volume("third").is_some());
     // The kernel's own filesystems hold nothing of anybody's.
     assert!(volume("sysfs").is_none());
+}
+
+/// Two pods of a DaemonSet with a path of their node, one of them on the machine that is looked at.
+const ON_EACH_NODE: &str = r#"
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Node, metadata: {name: node, uid: n1}}
+- {apiVersion: v1, kind: Node, metadata: {name: other, uid: n2}}
+- {apiVersion: v1, kind: Pod, metadata: {name: agent-a, namespace: logs, uid: pod-here}, spec: {nodeName: node, volumes: [{name: logs, hostPath: {path: /mnt/third/logs}}]}, status: {phase: Running}}
+- {apiVersion: v1, kind: Pod, metadata: {name: agent-b, namespace: logs, uid: pod-there}, spec: {nodeName: other, volumes: [{name: logs, hostPath: {path: /mnt/third/logs}}]}, status: {phase: Running}}
+"#;
+
+#[test]
+fn of_the_whole_cluster_one_nodes_pods_alone_are_this_hosts() {
+    let machine = node_with_pods::node();
+    let users_of_paths = |state: &scope_storage_probe::state::State| -> Vec<String> {
+        let volumes = state.topology.volumes.iter();
+        let paths = volumes.filter(|volume| volume.driver == "kubernetes.io/host-path");
+        let users = paths.flat_map(|volume| &volume.users);
+        users.map(|user| user.pod_uid.clone()).collect()
+    };
+    let hosts = |state| {
+        let report = checked(&scope::report(state), "storage", "node");
+        ["here", "there"].map(|pod| {
+            let pod = &report["Pod"]["nodes"][format!("pod-{pod};<pod>")];
+            assert!(pod.is_object());
+            pod["parents"]["host"][0].as_str().map(str::to_owned)
+        })
+    };
+    let state = seen_on(&machine, "node", told_of(ON_EACH_NODE));
+    assert_eq!(users_of_paths(&state), ["pod-here"]);
+    assert_eq!(hosts(&state), [Some("node;<host>".to_owned()), None]);
+    // Where nobody says which node the machine is, no pod is taken for its own.
+    let state = seen_unnamed(&machine, "node", told_of(ON_EACH_NODE));
+    assert_eq!(users_of_paths(&state), [] as [&str; 0]);
+    assert_eq!(hosts(&state), [None, None]);
 }
 
 #[test]

@@ -4,12 +4,20 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use scope_storage_probe::app::observer::{FRESH, Observer};
 use scope_storage_probe::cluster::Settings;
+use scope_storage_probe::host::Host;
+use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem};
 use scope_storage_probe::model::workload::NamespacedName;
+use scope_storage_probe::render::prometheus::exposition::Format;
+use scope_storage_probe::render::prometheus::itself::SelfFigures;
+use scope_storage_probe::render::prometheus::{NodePage, write_node_page};
 use serde_json::{Value, json};
+use support::exposition::Page;
+use support::generated;
 use support::scripted_api::{Answer, Asked, ScriptedApi, event, status};
 
 fn class(name: &str, version: &str) -> Value {
@@ -503,6 +511,52 @@ async fn what_was_known_stays_while_the_server_is_away() {
         .await;
     assert_eq!(back.faults, []);
     assert!(std::sync::Arc::ptr_eq(&back.classes["a"], &before.classes["a"]));
+}
+
+/// The map is another only where something else is known, and another error of the same sort is not.
+#[tokio::test]
+async fn a_nodes_page_counts_errors_while_nothing_else_changes() {
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::status(500, "InternalError", "no"),
+        |_| Answer::watch(&[]),
+    ));
+    let watched = api.watch(&Settings {
+        role: Role::All,
+        engines: false,
+        ..Settings::default()
+    });
+    let errors = |inventory: &Inventory| inventory.watches[&ResourceKind::Classes].errors;
+    let settled = |inventory: &Inventory| {
+        let others = inventory.watches.iter();
+        let mut others = others.filter(|(kind, _)| **kind != ResourceKind::Classes);
+        errors(inventory) == 1 && others.all(|(_, watch)| watch.synced || watch.error.is_some())
+    };
+    watched.until("one error, and all else is known", settled).await;
+    let machine = generated::machine(1);
+    let mut observer = Observer::new(Host::new(machine.roots()), Some("generated".into()))
+        .with_cluster(Some(watched.cluster.clone()));
+    let mut counted = || {
+        let observation = observer.observe(Instant::now());
+        let (itself, backends) = (SelfFigures::default(), BackendReadings::default());
+        let told = NodePage {
+            state: &observation.state,
+            inventory: observation.inventory.as_deref(),
+            left_out: observation.left_out(),
+            backends: &backends,
+            itself: &itself,
+        };
+        let mut text = String::new();
+        write_node_page(&told, Format::Text, &mut |piece| text.push_str(piece));
+        let labels = [("resource", "storageclasses")];
+        Page::parse(&text).value("storage_probe_kubernetes_watch_errors_total", &labels)
+    };
+    let first = counted();
+    watched
+        .until("another error", |inventory| errors(inventory) >= 2)
+        .await;
+    tokio::time::sleep(FRESH).await;
+    let second = counted();
+    assert!(second > first && second >= Some(2.0), "{first:?}, {second:?}");
 }
 
 /// The load is bounded from above: a machine that is busy asks more rarely.

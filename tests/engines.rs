@@ -75,6 +75,41 @@ fn a_node_that_sees_the_cluster_draws_the_pools_and_other_nodes_disks_as_well() 
     );
 }
 
+#[test]
+fn the_disks_of_a_node_whose_name_begins_as_the_hosts_does_are_not_the_hosts() {
+    // The nodes are called worker-1, worker-2 and so on.
+    let report = checked(
+        &scope::report(&seen_from("worker", engines())),
+        "storage",
+        "worker",
+    );
+    let disk = &report["PersistentVolume"]["nodes"]["worker-2-nvme0n1;<persistent_volume>"];
+    assert!(disk.is_object());
+    assert_eq!(disk["parents"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_disk_that_has_two_partitions_in_a_pool_is_told_of_once() {
+    let osd = |number: u8| {
+        format!(
+            "- {{apiVersion: apps/v1, kind: Deployment, metadata: {{name: rook-ceph-osd-{number}, namespace: rook-ceph, labels: {{app: rook-ceph-osd, ceph-osd-id: \"{number}\"}}}}, spec: {{template: {{spec: {{containers: [{{name: osd, env: [{{name: ROOK_NODE_NAME, value: worker-1}}, {{name: ROOK_OSD_UUID, value: uuid-{number}}}, {{name: ROOK_BLOCK_PATH, value: /dev/nvme0n1p{number}}}, {{name: ROOK_CV_MODE, value: raw}}]}}]}}}}}}}}\n"
+        )
+    };
+    let objects = format!(
+        "apiVersion: v1\nkind: List\nitems:\n\
+         - {{apiVersion: ceph.rook.io/v1, kind: CephBlockPool, metadata: {{name: replicapool, namespace: rook-ceph}}, spec: {{replicated: {{size: 2}}}}, status: {{phase: Ready}}}}\n{}{}",
+        osd(1),
+        osd(2)
+    );
+    let [_, page, _] = shown(cluster::map(Arc::new(support::clusters::told(&objects))));
+    let of_pool: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("storage_probe_pool_disk_info{"))
+        .collect();
+    assert_eq!(of_pool.len(), 1, "{of_pool:?}");
+    assert!(of_pool[0].contains("device=\"nvme0n1\""), "{of_pool:?}");
+}
+
 /// The subject of each disagreement, with what is told and what is seen.
 fn disagreements(state: &State, name: &str) -> Vec<(&'static str, String, Option<String>)> {
     let mut volumes = state.topology.volumes.iter();

@@ -1116,7 +1116,7 @@ fn scope_shows_pools_and_which_volumes_lie_in_them() {
     let mut first = pool("1", "ssd");
     first.volumes = vec!["72ce476b00000002".to_owned()];
     first.statistics = json!({
-        "degradedFailedCapacityInKb": 1024,
+        "degradedFailedCapacityInKb": 1024, "degradedHealthyCapacityInKb": 1024,
         "userDataReadBwc": {"numSeconds": 5, "totalWeightInKb": 2000, "numOccured": 500},
     });
     let gateway = Gateway::start(Mood {

@@ -93,7 +93,7 @@ const PARTS: [(&str, &str); 12] = [
     ("The node's own filesystems", "node role"),
     (
         "The cluster's objects",
-        "cluster role; those about watches in both",
+        "cluster role; those about watches, and of what a report left out, in both",
     ),
     ("Snapshots", "cluster role"),
     ("Storage engines", "cluster role"),
@@ -142,7 +142,7 @@ fn full_name(family: &Family) -> String {
     }
 }
 
-/// The labels that a family's samples bear on any of the golden pages.
+/// The labels that a family's samples bear on any of the golden pages, of each family that is on one.
 fn labels() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for entry in fs::read_dir(place("tests/snapshots")).unwrap() {
@@ -152,27 +152,36 @@ fn labels() -> BTreeMap<String, BTreeSet<String>> {
         }
         for line in fs::read_to_string(path).unwrap().lines() {
             let Some((name, rest)) = line
-                .split_once('{')
-                .filter(|(name, _)| !name.contains([' ', '#']))
+                .split_once(['{', ' '])
+                .filter(|(name, _)| !name.contains('#'))
             else {
                 continue;
             };
+            let name = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|ending| name.strip_suffix(ending))
+                .unwrap_or(name);
             // Label names stand before `="`, and no value of the golden pages has that in it.
             let mut pieces: Vec<&str> = rest.split("=\"").collect();
             pieces.pop();
             let names = pieces
                 .iter()
                 .map(|piece| piece.rsplit([',', '"']).next().unwrap().to_owned());
-            found.entry(name.to_owned()).or_default().extend(names);
+            found
+                .entry(name.to_owned())
+                .or_default()
+                .extend(names.filter(|name| name != "le"));
         }
     }
     found
 }
 
-/// Families of which no golden page has a sample, since a captured machine cannot be asked how full it is.
-const ON_NO_PAGE: [(&str, &[&str]); 4] = [
+/// Labels of families of which no golden page has a sample, or none with all of its labels. A captured machine cannot be asked how full it
+/// is; of PowerFlex's systems and protection domains the pages have some figures.
+const FURTHER_LABELS: [(&str, &[&str]); 13] = [
     ("storage_probe_backend_", &["backend", "instance"]),
     ("storage_probe_filesystem_", &["device", "fstype", "mountpoint"]),
+    ("storage_probe_volume_remote_info", &["pod", "uid", "volume"]),
     (
         "storage_probe_volume_",
         &["namespace", "persistentvolume", "persistentvolumeclaim", "shared"],
@@ -181,7 +190,54 @@ const ON_NO_PAGE: [(&str, &[&str]); 4] = [
         "storage_probe_kubernetes_stale_since_seconds",
         &["reason", "resource"],
     ),
+    ("storage_probe_build_info", &["revision", "rustc"]),
+    (
+        "storage_probe_powerflex_protection_domain_iops",
+        &["operation", "protection_domain", "system", "traffic"],
+    ),
+    (
+        "storage_probe_powerflex_protection_domain_throughput_bytes_per_second",
+        &["operation", "protection_domain", "system", "traffic"],
+    ),
+    (
+        "storage_probe_powerflex_protection_domain_window_seconds",
+        &["protection_domain", "system"],
+    ),
+    (
+        "storage_probe_powerflex_system_iops",
+        &["operation", "system", "traffic"],
+    ),
+    (
+        "storage_probe_powerflex_system_throughput_bytes_per_second",
+        &["operation", "system", "traffic"],
+    ),
+    (
+        "storage_probe_powerflex_system_latency_seconds",
+        &["operation", "system", "traffic"],
+    ),
+    ("storage_probe_powerflex_system_", &["system"]),
 ];
+
+/// All labels of a family.
+///
+/// # Panics
+///
+/// Where nobody says which it has.
+fn labels_of(name: &str, seen: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let further = FURTHER_LABELS.iter().find(|(start, _)| name.starts_with(start));
+    let is_whole_name = further.is_some_and(|(start, _)| *start == name);
+    let mut labels = match (seen.get(name), further) {
+        (Some(labels), _) => labels.clone(),
+        (None, Some(_)) => BTreeSet::new(),
+        (None, None) => panic!("{name} is on no golden page: FURTHER_LABELS says which labels it has"),
+    };
+    if let Some((_, further)) = further
+        && (is_whole_name || !seen.contains_key(name))
+    {
+        labels.extend(further.iter().map(|label| (*label).to_owned()));
+    }
+    labels
+}
 
 #[test]
 fn the_metrics_reference_is_what_the_program_writes() {
@@ -205,12 +261,7 @@ fn the_metrics_reference_is_what_the_program_writes() {
                 Kind::Gauge => "gauge",
                 Kind::Histogram => "histogram",
             };
-            let unseen = || {
-                let mut known = ON_NO_PAGE.iter();
-                let found = known.find(|(start, _)| name.starts_with(start));
-                found.map(|(_, labels)| labels.iter().map(|label| (*label).to_owned()).collect())
-            };
-            let of: BTreeSet<String> = labels.get(&name).cloned().or_else(unseen).unwrap_or_default();
+            let of = labels_of(&name, &labels);
             let of: Vec<String> = of.iter().map(|label| format!("`{label}`")).collect();
             writeln!(
                 text,

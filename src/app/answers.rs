@@ -13,8 +13,8 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::render::prometheus::exposition::Format;
 use crate::render::prometheus::itself::SelfFigures;
-use crate::render::prometheus::{write_cluster_page, write_node_page, write_tenant_page};
-use crate::render::scope::{cluster_report, report_with};
+use crate::render::prometheus::{NodePage, write_cluster_page, write_node_page, write_tenant_page};
+use crate::render::scope::cluster_report;
 use crate::state::State;
 
 /// Who is asked.
@@ -33,7 +33,7 @@ impl Source {
     pub fn observe(&mut self, deadline: Instant) -> Answers {
         match self {
             Self::Node(observer) => Answers::Node(observer.observe(deadline)),
-            Self::Cluster(observer) => Answers::Cluster(observer.observe()),
+            Self::Cluster(observer) => Answers::Cluster(Arc::new(observer.observe())),
             Self::Tenant(namespaces) => Answers::Tenant(Arc::clone(namespaces)),
         }
     }
@@ -54,8 +54,7 @@ impl Answers {
     /// The Scope report.
     pub fn report(&self, backends: &BackendReadings) -> Bytes {
         match self {
-            Self::Node(observation) if backends.powerflex().next().is_none() => observation.report(),
-            Self::Node(observation) => report_with(&observation.state, backends).into(),
+            Self::Node(observation) => observation.report(backends),
             Self::Cluster(observation) => observation.report(backends),
             // Nobody is served this: there is no plugin without a host and a volume to show.
             Self::Tenant(_) => cluster_report(&ClusterMap::default(), SystemTime::now())
@@ -73,7 +72,16 @@ impl Answers {
         take: &mut dyn FnMut(&str),
     ) {
         match self {
-            Self::Node(observation) => write_node_page(&observation.state, backends, itself, format, take),
+            Self::Node(observation) => {
+                let told = NodePage {
+                    state: &observation.state,
+                    inventory: observation.inventory.as_deref(),
+                    left_out: observation.left_out(),
+                    backends,
+                    itself,
+                };
+                write_node_page(&told, format, take);
+            }
             Self::Cluster(observation) => write_cluster_page(
                 &observation.map,
                 &observation.inventory,
@@ -90,7 +98,7 @@ impl Answers {
     /// What the Kubernetes API said; `None` where no cluster is read.
     pub fn inventory(&self) -> Option<&Inventory> {
         match self {
-            Self::Node(observation) => Some(&observation.state.topology.cluster.as_ref()?.inventory),
+            Self::Node(observation) => observation.inventory.as_deref(),
             Self::Cluster(observation) => Some(&observation.inventory),
             Self::Tenant(_) => None,
         }

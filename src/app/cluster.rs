@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
-use crate::args::{ClusterArguments, SourceArguments};
+use crate::args::SourceArguments;
 use crate::cluster::connect::{self, ConnectError};
 use crate::cluster::{Cluster, Settings, Watching, dump};
 use crate::control::Controller;
@@ -25,7 +25,7 @@ pub(super) async fn connect(
         return Ok(None);
     }
     if !arguments.from_dump.is_empty() {
-        return from_dump(arguments).map(|cluster| Some((cluster, None)));
+        return from_dump(sources).map(|cluster| Some((cluster, None)));
     }
     match watch(sources).await {
         Ok((cluster, watching)) => Ok(Some((cluster, Some(watching)))),
@@ -82,16 +82,19 @@ pub(super) async fn watch(sources: &SourceArguments) -> Result<(Cluster, Watchin
     let role = arguments.role.unwrap_or_default();
     let settings = Settings {
         role,
-        node: (role == Role::Node).then(|| node_name(sources)).flatten(),
+        // Who sees the whole cluster beside a machine has to know which of its nodes that is.
+        node: (role != Role::Cluster).then(|| node_name(sources)).flatten(),
         streaming_lists: arguments.streaming_lists,
         engines: !arguments.no_engines,
         ..Settings::default()
     };
     let watched = Cluster::watch(config, &settings)?;
-    if let Some(node) = &settings.node {
-        tracing::info!("reading the pods of node {node} from {url}");
-    } else {
-        tracing::info!("reading the whole cluster from {url}");
+    match (role, &settings.node) {
+        (Role::Node, Some(node)) => tracing::info!("reading the pods of node {node} from {url}"),
+        (_, Some(node)) => {
+            tracing::info!("reading the whole cluster from {url}, and as its node {node} this machine")
+        }
+        (_, None) => tracing::info!("reading the whole cluster from {url}"),
     }
     Ok(watched)
 }
@@ -104,12 +107,17 @@ pub(super) async fn controller(sources: &SourceArguments) -> anyhow::Result<Cont
     Ok(Controller::new(config)?)
 }
 
-fn from_dump(arguments: &ClusterArguments) -> anyhow::Result<Cluster> {
+fn from_dump(sources: &SourceArguments) -> anyhow::Result<Cluster> {
+    let arguments = &sources.cluster;
     let mut inventory = dump::read(&arguments.from_dump)?;
     match (arguments.role, arguments.node_name()) {
         (Some(Role::Node), Some(node)) => inventory = dump::of_node(inventory, &node),
         (Some(Role::Node), None) => bail!(ConnectError::NoNode),
-        (role, _) => inventory.role = role.unwrap_or(Role::All),
+        (Some(Role::Cluster), _) => inventory.role = Role::Cluster,
+        (Some(Role::All) | None, _) => {
+            inventory.role = Role::All;
+            inventory.node = node_name(sources);
+        }
     }
     if arguments.no_engines {
         inventory.engines.clear();
@@ -133,4 +141,37 @@ fn node_name(sources: &SourceArguments) -> Option<String> {
         (!name.is_empty() && !connect::in_pod()).then_some(name)
     };
     sources.cluster.node_name().or_else(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Arguments;
+
+    #[test]
+    fn who_sees_the_whole_cluster_beside_a_machine_knows_which_node_that_is() {
+        let node = |role: &str| {
+            let dump = concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/fixtures/clusters/every-volume.yaml"
+            );
+            let arguments = [
+                "scope-storage-probe",
+                "tree",
+                "--role",
+                role,
+                "--node-name",
+                "node",
+                "--from-dump",
+                dump,
+            ];
+            let sources = Arguments::parse_from(arguments).sources;
+            from_dump(&sources).unwrap().inventory().node.clone()
+        };
+        assert_eq!(node("node").as_deref(), Some("node"));
+        assert_eq!(node("all").as_deref(), Some("node"));
+        assert_eq!(node("cluster"), None);
+    }
 }

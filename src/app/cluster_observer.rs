@@ -63,6 +63,11 @@ impl ClusterObservation {
         bytes
     }
 
+    /// The objects, joined, alone: for who joins them with a node's facts.
+    pub fn into_map(self) -> Arc<ClusterMap> {
+        self.map
+    }
+
     /// Claims and volumes for which the report has no room; `None` before anybody asked for one.
     pub fn left_out(&self) -> Option<usize> {
         locked(&self.report).as_ref().map(|made| made.left_out)
@@ -88,7 +93,7 @@ impl ClusterObserver {
     }
 
     /// What is known now.
-    pub fn observe(&mut self) -> Arc<ClusterObservation> {
+    pub fn observe(&mut self) -> ClusterObservation {
         let inventory = self.cluster.inventory();
         log_changes(&mut self.known_faults, &inventory.faults);
         let (map, report) = match &self.latest {
@@ -107,15 +112,10 @@ impl ClusterObserver {
                 fresh
             }
         };
-        Arc::new(ClusterObservation {
+        ClusterObservation {
             map,
             inventory,
             report,
-        })
-    }
-
-    /// The map alone: for who joins it with a node's facts.
-    pub fn map(&mut self) -> Arc<ClusterMap> {
-        Arc::clone(&self.observe().map)
+        }
     }
 }

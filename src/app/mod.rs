@@ -116,7 +116,7 @@ pub async fn observe_once(sources: &SourceArguments, interval: f64) -> anyhow::R
     if sources.cluster.is_tenant() {
         let inventory = resources::inventory(sources, PATIENCE_ONCE).await?;
         let mut observer = ClusterObserver::new(Cluster::fixed(inventory));
-        return Ok(Answers::Cluster(observer.observe()));
+        return Ok(Answers::Cluster(Arc::new(observer.observe())));
     }
     observe(sources, cluster::once(sources).await?, interval)
 }

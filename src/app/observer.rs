@@ -1,18 +1,21 @@
 //! Readings on demand: whoever asks gets one that is fresh, and those who ask together share it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::cluster_observer::ClusterObserver;
+use super::cluster_observer::{ClusterObservation, ClusterObserver};
+use super::locked;
 use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
 use crate::link::volume_io::{self, Counted};
 use crate::link::{Before, relink};
+use crate::model::backend::BackendReadings;
 use crate::model::fault::Fault;
+use crate::model::inventory::Inventory;
 use crate::render::scope;
 use crate::state::State;
 
@@ -24,15 +27,33 @@ pub const FRESH: Duration = Duration::from_millis(250);
 pub struct Observation {
     /// What is known.
     pub state: State,
+    /// What the Kubernetes API says, with the latest counts of errors; `None` where no cluster is read.
+    pub inventory: Option<Arc<Inventory>>,
     report: OnceLock<Bytes>,
+    left_out: Arc<LeftOut>,
 }
+
+/// How many nodes found no room in the latest report; `None` before anybody asked for one.
+type LeftOut = Mutex<Option<usize>>;
 
 impl Observation {
     /// The Scope report.
-    pub fn report(&self) -> Bytes {
-        self.report
-            .get_or_init(|| scope::report(&self.state).into())
-            .clone()
+    pub fn report(&self, backends: &BackendReadings) -> Bytes {
+        if backends.powerflex().next().is_some() {
+            return self.fresh_report(backends);
+        }
+        self.report.get_or_init(|| self.fresh_report(backends)).clone()
+    }
+
+    fn fresh_report(&self, backends: &BackendReadings) -> Bytes {
+        let report = scope::report_with(&self.state, backends);
+        *locked(&self.left_out) = Some(report.left_out);
+        report.bytes.into()
+    }
+
+    /// What found no room in the latest report; `None` before anybody asked for one.
+    pub fn left_out(&self) -> Option<usize> {
+        *locked(&self.left_out)
     }
 }
 
@@ -45,6 +66,7 @@ pub struct Observer {
     history: DeviceHistory,
     volume_history: History<String>,
     latest: Option<Arc<Observation>>,
+    left_out: Arc<LeftOut>,
     known_faults: BTreeSet<Fault>,
 }
 
@@ -58,6 +80,7 @@ impl Observer {
             history: DeviceHistory::default(),
             volume_history: History::default(),
             latest: None,
+            left_out: Arc::default(),
             known_faults: BTreeSet::new(),
         }
     }
@@ -82,7 +105,9 @@ impl Observer {
         let before = before.map(|latest| Before::new(latest.state.sample, latest.state.topology));
         let mut sample = self.host.sample(deadline);
         let rates = self.history.record(&sample);
-        let mut topology = relink(before, &sample, self.cluster.as_mut().map(ClusterObserver::map));
+        let cluster = self.cluster.as_mut().map(ClusterObserver::observe);
+        let inventory = cluster.as_ref().map(|cluster| Arc::clone(&cluster.inventory));
+        let mut topology = relink(before, &sample, cluster.map(ClusterObservation::into_map));
         let wanted = volume_io::wanted(&topology.devices, &topology.volumes);
         let counted =
             self.host
@@ -110,7 +135,9 @@ impl Observer {
         };
         let observation = Arc::new(Observation {
             state,
+            inventory,
             report: OnceLock::new(),
+            left_out: Arc::clone(&self.left_out),
         });
         self.latest = Some(Arc::clone(&observation));
         observation

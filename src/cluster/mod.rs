@@ -51,7 +51,7 @@ use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, Stor
 pub struct Settings {
     /// How much of it.
     pub role: Role,
-    /// The node, in the role of one.
+    /// The node, in the role of one; of who sees the whole cluster, the one that it runs on, where that is known.
     pub node: Option<String>,
     /// Whether lists are streamed (Kubernetes 1.27 and later); a server that cannot is listed in pages.
     pub streaming_lists: bool,

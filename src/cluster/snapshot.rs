@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::convert::{size, time, word};
+use super::convert::{name, size, time, word};
 use super::object::Watched;
 use super::wire::{Meta, Quantity};
 use crate::model::inventory::ResourceKind;
@@ -14,6 +14,7 @@ use crate::model::snapshot::{
     DeletionPolicy, ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass,
     SnapshotContent, SnapshotSource,
 };
+use crate::model::text::shortened;
 use crate::model::workload::NamespacedName;
 
 /// A VolumeSnapshot.
@@ -53,12 +54,17 @@ struct SnapshotError {
     message: Option<String>,
 }
 
+/// At most so many characters of what went wrong.
+const LONGEST_MESSAGE: usize = 1000;
+
 impl SnapshotError {
     /// An error without words is one as well.
     fn into_message(self) -> String {
-        self.message
-            .filter(|message| !message.is_empty())
-            .unwrap_or_else(|| "failed, and does not say why".to_owned())
+        let message = self.message.filter(|message| !message.is_empty());
+        message.map_or_else(
+            || "failed, and does not say why".to_owned(),
+            |message| shortened(&message, LONGEST_MESSAGE),
+        )
     }
 }
 
@@ -76,15 +82,33 @@ impl Watched for Snapshot {
         let spec = wire.spec.unwrap_or_default();
         let status = wire.status.unwrap_or_default();
         let source = spec.source.unwrap_or_default();
+        let claim = name(
+            source.persistent_volume_claim_name,
+            "spec.source.persistentVolumeClaimName",
+            complain,
+        );
+        let content = name(
+            source.volume_snapshot_content_name,
+            "spec.source.volumeSnapshotContentName",
+            complain,
+        );
         Self {
             api: SnapshotApi::Csi,
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
-            source: known(source.persistent_volume_claim_name)
+            source: claim
                 .map(SnapshotSource::Claim)
-                .or_else(|| known(source.volume_snapshot_content_name).map(SnapshotSource::Content)),
-            class: known(spec.volume_snapshot_class_name),
-            content: known(status.bound_volume_snapshot_content_name),
+                .or_else(|| content.map(SnapshotSource::Content)),
+            class: name(
+                spec.volume_snapshot_class_name,
+                "spec.volumeSnapshotClassName",
+                complain,
+            ),
+            content: name(
+                status.bound_volume_snapshot_content_name,
+                "status.boundVolumeSnapshotContentName",
+                complain,
+            ),
             ready: status.ready_to_use,
             taken: time(status.creation_time.as_deref(), "status.creationTime", complain),
             // Drivers say 0 where they do not know.
@@ -288,9 +312,14 @@ impl Watched for ExternalSnapshot {
             api: SnapshotApi::ExternalStorage,
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
-            source: known(spec.persistent_volume_claim_name).map(SnapshotSource::Claim),
+            source: name(
+                spec.persistent_volume_claim_name,
+                "spec.persistentVolumeClaimName",
+                complain,
+            )
+            .map(SnapshotSource::Claim),
             class: None,
-            content: known(spec.snapshot_data_name),
+            content: name(spec.snapshot_data_name, "spec.snapshotDataName", complain),
             ready: status.ready(),
             taken: time(
                 known(status.creation_timestamp.clone()).as_deref(),
@@ -406,6 +435,33 @@ mod tests {
             (Some(true), Some(10 << 30))
         );
         assert_eq!(snapshot.taken.unwrap() - snapshot.created.unwrap(), 1);
+    }
+
+    #[test]
+    fn a_name_that_is_longer_than_any_costs_itself_and_is_said_once() {
+        let json = format!(
+            r#"{{"metadata": {{"name": "s", "namespace": "shop", "uid": "u"}},
+                "spec": {{"volumeSnapshotClassName": "daily", "source": {{"persistentVolumeClaimName": "{}"}}}},
+                "status": {{"error": {{"message": "{}"}}}}}}"#,
+            "c".repeat(1_000_000),
+            "m".repeat(1_000_000)
+        );
+        let object = object::read::<Snapshot>(&json);
+        let snapshot = object.value.unwrap();
+        assert_eq!(
+            (&snapshot.source, snapshot.class.as_deref()),
+            (&None, Some("daily"))
+        );
+        assert_eq!(
+            snapshot.error.as_ref().map(|error| error.chars().count()),
+            Some(LONGEST_MESSAGE + 1)
+        );
+        assert_eq!(object.faults.len(), 1);
+        let said = object.faults[0].to_string();
+        assert!(
+            said.len() < 300 && said.contains("longer than a name can be"),
+            "{said}"
+        );
     }
 
     #[test]

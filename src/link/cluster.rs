@@ -277,16 +277,20 @@ fn declared(map: &ClusterMap) -> Declared {
         return declared;
     }
     let mut persistent: BTreeMap<&str, DeclaredPath> = BTreeMap::new();
-    let node = map.inventory.node.as_ref();
-    let here = |pod: &Pod| !pod.has_ended() && (node.is_none() || pod.node.as_ref() == node);
-    for (folder, pod) in map.folders().filter(|(_, pod)| here(pod)) {
+    let inventory = &map.inventory;
+    // Any node may have a pod's folder, by which it is known again; a path is that of the pod's own node alone.
+    let may_be_here = |pod: &Pod| !pod.has_ended() && (inventory.node.is_none() || inventory.is_here(pod));
+    for (folder, pod) in map.folders().filter(|(_, pod)| may_be_here(pod)) {
+        let is_here = inventory.is_here(pod);
         for (name, source) in inline_volumes(pod) {
             declared
                 .inline
                 .entry(folder.clone())
                 .or_default()
                 .push(name.to_owned());
-            if let StorageSource::HostPath { path: Some(path) } = source {
+            if let StorageSource::HostPath { path: Some(path) } = source
+                && is_here
+            {
                 declared.paths.push(DeclaredPath {
                     name: name.to_owned(),
                     persistent: false,
@@ -295,10 +299,9 @@ fn declared(map: &ClusterMap) -> Declared {
                 });
             }
         }
-        for (_, claim) in pod.claims() {
+        for (_, claim) in pod.claims().filter(|_| is_here) {
             let name = NamespacedName::new(&pod.name.namespace, claim);
-            let volume = map
-                .inventory
+            let volume = inventory
                 .claims
                 .get(&name)
                 .and_then(|claim| map.volume(claim.volume.as_deref()?));

@@ -140,16 +140,11 @@ pub(super) fn fullest(on_it: &[OnDisk<'_>]) -> Option<(u16, String)> {
     on_it
         .iter()
         .filter_map(|on_disk| {
-            let fullness = on_disk.filesystem.usage.as_ref().ok()?.fullness()?;
+            let thousandths = on_disk.filesystem.usage.as_ref().ok()?.parts_in_use(1000)?;
             Some((
-                thousandths(fullness),
+                u16::try_from(thousandths).ok()?,
                 on_disk.filesystem.mount_point.to_string_lossy().into_owned(),
             ))
         })
         .max_by(|one, two| one.0.cmp(&two.0).then_with(|| two.1.cmp(&one.1)))
-}
-
-/// A share of 0 to 1 in thousandths, rounded up as df(1) rounds its percentage.
-fn thousandths(share: f64) -> u16 {
-    (share * 1000.0).ceil().clamp(0.0, 1000.0) as u16
 }

@@ -4,6 +4,7 @@
 //! moment. So a change of one object costs its own parts alone.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::cluster_map::ClusterMap;
@@ -425,12 +426,14 @@ impl ClusterMap {
             .unwrap_or_default()
     }
 
-    /// The same, put together anew.
+    /// The same, put together anew. A disk of which the pool has several partitions is one disk.
     pub fn find_disks_of(&self, pool: &Pool) -> Vec<DiskReference> {
         let mut disks = self.known_better(&pool.disks);
         if let Some(members) = &pool.members {
             disks.extend(self.members(members));
         }
+        let mut seen = BTreeSet::new();
+        disks.retain(|disk| seen.insert(disk.clone()));
         disks
     }
 

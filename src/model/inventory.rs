@@ -235,7 +235,8 @@ pub struct Inventory {
     pub version: u64,
     /// Which part of the cluster this is.
     pub role: Role,
-    /// The node whose pods these are; `None` for the whole cluster.
+    /// The node that is looked at: in the role of a node the one whose pods these are. `None` where no machine is looked at, or the
+    /// cluster's name for it is not known.
     pub node: Option<String>,
     /// Pods by UID.
     pub pods: Objects<String, Pod>,
@@ -294,6 +295,11 @@ impl Inventory {
             .filter(|watch| watch.error.is_some())
             .map(|watch| watch.since)
             .min()
+    }
+
+    /// True for a pod of the node that is looked at. Where that has no name, no pod is known to be on it.
+    pub fn is_here(&self, pod: &Pod) -> bool {
+        self.node.is_some() && pod.node == self.node
     }
 
     /// The claim that a PersistentVolume is bound to, if it is still that one: claims of the same name come and go.

@@ -55,6 +55,20 @@ impl FilesystemUsage {
         let usable = self.used().saturating_add(self.available);
         (usable > 0).then(|| self.used() as f64 / usable as f64)
     }
+
+    /// The same in so many parts of the whole, rounded up as df(1) rounds its percentage; `None` where nothing can be written.
+    pub fn parts_in_use(&self, of: u16) -> Option<u64> {
+        parts_in_use(self.used(), self.used().saturating_add(self.available), of)
+    }
+}
+
+/// Of `of` parts of the whole those that are in use, rounded up; `None` where there is nothing.
+pub fn parts_in_use(used: u64, whole: u64, of: u16) -> Option<u64> {
+    if whole == 0 {
+        return None;
+    }
+    let parts = (u128::from(used) * u128::from(of)).div_ceil(u128::from(whole));
+    Some(u64::try_from(parts).unwrap_or(u64::MAX))
 }
 
 /// One filesystem of the node with its usage, or why that is not known.
@@ -114,6 +128,24 @@ impl std::fmt::Display for UsageError {
                 "another filesystem is seen there than the node has (is the hostPath mounted with mountPropagation: HostToContainer?)",
             ),
             Self::Captured => formatter.write_str("a captured machine has no live filesystems"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_is_rounded_up_as_df_does() {
+        for (used, whole, percent) in [
+            (7, 100, Some(7)),
+            (701, 10_000, Some(8)),
+            (0, 100, Some(0)),
+            (u64::MAX, u64::MAX, Some(100)),
+            (0, 0, None),
+        ] {
+            assert_eq!(parts_in_use(used, whole, 100), percent, "{used} of {whole}");
         }
     }
 }

@@ -187,18 +187,31 @@ pub struct Counted {
 impl Counted {
     /// Requests a second; `None` for an empty window.
     pub fn per_second(self) -> Option<f64> {
-        (self.seconds > 0.0).then(|| self.occurrences / self.seconds)
+        quotient(self.occurrences, self.seconds)
     }
 
     /// Bytes a second; `None` for an empty window.
     pub fn bytes_per_second(self) -> Option<f64> {
-        (self.seconds > 0.0).then(|| self.weight * 1024.0 / self.seconds)
+        quotient(self.weight * 1024.0, self.seconds)
     }
 
     /// Seconds that a request took on average, where this is a latency; `None` where there was none.
     pub fn mean_seconds(self) -> Option<f64> {
-        (self.seconds > 0.0 && self.occurrences > 0.0).then(|| self.weight / self.occurrences / 1e6)
+        let microseconds = quotient(self.weight, self.occurrences).filter(|_| self.seconds > 0.0)?;
+        Some(microseconds / 1e6)
     }
+}
+
+/// `None` where there is nothing to divide by, or so little that no figure comes of it.
+fn quotient(sum: f64, number: f64) -> Option<f64> {
+    (number > 0.0)
+        .then(|| sum / number)
+        .filter(|quotient| quotient.is_finite())
+}
+
+/// True of what can be counted.
+fn is_amount(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
 }
 
 /// Figures and windows. What the gateway did not tell is not there.
@@ -217,7 +230,7 @@ impl Statistics {
 
     /// A capacity in bytes, of a figure in KiB.
     pub fn bytes(&self, figure: Figure) -> Option<f64> {
-        Some(self.figure(figure)? * 1024.0)
+        Some(self.figure(figure)? * 1024.0).filter(|bytes| bytes.is_finite())
     }
 
     /// What was counted over a window.
@@ -228,7 +241,7 @@ impl Statistics {
 
     /// Takes in a figure. One that is no number, or negative, is not known.
     pub fn add(&mut self, figure: Figure, value: f64) {
-        if value.is_finite() && value >= 0.0 {
+        if is_amount(value) {
             match self.figures.binary_search_by_key(&figure, |(known, _)| *known) {
                 Ok(at) => self.figures[at].1 = value,
                 Err(at) => self.figures.insert(at, (figure, value)),
@@ -236,8 +249,14 @@ impl Statistics {
         }
     }
 
-    /// Takes in a window.
+    /// Takes in a window. One that has anything in it that is no number, or negative, is not known.
     pub fn add_window(&mut self, window: Window, counted: Counted) {
+        if ![counted.seconds, counted.weight, counted.occurrences]
+            .into_iter()
+            .all(is_amount)
+        {
+            return;
+        }
         match self.windows.binary_search_by_key(&window, |(known, _)| *known) {
             Ok(at) => self.windows[at].1 = counted,
             Err(at) => self.windows.insert(at, (window, counted)),
@@ -416,6 +435,35 @@ mod tests {
             ..Counted::default()
         };
         assert_eq!((idle.per_second(), idle.mean_seconds()), (Some(0.0), None));
+    }
+
+    #[test]
+    fn a_window_that_nobody_can_have_counted_is_not_known() {
+        let window = |seconds, weight, occurrences| {
+            let mut statistics = Statistics::default();
+            let counted = Counted {
+                seconds,
+                weight,
+                occurrences,
+            };
+            statistics.add_window(Window::UserDataReadBwc, counted);
+            statistics.window(Window::UserDataReadBwc)
+        };
+        assert!(window(5.0, 1.0, 1.0).is_some());
+        for (seconds, weight, occurrences) in [
+            (5.0, 1.0, -5.0),
+            (5.0, -1.0, 5.0),
+            (-5.0, 1.0, 5.0),
+            (f64::INFINITY, 1.0, 5.0),
+            (5.0, f64::NAN, 5.0),
+        ] {
+            assert_eq!(window(seconds, weight, occurrences), None);
+        }
+        let next_to_nothing = window(1e-308, 1e9, 1e9).unwrap();
+        assert_eq!(
+            (next_to_nothing.per_second(), next_to_nothing.bytes_per_second()),
+            (None, None)
+        );
     }
 
     #[test]

@@ -204,11 +204,7 @@ fn row(state: &State, device: &BlockDevice, indent: &str) -> Row {
     let rates = state.rates.latest(device.number);
     let optional = |text: Option<String>| text.unwrap_or_default();
     let [used, share, read, written, reads, writes] = figures(usage, rates);
-    let disk = state
-        .topology
-        .disks
-        .iter()
-        .find(|disk| disk.number == device.number);
+    let disk = state.topology.disk(device.number);
     let identity = disk.map_or(&device.identity, |disk| &disk.identity);
     [
         format!("{indent}{}", device.name),
@@ -244,8 +240,8 @@ fn figures(usage: Option<&FilesystemUsage>, rates: Option<&IoRates>) -> [String;
         optional(usage.map(|usage| Bytes(usage.used()).to_string())),
         optional(
             usage
-                .and_then(FilesystemUsage::fullness)
-                .map(|share| format!("{:.0}%", (share * 100.0).ceil())),
+                .and_then(|usage| usage.parts_in_use(100))
+                .map(|percent| format!("{percent}%")),
         ),
         optional(rates.map(|rates| per_second(rates.read_bytes))),
         optional(rates.map(|rates| per_second(rates.written_bytes))),

@@ -117,6 +117,14 @@ pub fn path(file: &str) -> PathBuf {
     folder.join(file)
 }
 
+/// The objects of a text.
+pub fn told(text: &str) -> Inventory {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dump.yaml");
+    std::fs::write(&file, text).unwrap();
+    dump::read(&[file]).unwrap()
+}
+
 fn dump(file: &str) -> Inventory {
     dump::read(&[path(file)]).unwrap()
 }
@@ -132,7 +140,13 @@ pub fn seen_from(name: &str, inventory: Inventory) -> State {
 }
 
 /// The same from a machine of the test's own.
-pub fn seen_on(machine: &Machine, name: &str, inventory: Inventory) -> State {
+pub fn seen_on(machine: &Machine, name: &str, mut inventory: Inventory) -> State {
+    inventory.node.get_or_insert_with(|| name.to_owned());
+    seen_unnamed(machine, name, inventory)
+}
+
+/// The same, where the machine's name in the cluster is the inventory's, or not known.
+pub fn seen_unnamed(machine: &Machine, name: &str, inventory: Inventory) -> State {
     let cluster = Cluster::fixed(inventory);
     let mut observer =
         Observer::new(Host::new(machine.roots()), Some(name.into())).with_cluster(Some(cluster));

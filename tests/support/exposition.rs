@@ -186,6 +186,9 @@ impl Reader {
             "HELP" => {
                 let mut escaped = rest.chars();
                 while let Some(character) = escaped.next() {
+                    if character == '"' {
+                        return Err("a quotation mark that is not escaped".into());
+                    }
                     let follows = (character == '\\').then(|| escaped.next());
                     if let Some(follows) = follows
                         && !matches!(follows, Some('\\' | '"' | 'n'))

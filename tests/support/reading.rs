@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use scope_storage_probe::history::DeviceHistory;
+use scope_storage_probe::history::{DeviceHistory, History};
 use scope_storage_probe::host::Host;
 use scope_storage_probe::link::link;
 use scope_storage_probe::model::host::Moment;
+use scope_storage_probe::model::io::{IoCounters, OperationCounters};
+use scope_storage_probe::model::placement::{IoSource, Placement, Volume, VolumeIo};
 use scope_storage_probe::state::State;
 
 use super::fixture::Machine;
@@ -54,4 +56,45 @@ pub fn state(machine: &Machine, readings: u32) -> State {
         volume_rates: scope_storage_probe::history::Series::default(),
         sample,
     }
+}
+
+/// The state of a machine with so many busy PersistentVolumes on devices of their own, after so many readings a second apart.
+pub fn with_busy_volumes(machine: &Machine, volumes: usize, readings: u32) -> State {
+    let mut state = state(machine, 1);
+    let start = state.sample.taken_at;
+    let names: Vec<String> = (0..volumes).map(|at| format!("pvc-{at:04}")).collect();
+    let (mut devices, mut of_volumes) = (DeviceHistory::default(), History::default());
+    let mut io = VolumeIo {
+        source: IoSource::Device,
+        counters: IoCounters::default(),
+    };
+    for reading in 0..readings {
+        let after = Duration::from_secs(reading.into());
+        state.sample.taken_at = Moment {
+            steady: start.steady + after,
+            wall: start.wall + after,
+        };
+        let operations = OperationCounters {
+            completed: u64::from(reading) * 100,
+            bytes: u64::from(reading) * 409_600,
+            milliseconds: u64::from(reading) * 70,
+            ..OperationCounters::default()
+        };
+        io.counters = IoCounters {
+            reads: operations,
+            writes: operations,
+            busy_milliseconds: u64::from(reading) * 700,
+            ..IoCounters::default()
+        };
+        let counters = names.iter().map(|name| (name.clone(), io.counters));
+        state.volume_rates = of_volumes.record(state.sample.taken_at, counters);
+        state.rates = devices.record(&state.sample);
+    }
+    let volume = |name: String| Volume {
+        persistent: true,
+        io: Some(io),
+        ..Volume::new(name, "disks.example", Placement::not_mounted())
+    };
+    state.topology.volumes = names.into_iter().map(volume).collect();
+    state
 }

@@ -592,12 +592,12 @@ fn check_host(report: &Value, expectations: &Expectations<'_>, found: &mut Vec<S
         ) {
             continue;
         }
-        let of_elsewhere = sort == "Disk"
-            && !located.key.starts_with(&format!("{}-", expectations.host))
-            && located.node["metrics"].is_null()
-            && located.node["parents"].is_null();
         // A plugin that sees the whole cluster knows of other nodes' disks what engines say, and has no figures of them.
-        if of_elsewhere {
+        let named = located.latest("kubernetes_name").rsplit_once(" on ");
+        if sort == "Disk" && named.is_some_and(|(_, host)| host != expectations.host) {
+            if !located.node["metrics"].is_null() || !located.node["parents"].is_null() {
+                found.push(located.fault("the disk of another host has neither figures nor parents here"));
+            }
             continue;
         }
         let device = located

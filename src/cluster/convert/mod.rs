@@ -22,6 +22,20 @@ pub(super) fn word<T>(word: Option<String>, known: impl Fn(&str) -> Option<T>) -
     known(&word?)
 }
 
+/// A name of another object; one that is longer than any object's can be is said to `complain`, with the field that it stands in.
+pub(super) fn name(text: Option<String>, field: &str, complain: &mut Vec<String>) -> Option<String> {
+    const LONGEST: usize = 253;
+    let text = text.filter(|text| !text.is_empty())?;
+    if text.len() > LONGEST {
+        complain.push(format!(
+            "{field} `{}`: longer than a name can be",
+            shortened(&text)
+        ));
+        return None;
+    }
+    Some(text)
+}
+
 fn access_modes(modes: Option<Vec<String>>) -> Vec<AccessMode> {
     modes
         .into_iter()

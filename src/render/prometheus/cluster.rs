@@ -79,7 +79,7 @@ const STALE_SINCE: Family = gauge(
 
 const LEFT_OUT: Family = gauge(
     "report_left_out_objects",
-    "Claims, volumes, snapshots, pools and disks for which the latest Scope report has no room: those that need attention come first.",
+    "Pods, claims, volumes, snapshots, pools and disks for which the latest Scope report has no room: those that need attention come first.",
 );
 
 /// All families that this file knows, for the reference.
@@ -180,6 +180,13 @@ pub(super) fn access_modes(modes: &[AccessMode]) -> String {
     words.join(",")
 }
 
+/// A label of each of these words, to be put behind others: written once, and not for every object.
+fn words<T: Copy>(label: &str, all: &[T], word: fn(T) -> &'static str) -> Vec<(T, String)> {
+    all.iter()
+        .map(|known| (*known, format!("{label}=\"{}\"", word(*known))))
+        .collect()
+}
+
 /// Writes what is known of claims.
 pub(super) fn write_claims(page: &mut Page<'_>, map: &ClusterMap) {
     let claims: Vec<(&Claim, Labels)> = map
@@ -199,11 +206,12 @@ pub(super) fn write_claims(page: &mut Page<'_>, map: &ClusterMap) {
             samples.add(&labels, 1_u64);
         }
     });
+    let phases = words("phase", ClaimPhase::ALL, ClaimPhase::as_str);
     page.family(&CLAIM_PHASE, |samples| {
         for (claim, labels) in &claims {
             if let Some(phase) = claim.phase {
-                for known in ClaimPhase::ALL {
-                    samples.add(&labels.clone().with("phase", known.as_str()), *known == phase);
+                for (known, label) in &phases {
+                    samples.add_with(labels, label, *known == phase);
                 }
             }
         }
@@ -255,11 +263,12 @@ fn write_volumes(page: &mut Page<'_>, map: &ClusterMap) {
             samples.add(&labels, 1_u64);
         }
     });
+    let phases = words("phase", VolumePhase::ALL, VolumePhase::as_str);
     page.family(&VOLUME_PHASE, |samples| {
         for (volume, labels) in &volumes {
             if let Some(phase) = volume.phase {
-                for known in VolumePhase::ALL {
-                    samples.add(&labels.clone().with("phase", known.as_str()), *known == phase);
+                for (known, label) in &phases {
+                    samples.add_with(labels, label, *known == phase);
                 }
             }
         }
@@ -322,11 +331,11 @@ fn write_attachments(page: &mut Page<'_>, inventory: &Inventory) {
     page.family(&ATTACHMENT_ERROR, |samples| {
         for (attachment, labels) in &attachments {
             for (operation, error) in [
-                ("attach", &attachment.attach_error),
-                ("detach", &attachment.detach_error),
+                ("operation=\"attach\"", &attachment.attach_error),
+                ("operation=\"detach\"", &attachment.detach_error),
             ] {
                 if error.is_some() {
-                    samples.add(&labels.clone().with("operation", operation), 1_u64);
+                    samples.add_with(labels, operation, 1_u64);
                 }
             }
         }

@@ -3,8 +3,10 @@
 //! A disk has here the labels that the node's own `disk_info` has, as far as the engine's objects know them, so that both can be joined:
 //! `device`, `serial`, `wwn`, `path`.
 
+use std::collections::BTreeSet;
+
 use super::cluster::claim_labels;
-use super::exposition::{Family, Kind, Labels, Page};
+use super::exposition::{Family, Kind, Labels, Page, Samples};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::{Copies, PlacedReplica};
 use crate::model::disk_name::DiskReference;
@@ -117,9 +119,7 @@ fn write_volumes(page: &mut Page<'_>, map: &ClusterMap) {
                 if disks.is_empty() {
                     samples.add(&labels, 1_u64);
                 }
-                for disk in disks {
-                    samples.add(&with_names(labels.clone(), disk), 1_u64);
-                }
+                add_each_once(samples, disks.iter().map(|disk| with_names(labels.clone(), disk)));
             }
         }
     });
@@ -144,6 +144,17 @@ fn write_volumes(page: &mut Page<'_>, map: &ClusterMap) {
             }
         }
     });
+}
+
+/// One sample for each of these that differs from those before: of names that differ the same may be told.
+fn add_each_once(samples: &mut Samples<'_, '_>, all: impl Iterator<Item = Labels>) {
+    let mut told = BTreeSet::new();
+    for labels in all {
+        if !told.contains(&labels) {
+            samples.add(&labels, 1_u64);
+            told.insert(labels);
+        }
+    }
 }
 
 fn with_copy(labels: Labels, copy: &PlacedReplica<'_>) -> Labels {
@@ -187,10 +198,12 @@ fn write_pools(page: &mut Page<'_>, map: &ClusterMap) {
     }
     page.family(&POOL_DISK, |samples| {
         for (pool, _) in &pools {
-            for disk in map.disks_of_pool(Some(&pool.key)).iter() {
-                let named = Labels::one("engine", pool.key.engine).with("pool", &pool.key.name);
-                samples.add(&with_disk(named, map, disk), 1_u64);
-            }
+            let named = Labels::one("engine", pool.key.engine).with("pool", &pool.key.name);
+            let disks = map.disks_of_pool(Some(&pool.key));
+            add_each_once(
+                samples,
+                disks.iter().map(|disk| with_disk(named.clone(), map, disk)),
+            );
         }
     });
 }

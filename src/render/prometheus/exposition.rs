@@ -127,7 +127,7 @@ const USUAL_LABELS: usize = 160;
 
 /// Label pairs, escaped once and written many times. Pairs with an empty value are left out: to Prometheus
 /// that is the same as an empty one.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels(String);
 
 impl Clone for Labels {
@@ -222,7 +222,18 @@ impl<'a> Page<'a> {
     fn heading(&mut self, family: &Family) {
         let prefix = if family.plain { "" } else { PREFIX };
         let (name, kind) = (self.family_name(family), family.kind);
-        let _ = writeln!(self.text, "# HELP {prefix}{name} {}", family.help);
+        let _ = write!(self.text, "# HELP {prefix}{name} ");
+        match self.format {
+            Format::Text => self.text.push_str(family.help),
+            // Here quotation marks are escaped in it as they are in a label's value.
+            Format::OpenMetrics(_) => {
+                for (at, part) in family.help.split('"').enumerate() {
+                    self.text.push_str(if at > 0 { "\\\"" } else { "" });
+                    self.text.push_str(part);
+                }
+            }
+        }
+        self.text.push('\n');
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -446,6 +457,27 @@ mod tests {
         process_cpu_seconds_total 1.234
         # EOF
         "#);
+    }
+
+    #[test]
+    fn quotation_marks_in_a_help_text_are_escaped_in_open_metrics_alone() {
+        let help = |format| {
+            let mut text = String::new();
+            let mut take = |piece: &str| text.push_str(piece);
+            let mut page = Page::new(format, &mut take);
+            let family = Family::new("size", Kind::Gauge, "With shared=\"true\" others use it.");
+            page.family(&family, |samples| samples.add(&Labels::none(), 1_u64));
+            page.finish();
+            text.lines().next().unwrap_or_default().to_owned()
+        };
+        assert_eq!(
+            help(Format::Text),
+            r#"# HELP storage_probe_size With shared="true" others use it."#
+        );
+        assert_eq!(
+            help(Format::OpenMetrics("1.0.0")),
+            r#"# HELP storage_probe_size With shared=\"true\" others use it."#
+        );
     }
 
     #[test]

@@ -50,17 +50,18 @@ pub fn write(page: &mut Page<'_>, map: &ResourceMap) {
             }
         }
     });
+    let containers: Vec<(Labels, Usage)> = containers(&map.pods).collect();
     page.family(&POD_CPU, |samples| {
-        for (labels, usage) in containers(&map.pods) {
+        for (labels, usage) in &containers {
             if let Some(cpu) = usage.cpu {
-                samples.add(&labels, cores(cpu));
+                samples.add(labels, cores(cpu));
             }
         }
     });
     page.family(&POD_MEMORY, |samples| {
-        for (labels, usage) in containers(&map.pods) {
+        for (labels, usage) in &containers {
             if let Some(memory) = usage.memory {
-                samples.add(&labels, memory);
+                samples.add(labels, memory);
             }
         }
     });

@@ -23,14 +23,24 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
 use crate::state::State;
 
-/// The page of the node role; `take` is given one piece after the other. `backends` are those of a process that is both.
-pub fn write_node_page(
-    state: &State,
-    backends: &BackendReadings,
-    itself: &SelfFigures,
-    format: Format,
-    take: &mut dyn FnMut(&str),
-) {
+/// What the page of the node role tells of.
+#[derive(Debug, Clone, Copy)]
+pub struct NodePage<'a> {
+    /// What is known of the node.
+    pub state: &'a State,
+    /// What the Kubernetes API says, with the latest counts of errors.
+    pub inventory: Option<&'a Inventory>,
+    /// How many nodes found no room in the Scope report; `None` before anybody asked for one.
+    pub left_out: Option<usize>,
+    /// The backends of a process that is of the cluster as well.
+    pub backends: &'a BackendReadings,
+    /// The program itself.
+    pub itself: &'a SelfFigures,
+}
+
+/// The page of the node role; `take` is given one piece after the other.
+pub fn write_node_page(told: &NodePage<'_>, format: Format, take: &mut dyn FnMut(&str)) {
+    let state = told.state;
     let mut page = Page::new(format, take);
     disks::write(&mut page, state);
     volumes::write(&mut page, &state.topology);
@@ -41,16 +51,19 @@ pub fn write_node_page(
             snapshots::write(&mut page, map);
             engines::write(&mut page, map);
         }
-        cluster::write_watches(&mut page, &map.inventory);
     }
-    write_backends(&mut page, backends);
-    itself::write(&mut page, &state.sample.collectors, itself);
+    if let Some(inventory) = told.inventory {
+        cluster::write_watches(&mut page, inventory);
+    }
+    cluster::write_left_out(&mut page, told.left_out);
+    write_backends(&mut page, told.backends);
+    itself::write(&mut page, &state.sample.collectors, told.itself);
     page.finish();
 }
 
 /// The page of the cluster role, in the same manner.
 ///
-/// `inventory` has the latest counts of errors, and `left_out` is how many claims and volumes found no room in the Scope report.
+/// `inventory` has the latest counts of errors, and `left_out` is how many nodes found no room in the Scope report.
 pub fn write_cluster_page(
     map: &ClusterMap,
     inventory: &Inventory,
@@ -109,9 +122,16 @@ fn write_backends(page: &mut Page<'_>, readings: &BackendReadings) {
 
 /// The page of the node role in one.
 pub fn node_page(state: &State, itself: &SelfFigures, format: Format) -> Vec<u8> {
+    let told = NodePage {
+        state,
+        inventory: state.topology.cluster.as_ref().map(|map| &*map.inventory),
+        left_out: None,
+        backends: &BackendReadings::default(),
+        itself,
+    };
     let mut page = Vec::new();
-    write_node_page(state, &BackendReadings::default(), itself, format, &mut |piece| {
-        page.extend_from_slice(piece.as_bytes());
+    write_node_page(&told, format, &mut |piece| {
+        page.extend_from_slice(piece.as_bytes())
     });
     page
 }

@@ -2,27 +2,47 @@
 
 use super::exposition::Format;
 
+/// How closely a range names a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Closeness {
+    Anything,
+    AnyText,
+    Named,
+}
+
 /// The form that an Accept header ranks highest. Whatever is not known, or is missing, gives the text format:
 /// a page in a form that the client can read is better than an error.
 pub fn format(accept: Option<&str>) -> Format {
+    let ranges = accept.unwrap_or_default().split(',').filter_map(range);
+    let ranges: Vec<(Closeness, Format, f64)> = ranges.collect();
+    // Of a form that counts which names it most closely. Who does not name OpenMetrics need not be able to read it.
+    let of_text = ranges.iter().filter(|(_, form, _)| *form == Format::Text);
+    let closest = of_text.map(|(closeness, ..)| *closeness).max();
     let mut best = (0.0, Format::Text);
-    for range in accept.unwrap_or_default().split(',') {
-        let (name, parameters) = split(range);
-        let wanted = match name.to_ascii_lowercase().as_str() {
-            "application/openmetrics-text" => match parameter(&parameters, "version") {
-                Some("0.0.1") => Format::OpenMetrics("0.0.1"),
-                None | Some("1.0.0") => Format::OpenMetrics("1.0.0"),
-                Some(_) => continue,
-            },
-            "text/plain" | "text/*" | "*/*" => Format::Text,
-            _ => continue,
-        };
-        let quality = quality(&parameters);
-        if quality > best.0 {
-            best = (quality, wanted);
+    for (closeness, form, quality) in ranges {
+        let counts = form != Format::Text || Some(closeness) == closest;
+        if counts && quality > best.0 {
+            best = (quality, form);
         }
     }
     best.1
+}
+
+/// One range of an Accept header, where it means a form that there is: how closely it names which, and its quality.
+fn range(text: &str) -> Option<(Closeness, Format, f64)> {
+    let (name, parameters) = split(text);
+    let (closeness, form) = match name.to_ascii_lowercase().as_str() {
+        "application/openmetrics-text" => match parameter(&parameters, "version") {
+            Some("0.0.1") => (Closeness::Named, Format::OpenMetrics("0.0.1")),
+            None | Some("1.0.0") => (Closeness::Named, Format::OpenMetrics("1.0.0")),
+            Some(_) => return None,
+        },
+        "text/plain" => (Closeness::Named, Format::Text),
+        "text/*" => (Closeness::AnyText, Format::Text),
+        "*/*" => (Closeness::Anything, Format::Text),
+        _ => return None,
+    };
+    Some((closeness, form, quality(&parameters)))
 }
 
 /// True where an Accept-Encoding header allows gzip.
@@ -111,6 +131,14 @@ mod tests {
             (
                 Some("APPLICATION/OPENMETRICS-TEXT; VERSION=\"1.0.0\"; Q=0.9, text/plain; q=0.8"),
                 NEW,
+            ),
+            (
+                Some("text/plain;q=0.1, application/openmetrics-text;q=0.5, */*;q=0.9"),
+                NEW,
+            ),
+            (
+                Some("*/*;q=0.1, application/openmetrics-text;q=0.5, text/*;q=0.9"),
+                Format::Text,
             ),
             (Some("application/openmetrics-text;q=0"), Format::Text),
             (

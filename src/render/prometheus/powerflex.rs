@@ -50,6 +50,9 @@ struct Told<'a> {
 /// Writes what is known of the systems.
 pub fn write(page: &mut Page<'_>, readings: &BackendReadings) {
     let systems: Vec<&System> = readings.powerflex().map(|system| &**system).collect();
+    if systems.is_empty() {
+        return;
+    }
     write_names(page, &systems, readings);
     let of_systems: Vec<Told<'_>> = systems.iter().map(|system| of_system(system)).collect();
     let of_domains: Vec<Told<'_>> = systems.iter().flat_map(|system| of_domains(system)).collect();
@@ -177,10 +180,10 @@ fn write_level(page: &mut Page<'_>, level: Level, told: &[Told<'_>]) {
         let Some(family) = FAMILIES[shape as usize].at(level) else {
             continue;
         };
-        let rows: Vec<&Row> = FIGURES.iter().filter(|(of, ..)| *of == shape).collect();
+        let rows = rows(shape);
         page.family(family, |samples| {
             for told in told {
-                write_figures(samples, &rows, told);
+                write_figures(samples, rows, told);
                 write_windows(samples, shape, told);
                 for (_, extra, value) in told.further.iter().filter(|(of, _, _)| *of == shape) {
                     samples.add_with(&told.labels, extra, *value);
@@ -190,7 +193,15 @@ fn write_level(page: &mut Page<'_>, level: Level, told: &[Told<'_>]) {
     }
 }
 
-fn write_figures(samples: &mut Samples<'_, '_>, rows: &[&Row], told: &Told<'_>) {
+/// The figures of one kind, which lie side by side.
+fn rows(shape: Shape) -> &'static [Row] {
+    let place = |(of, ..): &Row| *of as usize;
+    let first = FIGURES.partition_point(|row| place(row) < shape as usize);
+    let after = FIGURES.partition_point(|row| place(row) <= shape as usize);
+    &FIGURES[first..after]
+}
+
+fn write_figures(samples: &mut Samples<'_, '_>, rows: &[Row], told: &Told<'_>) {
     // What is known of a thing is one sample, by whatever name the array tells it.
     let mut seen: Vec<&str> = Vec::new();
     for (_, figure, unit, extra) in rows {
@@ -203,7 +214,9 @@ fn write_figures(samples: &mut Samples<'_, '_>, rows: &[&Row], told: &Told<'_>) 
                 Unit::Plain => value,
                 Unit::Microseconds => value / 1e6,
             };
-            samples.add_with(&told.labels, extra, number(value));
+            if value.is_finite() {
+                samples.add_with(&told.labels, extra, number(value));
+            }
         }
     }
 }
@@ -256,6 +269,14 @@ mod tests {
         assert_eq!(unwritten, [Figure::UtilizationRatio]);
         let windows = WINDOWS.iter().chain(&LATENCIES);
         assert_eq!(windows.count(), Window::ALL.len());
+    }
+
+    #[test]
+    fn the_figures_of_each_kind_are_found() {
+        for shape in Shape::ALL {
+            let of_shape: Vec<_> = FIGURES.iter().filter(|(of, ..)| *of == shape).collect();
+            assert!(of_shape.into_iter().eq(rows(shape)), "{shape:?}");
+        }
     }
 
     #[test]

@@ -221,7 +221,7 @@ fn container_rows(pods: &[PodResources]) -> Vec<ContainerRow> {
         };
         let declared = pod.pod.as_ref().map_or(&[][..], |pod| &*pod.containers);
         for (at, container) in declared.iter().enumerate() {
-            // Two of one name would make two samples with the same labels, for which Prometheus refuses the whole page.
+            // Two of one name would make two samples with the same labels, the second of which is an error to Prometheus.
             if declared[..at]
                 .iter()
                 .any(|earlier| earlier.name == container.name)
@@ -260,10 +260,13 @@ fn write_containers(page: &mut Page<'_>, pods: &[PodResources]) {
     family(&MEMORY_LIMIT, &|row| row.limits.memory.map(Value::Whole));
     family(&MEMORY_SHARE, &|row| share(row.usage.memory, row.limits.memory));
     page.family(&RESTARTS, |samples| {
-        for pod in pods {
+        for pod in pods.iter().filter(|pod| !pod.restarts.is_empty()) {
             let of_pod = pod_labels(pod);
             let node = pod.pod.as_ref().and_then(|pod| pod.node.as_deref());
-            for (container, restarts) in &pod.restarts {
+            for (at, (container, restarts)) in pod.restarts.iter().enumerate() {
+                if pod.restarts[..at].iter().any(|(earlier, _)| earlier == container) {
+                    continue;
+                }
                 let labels = of_pod
                     .clone()
                     .with("container", container)
@@ -275,16 +278,18 @@ fn write_containers(page: &mut Page<'_>, pods: &[PodResources]) {
 }
 
 fn write_pods(page: &mut Page<'_>, pods: &[PodResources]) {
+    let timed: Vec<(Labels, &UsageTime)> = pods
+        .iter()
+        .filter_map(|pod| Some((pod_labels(pod), &pod.usage.as_ref()?.time)))
+        .collect();
     page.family(&POD_TIME, |samples| {
-        for pod in pods {
-            let time = pod.usage.as_ref().and_then(|usage| end(&usage.time));
-            add(samples, &pod_labels(pod), time);
+        for (labels, time) in &timed {
+            add(samples, labels, end(time));
         }
     });
     page.family(&POD_WINDOW, |samples| {
-        for pod in pods {
-            let window = pod.usage.as_ref().and_then(|usage| window(&usage.time));
-            add(samples, &pod_labels(pod), window);
+        for (labels, time) in &timed {
+            add(samples, labels, window(time));
         }
     });
     page.family(&POD_INFO, |samples| {

@@ -1,10 +1,10 @@
 //! Families about pods' volumes: what carries each, how full it is, what it does.
 
 use super::cluster::{access_modes, claim_labels};
-use super::exposition::{Family, Kind, Labels, Page, Value, seconds};
+use super::exposition::{Family, Kind, Labels, Page, Samples, Value, seconds};
 use crate::model::io::IoCounters;
 use crate::model::mount::FilesystemUsage;
-use crate::model::placement::Volume;
+use crate::model::placement::{Volume, VolumeIo};
 use crate::model::topology::Topology;
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
@@ -136,36 +136,44 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
 
 /// Writes them.
 pub fn write(page: &mut Page<'_>, topology: &Topology) {
-    write_info(page, topology);
-    // Volumes without a PersistentVolume are parts of the node's own filesystems, which have families of their own.
-    let persistent: Vec<(&Volume, Labels)> = topology
+    let all: Vec<(&Volume, Labels)> = topology
         .volumes
         .iter()
-        .filter(|volume| volume.persistent)
         .map(|volume| (volume, identity(topology, volume)))
         .collect();
+    // Volumes without a PersistentVolume are parts of the node's own filesystems, which have families of their own.
+    let persistent: Vec<(&Volume, &Labels)> = all
+        .iter()
+        .filter(|(volume, _)| volume.persistent)
+        .map(|(volume, labels)| (*volume, labels))
+        .collect();
+    write_info(page, topology, &all, &persistent);
     write_usage(page, &persistent);
+    let counted: Vec<(VolumeIo, Labels)> = persistent
+        .iter()
+        .filter_map(|(volume, labels)| {
+            let io = volume.io?;
+            Some((io, (*labels).clone().with("source", io.source.as_str())))
+        })
+        .collect();
     for (family, value, is_time) in &IO {
         page.family(family, |samples| {
-            for (volume, labels) in &persistent {
-                if let Some(io) = volume.io.filter(|io| !is_time || io.source.has_times()) {
-                    samples.add(
-                        &labels.clone().with("source", io.source.as_str()),
-                        value(&io.counters),
-                    );
+            for (io, labels) in &counted {
+                if !is_time || io.source.has_times() {
+                    samples.add(labels, value(&io.counters));
                 }
             }
         });
     }
 }
 
-fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, Labels)]) {
-    let labelled: Vec<(&Volume, Labels, &Labels)> = persistent
+fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, &Labels)]) {
+    let labelled: Vec<(&Volume, Labels)> = persistent
         .iter()
-        .map(|(volume, labels)| (*volume, labels.clone().with("shared", shared(volume)), labels))
+        .map(|(volume, labels)| (*volume, (*labels).clone().with("shared", shared(volume))))
         .collect();
     page.family(&CAPACITY, |samples| {
-        for (volume, labels, _) in &labelled {
+        for (volume, labels) in &labelled {
             let size = volume
                 .usage
                 .as_ref()
@@ -178,7 +186,7 @@ fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, Labels)]) {
     });
     for (family, value) in &USAGE {
         page.family(family, |samples| {
-            for (volume, labels, _) in &labelled {
+            for (volume, labels) in &labelled {
                 if let Some(Ok(usage)) = &volume.usage
                     && let Some(value) = value(usage)
                 {
@@ -188,7 +196,7 @@ fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, Labels)]) {
         });
     }
     page.family(&STATS_ERROR, |samples| {
-        for (volume, _, labels) in &labelled {
+        for (volume, labels) in persistent {
             if let Some(Err(error)) = &volume.usage {
                 samples.add(&(*labels).clone().with("reason", error.reason()), 1_u64);
             }
@@ -196,9 +204,14 @@ fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, Labels)]) {
     });
 }
 
-fn write_info(page: &mut Page<'_>, topology: &Topology) {
+fn write_info(
+    page: &mut Page<'_>,
+    topology: &Topology,
+    all: &[(&Volume, Labels)],
+    persistent: &[(&Volume, &Labels)],
+) {
     page.family(&VOLUME_INFO, |samples| {
-        for volume in topology.volumes.iter().filter(|volume| volume.persistent) {
+        for (volume, labels) in persistent {
             let cluster = topology.cluster.as_deref();
             let object = cluster.and_then(|cluster| cluster.volume(&volume.name));
             let claim = cluster.and_then(|cluster| cluster.claim(&volume.name));
@@ -208,7 +221,8 @@ fn write_info(page: &mut Page<'_>, topology: &Topology) {
             let modes = claim
                 .map(|claim| &claim.access_modes)
                 .or_else(|| Some(&object?.access_modes));
-            let labels = identity(topology, volume)
+            let labels = (*labels)
+                .clone()
                 .with_known("storageclass", class)
                 .with("driver", &volume.driver)
                 .with("volume_mode", volume.mode.as_str())
@@ -245,14 +259,15 @@ fn write_info(page: &mut Page<'_>, topology: &Topology) {
         }
     });
     page.family(&VOLUME_DEVICE_INFO, |samples| {
-        for volume in &topology.volumes {
-            write_devices(topology, volume, samples);
+        for (volume, labels) in all {
+            write_devices(topology, volume, labels, samples);
         }
     });
     page.family(&VOLUME_DEVICE_ATTENTION, |samples| {
-        for volume in topology.volumes.iter().filter(|volume| volume.persistent) {
+        for (volume, labels) in persistent {
             for (device, trouble) in topology.troubles_below(volume) {
-                let labels = identity(topology, volume)
+                let labels = (*labels)
+                    .clone()
                     .with("device", &device.kernel_name)
                     .with("kind", trouble.kind.as_str());
                 samples.add(&labels, 1_u64);
@@ -260,19 +275,17 @@ fn write_info(page: &mut Page<'_>, topology: &Topology) {
         }
     });
     page.family(&VOLUME_REMOTE_INFO, |samples| {
-        for volume in &topology.volumes {
+        for (volume, labels) in all {
             if let Some(remote) = &volume.placement.remote {
-                samples.add(
-                    &identity(topology, volume).with("remote", &remote.to_string()),
-                    1_u64,
-                );
+                samples.add(&labels.clone().with("remote", &remote.to_string()), 1_u64);
             }
         }
     });
     page.family(&DISAGREEMENT, |samples| {
-        for volume in &topology.volumes {
+        for (volume, labels) in all {
             for disagreement in &volume.disagreements {
-                let labels = identity(topology, volume)
+                let labels = labels
+                    .clone()
                     .with("engine", disagreement.engine)
                     .with("subject", disagreement.subject.as_str())
                     .with("told", &disagreement.told)
@@ -285,13 +298,14 @@ fn write_info(page: &mut Page<'_>, topology: &Topology) {
 
 /// One sample for each disk. A volume over several devices names the first: which device leads to which disk is in
 /// `device_parent_info`.
-fn write_devices(topology: &Topology, volume: &Volume, samples: &mut super::exposition::Samples<'_, '_>) {
+fn write_devices(topology: &Topology, volume: &Volume, labels: &Labels, samples: &mut Samples<'_, '_>) {
     let device = volume
         .placement
         .devices
         .first()
         .and_then(|number| topology.devices.get(*number));
     let Some(device) = device else { return };
+    let group = device.volume_group();
     for disk in &volume.placement.disks {
         let Some(found) = topology.devices.get(*disk) else {
             continue;
@@ -299,11 +313,12 @@ fn write_devices(topology: &Topology, volume: &Volume, samples: &mut super::expo
         let serial = topology
             .disk(*disk)
             .and_then(|disk| disk.identity.serial.as_deref());
-        let labels = identity(topology, volume)
+        let labels = labels
+            .clone()
             .with("device", &device.kernel_name)
             .with("disk", &found.kernel_name)
             .with_known("serial", serial)
-            .with_known("volume_group", device.volume_group().as_deref())
+            .with_known("volume_group", group.as_deref())
             .with("shared", shared(volume));
         samples.add(&labels, 1_u64);
     }

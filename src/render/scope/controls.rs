@@ -7,12 +7,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::cluster::{MOST_BYTES, bytes_of};
 use super::facts::{
     CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, VOLUME_OF_CLAIM, latest, templates_beside,
 };
 use super::objects::{moment, snapshots_in_words, topology};
-use super::report::{Column, ControlTemplate, Latest, Node, Plugin, Report, TableTemplate, Topology};
+use super::report::{Column, ControlTemplate, Latest, Node, Nodes, Plugin, Report, TableTemplate, Topology};
+use super::room::{MOST_BYTES, Room};
 use super::{API_VERSION, CONTROLS_PLUGIN_ID, ids};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::control::{Action, Control, Made, MadeWhat, Offer, Progress, Target};
@@ -115,42 +115,39 @@ pub fn controls_report(controls: Controls<'_>) -> Vec<u8> {
         Target::Claim(_) => 2,
         Target::Content { .. } => 3,
     });
-    let mut nodes = Nodes::default();
+    let mut buttons = Buttons::new();
     for made in controls.actions.iter().filter_map(made) {
-        nodes.add_made(&controls, made);
+        buttons.add_made(&controls, made);
     }
-    let (mut length, mut told) = (0, 0);
     for offer in shown {
-        length += nodes.add(&controls, offer);
-        if length > MOST_BYTES {
-            break;
-        }
-        told += 1;
+        buttons.add(&controls, offer);
     }
-    let description = if told < controls.offers.len() {
-        format!("{ABOUT} ({told} of {} objects)", controls.offers.len())
+    let left_out = buttons.room.left_out();
+    let description = if left_out > 0 {
+        let all = controls.offers.len();
+        format!("{ABOUT} ({} of {all} objects)", all.saturating_sub(left_out))
     } else {
         ABOUT.to_owned()
     };
-    nodes.report(description)
+    buttons.report(description)
 }
 
 /// The report of one object and what was just made of it, applied at once. What controls there are it says as well: Scope would forget
 /// the others.
 pub fn shortcut_report(controls: Controls<'_>, offer: &Offer) -> Vec<u8> {
-    let mut nodes = Nodes::default();
-    nodes.add(&controls, offer);
+    let mut buttons = Buttons::new();
+    buttons.add(&controls, offer);
     for made in controls
         .actions
         .iter()
         .filter(|action| action.uid == offer.uid)
         .filter_map(made)
     {
-        nodes.add_made(&controls, made);
+        buttons.add_made(&controls, made);
         // A claim is Scope's own node as well, whose buttons we would take away: only for this once, until Scope itself tells of it.
-        nodes.add_made_claim(&controls, made);
+        buttons.add_made_claim(&controls, made);
     }
-    nodes.report(ABOUT.to_owned())
+    buttons.report(ABOUT.to_owned())
 }
 
 fn made(action: &Action) -> Option<&Made> {
@@ -160,17 +157,30 @@ fn made(action: &Action) -> Option<&Made> {
     }
 }
 
-#[derive(Default)]
-struct Nodes<'a> {
-    snapshots: Vec<Node<'a>>,
-    contents: Vec<Node<'a>>,
-    claims: Vec<Node<'a>>,
+/// The objects with buttons on their way into a report.
+struct Buttons {
+    room: Room,
+    snapshots: Nodes,
+    contents: Nodes,
+    claims: Nodes,
 }
 
-impl<'a> Nodes<'a> {
-    /// Returns the bytes that it adds to the report.
-    fn add(&mut self, controls: &Controls<'a>, offer: &'a Offer) -> usize {
-        let Some(id) = node_id(offer) else { return 0 };
+impl Buttons {
+    fn new() -> Self {
+        Self {
+            room: Room::new(MOST_BYTES),
+            snapshots: Nodes::default(),
+            contents: Nodes::default(),
+            claims: Nodes::default(),
+        }
+    }
+
+    fn add(&mut self, controls: &Controls<'_>, offer: &Offer) {
+        if self.room.is_full() {
+            self.room.leave_out(1);
+            return;
+        }
+        let Some(id) = node_id(offer) else { return };
         let (nodes, topology) = match offer.target {
             Target::Claim(_) | Target::Snapshot(_) => (&mut self.snapshots, ids::VOLUME_SNAPSHOT),
             Target::Content { .. } => (&mut self.contents, ids::VOLUME_SNAPSHOT_DATA),
@@ -202,21 +212,18 @@ impl<'a> Nodes<'a> {
             adjacency,
             parents: BTreeMap::new(),
         };
-        let length = bytes_of(&node);
-        nodes.push(node);
-        length
+        self.room.add(nodes, node);
     }
 
     /// A snapshot that the watch has not told of yet.
-    fn add_made(&mut self, controls: &Controls<'a>, made: &'a Made) {
+    fn add_made(&mut self, controls: &Controls<'_>, made: &Made) {
         let MadeWhat::Snapshot { claim, volume } = &made.what else {
             return;
         };
         let Some(id) = ids::object(&made.uid, ids::VOLUME_SNAPSHOT) else {
             return;
         };
-        let known = controls.map.inventory.snapshots.contains_key(&made.name);
-        if known || self.snapshots.iter().any(|node| node.id == id) {
+        if controls.map.inventory.snapshots.contains_key(&made.name) {
             return;
         }
         let facts = [
@@ -226,11 +233,11 @@ impl<'a> Nodes<'a> {
             (VOLUME_OF_CLAIM, Some(Cow::Borrowed(volume.as_str()))),
             (CLAIM.0, Some(Cow::Borrowed(claim.as_str()))),
         ];
-        self.snapshots
-            .push(plain(id, ids::VOLUME_SNAPSHOT, controls.taken_at, facts));
+        let node = plain(id, ids::VOLUME_SNAPSHOT, controls.taken_at, facts);
+        self.room.add(&mut self.snapshots, node);
     }
 
-    fn add_made_claim(&mut self, controls: &Controls<'a>, made: &'a Made) {
+    fn add_made_claim(&mut self, controls: &Controls<'_>, made: &Made) {
         let MadeWhat::Claim { class } = &made.what else {
             return;
         };
@@ -243,7 +250,8 @@ impl<'a> Nodes<'a> {
             (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume Claim"))),
             (CLASS_OF_CLAIM, class.as_deref().map(Cow::Borrowed)),
         ];
-        self.claims.push(plain(id, ids::CLAIM, controls.taken_at, facts));
+        let node = plain(id, ids::CLAIM, controls.taken_at, facts);
+        self.room.add(&mut self.claims, node);
     }
 
     fn report(self, description: String) -> Vec<u8> {
@@ -271,8 +279,7 @@ impl<'a> Nodes<'a> {
                 api_version: API_VERSION,
             }],
         };
-        // Writing to memory cannot fail, and the wire types have neither non-text keys nor failing fields.
-        serde_json::to_vec(&report).unwrap_or_default()
+        report.bytes()
     }
 }
 
@@ -292,7 +299,7 @@ fn plain<'a, const N: usize>(
     }
 }
 
-fn with_buttons<'a>(nodes: Vec<Node<'a>>, facts: &[Fact], controls: &[Control]) -> Topology<'a> {
+fn with_buttons(nodes: Nodes, facts: &[Fact], controls: &[Control]) -> Topology {
     let mut metadata_templates = templates_beside(facts, BESIDE_THE_MAPS);
     // The type stands where the map's plugin has it.
     metadata_templates.extend(templates_beside(

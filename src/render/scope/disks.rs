@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{self, Fact, NAME, NODE_TYPE};
-use super::report::{Latest, MetadataTemplate, Metric, MetricTemplate, Node, Topology};
-use super::series::{Window, single};
+use super::report::{Latest, MetadataTemplate, Metric, MetricTemplate, Node};
+use super::series::{InWindow, Window, single};
 use super::{MOST_DISKS, ids};
 use crate::model::bytes::Bytes;
-use crate::model::device::{BlockDevice, DeviceType, DiskPath};
+use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, DiskPath};
 use crate::model::io::IoRates;
 use crate::model::placement::Volume;
 use crate::model::topology::{Disk, SWAP};
@@ -183,57 +183,48 @@ pub(super) fn shown(state: &State) -> Vec<Shown<'_>> {
     shown
 }
 
-/// Their nodes.
-pub(super) fn topology<'a>(
-    state: &'a State,
-    shown: &[Shown<'a>],
-    window: &'a Window<'a>,
-    taken_at: &'a str,
-    told_at: &'a str,
-    host: &'a str,
-) -> Topology<'a> {
-    let ceilings: Vec<f64> = RATE_METRICS
-        .iter()
-        .map(|metric| ceiling(metric, shown, window))
-        .collect();
-    let disks = shown.iter().map(|shown| {
-        let id = ids::disk(&state.host_id, &shown.device.kernel_name);
-        let node = Node {
-            id: id.clone(),
-            topology: ids::PERSISTENT_VOLUME,
-            latest: latest(state, *shown, taken_at),
-            metrics: metrics(*shown, window, &ceilings, taken_at),
-            adjacency: Vec::new(),
-            parents: BTreeMap::from([("host", [host])]),
-        };
-        (id, node)
-    });
-    let with_node: BTreeSet<_> = shown.iter().map(|shown| shown.disk.number).collect();
-    let volumes = super::volumes::nodes(state, &with_node, window, &ceilings, [taken_at, told_at], host);
-    let nodes = disks.chain(volumes);
-    Topology {
-        nodes: nodes.collect(),
-        metadata_templates: metadata_templates(),
-        metric_templates: metric_templates(),
-        table_templates: BTreeMap::new(),
-        controls: BTreeMap::new(),
-    }
+/// The rates of all disks in the window.
+pub(super) type RatesOfDisks<'a> = BTreeMap<DeviceNumber, InWindow<'a>>;
+
+/// The ceiling of each metric: the true one, or the largest figure in the window of any disk that is shown.
+pub(super) fn ceilings(shown: &[Shown<'_>], rates: &RatesOfDisks<'_>) -> [f64; RATE_METRICS.len()] {
+    RATE_METRICS.each_ref().map(|metric| {
+        metric.ceiling.unwrap_or_else(|| {
+            shown
+                .iter()
+                .filter_map(|shown| rates.get(&shown.disk.number))
+                .flatten()
+                .filter_map(|(_, rates)| (metric.value)(rates))
+                .fold(1.0, f64::max)
+                .ceil()
+        })
+    })
 }
 
-fn ceiling(metric: &RateMetric, shown: &[Shown<'_>], window: &Window<'_>) -> f64 {
-    metric.ceiling.unwrap_or_else(|| {
-        shown
-            .iter()
-            .flat_map(|shown| window.rates(shown.disk.number))
-            .filter_map(|(_, rates)| (metric.value)(rates))
-            .fold(1.0, f64::max)
-            .ceil()
-    })
+/// The node of a disk.
+pub(super) fn node<'a>(
+    state: &'a State,
+    shown: Shown<'a>,
+    window: &'a Window<'a>,
+    rates: &RatesOfDisks<'_>,
+    ceilings: &[f64],
+    [taken_at, host]: [&'a str; 2],
+) -> Node<'a> {
+    let rates = rates.get(&shown.disk.number).map_or(&[][..], Vec::as_slice);
+    Node {
+        id: ids::disk(&state.host_id, &shown.device.kernel_name),
+        topology: ids::PERSISTENT_VOLUME,
+        latest: latest(state, shown, taken_at),
+        metrics: metrics(shown, window, rates, ceilings, taken_at),
+        adjacency: Vec::new(),
+        parents: BTreeMap::from([("host", [host])]),
+    }
 }
 
 fn metrics<'a>(
     shown: Shown<'a>,
     window: &'a Window<'a>,
+    rates: &[(usize, &IoRates)],
     ceilings: &[f64],
     taken_at: &'a str,
 ) -> BTreeMap<&'static str, Metric<'a>> {
@@ -241,17 +232,19 @@ fn metrics<'a>(
         .iter()
         .zip(ceilings)
         .filter_map(|(metric, ceiling)| {
-            let values = window
-                .rates(shown.disk.number)
-                .filter_map(|(at, rates)| Some((at, (metric.value)(rates)?)));
+            let values = rates
+                .iter()
+                .filter_map(|(at, rates)| Some((*at, (metric.value)(rates)?)));
             Some((metric.id, window.metric(values, *ceiling)?))
         })
         .collect();
     if let (Some(used), Some(size)) = (shown.disk.used, shown.device.size) {
-        metrics.insert(USED, single(taken_at, used as f64, size.max(used) as f64));
+        let used_of_it = single(taken_at, used as f64, size.max(used) as f64);
+        metrics.extend(used_of_it.map(|metric| (USED, metric)));
     }
     if let Some((thousandths, _)) = &shown.disk.fullest {
-        metrics.insert(FULLEST, single(taken_at, f64::from(*thousandths) / 10.0, 100.0));
+        let fullest = single(taken_at, f64::from(*thousandths) / 10.0, 100.0);
+        metrics.extend(fullest.map(|metric| (FULLEST, metric)));
     }
     metrics
 }

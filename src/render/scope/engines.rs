@@ -17,7 +17,6 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::{Copies, PlacedReplica};
 use crate::model::disk_name::{DiskName, DiskReference};
 use crate::model::replica::{Health, Layout, ManagedDisk, Pool};
-use crate::model::workload::PersistentVolume;
 
 const POOL_STATUS: Fact = ("storage_pool_status", "Status");
 const POOL_CAPACITY: Fact = ("storage_pool_capacity", "Capacity");
@@ -55,14 +54,14 @@ const MOST_NAMES: usize = 20;
 
 /// What has copies of which claims.
 #[derive(Debug, Default)]
-pub(super) struct Carried<'a> {
+struct Carried<'a> {
     by_pool: BTreeMap<String, BTreeSet<Cow<'a, str>>>,
     by_disk: BTreeMap<String, BTreeSet<Cow<'a, str>>>,
 }
 
 impl<'a> Carried<'a> {
     /// Of all volumes.
-    pub(super) fn of(map: &'a ClusterMap) -> Self {
+    fn of(map: &'a ClusterMap) -> Self {
         let mut carried = Self::default();
         if map.engines.is_empty() {
             return carried;
@@ -94,8 +93,7 @@ impl<'a> Carried<'a> {
 }
 
 /// `2 of 3 healthy: worker-1 healthy, worker-2 rebuilding, worker-3 failed`; `None` where nothing is told.
-pub(super) fn copies(map: &ClusterMap, volume: &PersistentVolume) -> Option<Cow<'static, str>> {
-    let copies = map.copies(volume)?;
+pub(super) fn copies(copies: &Copies<'_>) -> Option<Cow<'static, str>> {
     let told = copies
         .list
         .iter()
@@ -103,7 +101,7 @@ pub(super) fn copies(map: &ClusterMap, volume: &PersistentVolume) -> Option<Cow<
     if !told && copies.wanted.unwrap_or(0) < 2 {
         return None;
     }
-    Some(Cow::Owned(described(&copies)))
+    Some(Cow::Owned(described(copies)))
 }
 
 fn described(copies: &Copies<'_>) -> String {
@@ -137,8 +135,8 @@ fn copy(copy: &PlacedReplica<'_>) -> String {
 }
 
 /// The ids of what the copies of a volume lie in or on.
-pub(super) fn edges(map: &ClusterMap, volume: &PersistentVolume) -> Vec<String> {
-    let Some(copies) = map.copies(volume) else {
+pub(super) fn edges(map: &ClusterMap, copies: Option<&Copies<'_>>) -> Vec<String> {
+    let Some(copies) = copies else {
         return Vec::new();
     };
     let mut edges: Vec<String> = Vec::new();
@@ -164,9 +162,28 @@ pub(super) fn edges(map: &ClusterMap, volume: &PersistentVolume) -> Vec<String> 
     edges
 }
 
+/// What engines tell of.
+#[derive(Debug)]
+pub(super) struct Told<'a> {
+    /// Its node.
+    pub(super) node: Node<'a>,
+    /// The host of a disk, as ids have it.
+    host: Option<String>,
+}
+
+impl Told<'_> {
+    /// True for a disk of that host.
+    pub(super) fn is_on(&self, host_id: &str) -> bool {
+        self.host
+            .as_ref()
+            .is_some_and(|host| *host == ids::plain(host_id))
+    }
+}
+
 /// The pools and the disks below them, the pools first.
-pub(super) fn nodes<'a>(map: &'a ClusterMap, carried: &Carried<'a>, taken_at: &'a str) -> Vec<Node<'a>> {
-    let mut nodes: Vec<Node<'a>> = Vec::new();
+pub(super) fn told<'a>(map: &'a ClusterMap, taken_at: &'a str) -> Vec<Told<'a>> {
+    let carried = Carried::of(map);
+    let mut told: Vec<Told<'a>> = Vec::new();
     let mut disks: BTreeMap<String, DiskOf<'a>> = BTreeMap::new();
     for pool in map.engines.pools.values() {
         let below = map.disks_of_pool(Some(&pool.key));
@@ -176,7 +193,10 @@ pub(super) fn nodes<'a>(map: &'a ClusterMap, carried: &Carried<'a>, taken_at: &'
                 known.pools.insert(label(map, pool));
             }
         }
-        nodes.push(pool_node(map, pool, &below, carried, taken_at));
+        told.push(Told {
+            node: pool_node(map, pool, &below, &carried, taken_at),
+            host: None,
+        });
     }
     for managed in map.engines.managed.values() {
         let node = managed.disk.node.as_deref().map(|node| map.node_called(node));
@@ -195,12 +215,11 @@ pub(super) fn nodes<'a>(map: &'a ClusterMap, carried: &Carried<'a>, taken_at: &'
             }
         }
     }
-    nodes.extend(
-        disks
-            .into_iter()
-            .map(|(id, disk)| disk.node(id, carried, taken_at)),
-    );
-    nodes
+    told.extend(disks.into_iter().map(|(id, disk)| Told {
+        host: disk.reference.node.as_deref().map(ids::plain),
+        node: disk.node(id, &carried, taken_at),
+    }));
+    told
 }
 
 fn label(map: &ClusterMap, pool: &Pool) -> String {
@@ -243,9 +262,11 @@ fn pool_node<'a>(
     ];
     let mut metrics = BTreeMap::new();
     if let (Some(used), Some(capacity)) = (pool.used, pool.capacity.filter(|capacity| *capacity > 0)) {
-        metrics.insert(USED, single(taken_at, used as f64, capacity.max(used) as f64));
+        let bytes = single(taken_at, used as f64, capacity.max(used) as f64);
+        metrics.extend(bytes.map(|metric| (USED, metric)));
         let share = used as f64 / capacity.max(used) as f64;
-        metrics.insert(disks::FULLEST, single(taken_at, share * 100.0, 100.0));
+        let share = single(taken_at, share * 100.0, 100.0);
+        metrics.extend(share.map(|metric| (disks::FULLEST, metric)));
     }
     let mut adjacency: Vec<String> = below.iter().filter_map(disk_id).collect();
     adjacency.sort_unstable();

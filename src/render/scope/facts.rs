@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::report::{Latest, MetadataTemplate};
+use crate::model::text::shortened;
 
 /// A key in `latest` and what people read.
 pub(super) type Fact = (&'static str, &'static str);
@@ -36,6 +37,18 @@ pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> S
     }
 }
 
+/// At most so many characters of a value: whoever may write one into an object may make it as long as he likes.
+const LONGEST_VALUE: usize = 1000;
+
+/// A value as it is told. The names by which Scope draws edges are told whole.
+fn told<'a>(key: &str, value: Cow<'a, str>) -> Cow<'a, str> {
+    if value.len() <= LONGEST_VALUE || key == CLAIMS_OF_POD {
+        value
+    } else {
+        Cow::Owned(shortened(&value, LONGEST_VALUE))
+    }
+}
+
 /// The values that are known, all of one moment.
 pub(super) fn latest<'a>(
     taken_at: &'a str,
@@ -50,7 +63,7 @@ pub(super) fn latest<'a>(
                 Cow::Borrowed(key),
                 Latest {
                     timestamp: taken_at,
-                    value,
+                    value: told(key, value),
                 },
             ))
         })
@@ -89,4 +102,24 @@ pub(super) fn templates_beside<'a>(
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_end_is_cut_and_a_list_of_claims_is_not() {
+        let text = "x".repeat(1_000_000);
+        let value = || Some(Cow::Borrowed(text.as_str()));
+        let told = latest(
+            "",
+            [("storage_snapshot_error", value()), (CLAIMS_OF_POD, value())],
+        );
+        assert_eq!(
+            told["storage_snapshot_error"].value.chars().count(),
+            LONGEST_VALUE + 1
+        );
+        assert_eq!(told[CLAIMS_OF_POD].value.len(), text.len());
+    }
 }

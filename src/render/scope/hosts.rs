@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::disks::Shown;
+use super::disks::{RatesOfDisks, Shown};
 use super::ids;
-use super::report::{Column, Latest, Metric, MetricTemplate, Node, TableTemplate, Topology};
+use super::report::{Column, Latest, Metric, MetricTemplate, Node, Nodes, TableTemplate, Topology};
 use super::series::Window;
 use crate::model::bytes::Bytes;
-use crate::model::device::DeviceType;
 use crate::model::io::IoRates;
 use crate::state::State;
 
@@ -31,44 +30,48 @@ const COLUMNS: [(&str, &str, &str); 9] = [
     ("utilisation", "Utilisation", "number"),
 ];
 
-/// The host alone.
-pub(super) fn topology<'a>(
+/// The host's node.
+pub(super) fn node<'a>(
     state: &'a State,
     shown: &[Shown<'a>],
     window: &'a Window<'a>,
+    rates: &RatesOfDisks<'_>,
     taken_at: &'a str,
-) -> Topology<'a> {
-    let id = ids::host(&state.host_id);
-    let node = Node {
-        id: id.clone(),
+) -> Node<'a> {
+    Node {
+        id: ids::host(&state.host_id),
         topology: "host",
         latest: rows(state, shown, taken_at),
-        metrics: metrics(shown, window),
+        metrics: metrics(state, window, rates),
         adjacency: Vec::new(),
         parents: BTreeMap::new(),
-    };
-    Topology {
-        nodes: BTreeMap::from([(id, node)]),
-        metadata_templates: BTreeMap::new(),
-        metric_templates: metric_templates(),
-        table_templates: BTreeMap::from([(TABLE, table_template())]),
-        controls: BTreeMap::new(),
     }
 }
 
-/// Totals over the whole disks. What a loop device does, the disk below its file does as well.
-fn metrics<'a>(shown: &[Shown<'_>], window: &'a Window<'a>) -> BTreeMap<&'static str, Metric<'a>> {
+/// A topology of it.
+pub(super) fn topology(nodes: Nodes) -> Topology {
+    Topology {
+        nodes,
+        metric_templates: metric_templates(),
+        table_templates: BTreeMap::from([(TABLE, table_template())]),
+        ..Topology::default()
+    }
+}
+
+/// Totals over the whole disks, those that are not shown among them. What a loop device does, the disk below its file does as well.
+fn metrics<'a>(
+    state: &State,
+    window: &'a Window<'a>,
+    rates: &RatesOfDisks<'_>,
+) -> BTreeMap<&'static str, Metric<'a>> {
     let mut operations = vec![None; window.len()];
     let mut throughput = vec![None; window.len()];
     let mut busiest = vec![None; window.len()];
-    for shown in shown
-        .iter()
-        .filter(|shown| shown.device.device_type != DeviceType::Loop)
-    {
-        for (at, rates) in window.rates(shown.disk.number) {
-            *operations[at].get_or_insert(0.0) += rates.operations();
-            *throughput[at].get_or_insert(0.0) += rates.throughput();
-            let so_far = busiest[at].get_or_insert(0.0);
+    for disk in &state.topology.disks {
+        for (at, rates) in rates.get(&disk.number).into_iter().flatten() {
+            *operations[*at].get_or_insert(0.0) += rates.operations();
+            *throughput[*at].get_or_insert(0.0) += rates.throughput();
+            let so_far = busiest[*at].get_or_insert(0.0);
             *so_far = f64::max(*so_far, rates.utilization * 100.0);
         }
     }

@@ -1,4 +1,5 @@
-//! The Scope report of one node: the host with its disks in a table, and one node per disk.
+//! The Scope report of one node: the host with its disks in a table, a node for each disk, and what uses them: pods, claims, volumes,
+//! their snapshots, and the pools of storage engines and backends. The cluster's own report is in `cluster.rs`.
 //!
 //! An unpatched Scope has no sort of node for disks, so each is a node of its persistent volumes, which
 //! the Pods view draws and whose details panel the Hosts view links to. What Scope does with a report, and which reports
@@ -14,6 +15,8 @@ pub mod ids;
 mod objects;
 mod powerflex;
 pub mod report;
+mod room;
+mod selection;
 mod series;
 mod snapshots;
 mod volumes;
@@ -22,14 +25,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-pub use self::cluster::{ClusterReport, cluster_report, cluster_report_with};
+pub use self::cluster::{cluster_report, cluster_report_with};
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 
-use self::report::{Node, Plugin, Report, Topology};
+use self::disks::Shown;
+use self::report::{Node, Nodes, Plugin, Report, Topology};
+use self::room::{MOST_BYTES, Room};
+use self::selection::{Beside, Selection};
 use self::series::Window;
 use crate::model::placement::Volume;
-use crate::model::workload::Pod;
+use crate::model::workload::{Claim, PersistentVolume};
 use crate::state::State;
 
 /// The plugin's id: the socket's file name, and the same for ever.
@@ -46,71 +52,84 @@ pub const API_VERSION: &str = "1";
 /// Most disks that one report tells of, so that it stays well below the 2 MB that Scope's probe can read in time.
 pub const MOST_DISKS: usize = 700;
 
-/// Most bytes of claims and volumes in the report of a node.
-const MOST_OBJECT_BYTES: usize = 1_000_000;
+/// A report that has no more than Scope's probe can read in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FittedReport {
+    /// As it is sent.
+    pub bytes: Vec<u8>,
+    /// Nodes for which there was no room: disks, pods, claims, volumes, pools, snapshots and their contents.
+    pub left_out: usize,
+}
 
 /// The report as it is sent.
 pub fn report(state: &State) -> Vec<u8> {
-    report_with(state, &BackendReadings::default())
+    report_with(state, &BackendReadings::default()).bytes
 }
 
 /// The same, with what the backends say: of a process that is of a node and of the cluster.
-pub fn report_with(state: &State, backends: &BackendReadings) -> Vec<u8> {
+pub fn report_with(state: &State, backends: &BackendReadings) -> FittedReport {
     let wall = state.sample.taken_at.wall;
     let taken_at = timestamp(wall);
-    let shown = disks::shown(state);
-    let all = state.topology.disks.len() + state.topology.loops.len();
-    let window = Window::new(&state.rates, shown.len());
-    let host = ids::host(&state.host_id);
+    let map = state.topology.cluster.as_deref();
     // Of two reports of the same object Scope believes the newer. What this node read a while ago must not win over what the
     // process that follows the whole cluster has just seen.
-    let lag = state.topology.cluster.as_ref().map(|map| map.inventory.lag);
+    let lag = map.map(|map| map.inventory.lag);
     let told_at = timestamp(wall.checked_sub(lag.unwrap_or_default()).unwrap_or(wall));
-    let mut persistent_volume = disks::topology(state, &shown, &window, &taken_at, &told_at, &host);
-    let (mut pod, mut claim, mut storage_class) = (None, None, None);
-    let (mut snapshot, mut snapshot_content) = (None, None);
-    let mut description = description(shown.len(), all);
-    if let Some(map) = state.topology.cluster.as_deref() {
-        let objects = Objects::of(state, map, &host, &taken_at, &told_at);
-        persistent_volume
-            .nodes
-            .extend(objects.volumes.into_iter().map(|node| (node.id.clone(), node)));
-        if map.inventory.role.sees_cluster() {
-            let disbelieved: BTreeSet<&str> = state
-                .topology
-                .volumes
-                .iter()
-                .filter(|volume| !volume.disagreements.is_empty())
-                .map(|volume| volume.name.as_str())
-                .collect();
-            add_engines(
-                &mut persistent_volume,
-                map,
-                &disbelieved,
-                &told_at,
-                [&state.host_id, &host],
-            );
-        }
-        pod = Some(objects::topology(objects.pods, objects::pod_templates()));
+    let moments = powerflex::moments(backends);
+    let host = ids::host(&state.host_id);
+    let shown = disks::shown(state);
+    let disks_left_out = state.topology.disks.len() + state.topology.loops.len() - shown.len();
+    let volumes: BTreeMap<&str, &Volume> = volumes::persistent(state)
+        .map(|volume| (volume.name.as_str(), volume))
+        .collect();
+    let with_rates = volumes.values().filter(|volume| volume.io.is_some());
+    let window = Window::new(&state.rates, shown.len() + with_rates.count());
+    let look = Look {
+        state,
+        shown,
+        volumes,
+        window: &window,
+        taken_at: &taken_at,
+        told_at: &told_at,
+        host: &host,
+        pools: powerflex::Pools::of(backends, &moments),
+    };
+    let mut room = Room::new(MOST_BYTES);
+    let mut topologies = Topologies::default();
+    look.tell_of_host(&mut topologies, &mut room);
+    let mut selection = map.map(|map| look.select(map));
+    if let Some(selection) = &mut selection {
+        selection.add_urgent(&mut topologies.persistent_volume.nodes, &mut room, &look);
+    }
+    look.tell_of_pools(&mut topologies, &mut room);
+    if let Some(map) = map {
+        look.tell_of_pods_and_classes(map, &mut topologies, &mut room);
+    }
+    if let Some(selection) = &mut selection {
+        selection.add_others(&mut topologies.persistent_volume.nodes, &mut room, &look);
+    }
+    let description = description(map, look.shown.len(), disks_left_out, room.left_out());
+    let Topologies {
+        host,
+        pod,
+        storage_class,
+        persistent_volume,
+        ..
+    } = topologies;
+    let (mut claim, mut snapshot, mut snapshot_content) = (None, None, None);
+    if let Some((selection, map)) = selection.zip(map) {
         claim = Some(Topology {
             metric_templates: disks::metric_templates(),
-            ..objects::topology(objects.claims, objects::claim_templates())
+            ..objects::topology(selection.claims, objects::claim_templates())
         });
-        storage_class = Some(objects::topology(objects.classes, objects::class_templates()));
-        (snapshot, snapshot_content) = cluster::snapshot_topologies(map, objects.snapshots, objects.contents);
-        let unheard = cluster::staleness(&map.inventory);
-        if !unheard.is_empty() {
-            description = Cow::Owned(format!("{description}{unheard}"));
-        }
+        (snapshot, snapshot_content) =
+            cluster::snapshot_topologies(map, selection.snapshots, selection.contents);
     }
-    let moments = powerflex::moments(backends);
-    let map = state.topology.cluster.as_deref();
-    powerflex::add(&mut persistent_volume, map, backends, &moments);
     let report = Report {
-        host: Some(hosts::topology(state, &shown, &window, &taken_at)),
-        pod,
+        host: Some(hosts::topology(host)),
+        pod: map.map(|_| objects::topology(pod, objects::pod_templates())),
         claim,
-        storage_class,
+        storage_class: map.map(|_| objects::topology(storage_class, objects::class_templates())),
         snapshot,
         snapshot_content,
         persistent_volume,
@@ -122,143 +141,212 @@ pub fn report_with(state: &State, backends: &BackendReadings) -> Vec<u8> {
             api_version: API_VERSION,
         }],
     };
-    // Writing to memory cannot fail, and the wire types have neither non-text keys nor failing fields.
-    serde_json::to_vec(&report).unwrap_or_default()
+    FittedReport {
+        bytes: report.bytes(),
+        left_out: room.left_out() + disks_left_out,
+    }
 }
 
-/// Adds the storage engines' pools and the disks of all nodes. What this node's kernel says of its own disks and volumes counts, and
-/// edges and facts are added to it. Volumes that it sees elsewhere than their engines say lead to its own disks alone.
-fn add_engines<'a>(
-    topology: &mut Topology<'a>,
-    map: &'a ClusterMap,
-    disbelieved: &BTreeSet<&str>,
+/// What a node's report has so far.
+#[derive(Default)]
+struct Topologies<'a> {
+    host: Nodes,
+    pod: Nodes,
+    storage_class: Nodes,
+    persistent_volume: Topology,
+    /// What engines tell of that this node's kernel does not, the pools first.
+    of_engines: Vec<Node<'a>>,
+}
+
+/// All that a node's report is made of.
+struct Look<'a> {
+    state: &'a State,
+    shown: Vec<Shown<'a>>,
+    /// The PersistentVolumes of its pods, by name.
+    volumes: BTreeMap<&'a str, &'a Volume>,
+    window: &'a Window<'a>,
+    /// The moment of what the kernel says.
+    taken_at: &'a str,
+    /// The moment of what the API says.
     told_at: &'a str,
-    [host_id, host]: [&'a str; 2],
-) {
-    let carried = engines::Carried::of(map);
-    let added = engines::nodes(map, &carried, told_at);
-    if added.is_empty() {
-        return;
-    }
-    topology.metadata_templates.extend(engines::templates());
-    let believed = map
-        .inventory
-        .volumes
-        .values()
-        .filter(|volume| !disbelieved.contains(volume.name.as_str()));
-    for volume in believed {
-        let id = ids::object(&volume.uid, ids::PERSISTENT_VOLUME);
-        if let Some(node) = id.and_then(|id| topology.nodes.get_mut(&id)) {
-            let known: BTreeSet<String> = node.adjacency.iter().cloned().collect();
-            let edges = engines::edges(map, volume).into_iter();
-            node.adjacency.extend(edges.filter(|edge| !known.contains(edge)));
-        }
-    }
-    let here = format!("{host_id}-");
-    for mut node in added {
-        if node.id.starts_with(&here) {
-            node.parents.insert("host", [host]);
-        }
-        match topology.nodes.get_mut(&node.id) {
-            Some(own) => {
-                for (key, latest) in node.latest {
-                    own.latest.entry(key).or_insert(latest);
-                }
+    /// The host's id.
+    host: &'a str,
+    pools: powerflex::Pools<'a>,
+}
+
+impl<'a> Look<'a> {
+    /// The host, its disks, and the PersistentVolumes of its pods.
+    fn tell_of_host(&self, topologies: &mut Topologies<'a>, room: &mut Room) {
+        let state = self.state;
+        let disks = state.topology.disks.iter().chain(&state.topology.loops);
+        let rates = self.window.of_devices(disks.map(|disk| disk.number));
+        let host = hosts::node(state, &self.shown, self.window, &rates, self.taken_at);
+        room.add(&mut topologies.host, host);
+        let mut of_engines = self.own_disks_of_engines(topologies);
+        let ceilings = disks::ceilings(&self.shown, &rates);
+        let nodes = &mut topologies.persistent_volume.nodes;
+        for shown in &self.shown {
+            let place = [self.taken_at, self.host];
+            let mut node = disks::node(state, *shown, self.window, &rates, &ceilings, place);
+            // What this node's kernel says of its own disk counts.
+            for (key, told) in of_engines
+                .remove(&node.id)
+                .map(|other| other.latest)
+                .into_iter()
+                .flatten()
+            {
+                node.latest.entry(key).or_insert(told);
             }
-            None => drop(topology.nodes.insert(node.id.clone(), node)),
+            room.add(nodes, node);
         }
+        topologies.of_engines.extend(of_engines.into_values());
+        let with_node: BTreeSet<_> = self.shown.iter().map(|shown| shown.disk.number).collect();
+        for volume in self.volumes.values().copied() {
+            let moments = [self.taken_at, self.told_at];
+            let mut node = volumes::node(
+                state,
+                volume,
+                &with_node,
+                self.window,
+                &ceilings,
+                moments,
+                self.host,
+            );
+            self.pools.tell_of_place(&volume.name, &mut node);
+            room.add(nodes, node);
+        }
+        topologies.persistent_volume.metadata_templates = disks::metadata_templates();
+        topologies.persistent_volume.metric_templates = disks::metric_templates();
     }
-}
 
-/// The API's objects of this node.
-struct Objects<'a> {
-    pods: Vec<Node<'a>>,
-    claims: Vec<Node<'a>>,
-    classes: Vec<Node<'a>>,
-    /// Those that no pod of this node has mounted.
-    volumes: Vec<Node<'a>>,
-    snapshots: Vec<Node<'a>>,
-    contents: Vec<Node<'a>>,
-}
+    /// What engines say of this node's disks, by id; all else that they tell of is put aside.
+    fn own_disks_of_engines(&self, topologies: &mut Topologies<'a>) -> BTreeMap<String, Node<'a>> {
+        let map = self.state.topology.cluster.as_deref();
+        let Some(map) = map.filter(|map| map.inventory.role.sees_cluster()) else {
+            return BTreeMap::new();
+        };
+        let mut own = BTreeMap::new();
+        for told in engines::told(map, self.told_at) {
+            let is_here = told.is_on(&self.state.host_id);
+            let mut node = told.node;
+            if is_here {
+                node.parents.insert("host", [self.host]);
+                own.insert(node.id.clone(), node);
+            } else {
+                topologies.of_engines.push(node);
+            }
+        }
+        own
+    }
 
-impl<'a> Objects<'a> {
-    fn of(state: &'a State, map: &'a ClusterMap, host: &'a str, taken_at: &'a str, told_at: &'a str) -> Self {
+    /// The API's objects, but for the volumes that the kernel knows.
+    fn select(&self, map: &'a ClusterMap) -> Selection<'a> {
+        Selection::of(map, self.volumes.keys().copied().collect(), self.told_at)
+    }
+
+    /// Pools of storage engines and of backends, and disks of all nodes.
+    fn tell_of_pools(&self, topologies: &mut Topologies<'a>, room: &mut Room) {
+        let topology = &mut topologies.persistent_volume;
+        let of_engines = std::mem::take(&mut topologies.of_engines);
+        if !of_engines.is_empty() {
+            topology.metadata_templates.extend(engines::templates());
+        }
+        room.fill_part(cluster::MOST_OF_ENGINES, |room| {
+            for node in of_engines {
+                room.add_object(&mut topology.nodes, node);
+            }
+        });
+        self.pools.add(&mut topology.nodes, room);
+        self.pools.add_templates(topology);
+    }
+
+    fn tell_of_pods_and_classes(
+        &self,
+        map: &'a ClusterMap,
+        topologies: &mut Topologies<'a>,
+        room: &mut Room,
+    ) {
         let inventory = &map.inventory;
-        let is_here = |pod: &Pod| inventory.node.is_none() || pod.node == inventory.node;
-        let pods = inventory
-            .pods
-            .values()
-            .filter(|pod| is_here(pod) && !pod.has_ended())
-            .filter_map(|pod| objects::pod_node(map, pod, host, taken_at))
-            .collect();
-        let volumes: BTreeMap<&str, &Volume> = state
-            .topology
-            .volumes
-            .iter()
-            .filter(|volume| volume.persistent)
-            .map(|volume| (volume.name.as_str(), volume))
-            .collect();
-        let known: BTreeSet<&str> = volumes.keys().copied().collect();
-        let mut selected = cluster::select(map, &known, MOST_OBJECT_BYTES, told_at);
-        // What the kernel knows of a claim's volume is the claim's as well.
-        let here: BTreeMap<String, &Volume> = inventory
-            .claims
-            .values()
-            .filter_map(|claim| {
-                let volume = volumes.get(claim.volume.as_deref()?)?;
-                Some((ids::object(&claim.uid, ids::CLAIM)?, *volume))
-            })
-            .collect();
-        for node in &mut selected.claims {
-            if let Some(volume) = here.get(&node.id) {
-                volumes::add_usage(&mut node.metrics, volume, taken_at);
-                let of_kernel = [
-                    (objects::CLAIM_LIES_ON.0, volumes::lies_on(state, volume)),
-                    (
-                        objects::CLAIM_DEVICE_ATTENTION.0,
-                        volumes::device_attention(state, volume),
-                    ),
-                ];
-                node.latest.extend(facts::latest(taken_at, of_kernel));
+        let sees_cluster = inventory.role.sees_cluster();
+        let used: BTreeSet<&str> = if sees_cluster {
+            BTreeSet::new()
+        } else {
+            let of_claims = inventory
+                .claims
+                .values()
+                .filter_map(|claim| claim.class.as_deref());
+            let of_volumes = inventory
+                .volumes
+                .values()
+                .filter_map(|volume| volume.class.as_deref());
+            of_claims.chain(of_volumes).collect()
+        };
+        let classes = inventory.classes.values();
+        for class in classes.filter(|class| sees_cluster || used.contains(class.name.as_str())) {
+            if let Some(node) = objects::class_node(class, self.taken_at) {
+                room.add_object(&mut topologies.storage_class, node);
             }
         }
-        let used: BTreeSet<&str> = inventory
-            .claims
-            .values()
-            .filter_map(|claim| claim.class.as_deref())
-            .chain(
-                inventory
-                    .volumes
-                    .values()
-                    .filter_map(|volume| volume.class.as_deref()),
-            )
-            .collect();
-        let classes = inventory
-            .classes
-            .values()
-            .filter(|class| inventory.role.sees_cluster() || used.contains(class.name.as_str()))
-            .filter_map(|class| objects::class_node(class, taken_at))
-            .collect();
-        Self {
-            pods,
-            claims: selected.claims,
-            classes,
-            volumes: selected.volumes,
-            snapshots: selected.snapshots,
-            contents: selected.contents,
+        let pods = inventory.pods.values().filter(|pod| !pod.has_ended());
+        for pod in pods {
+            let host = inventory.is_here(pod).then_some(self.host);
+            if host.is_none() && !sees_cluster {
+                continue;
+            }
+            if let Some(node) = objects::pod_node(map, pod, host, self.taken_at) {
+                room.add_object(&mut topologies.pod, node);
+            }
         }
     }
 }
 
-fn description(shown: usize, all: usize) -> Cow<'static, str> {
-    const PLAIN: &str = "The disks of each node: what is slow, what is full, what lies on them";
-    if shown == all {
-        Cow::Borrowed(PLAIN)
-    } else {
-        Cow::Owned(format!(
-            "{PLAIN} ({shown} of {all} disks; the busiest and those in use come first)"
-        ))
+/// What the kernel knows of a claim's volume is the claim's as well.
+impl<'a> Beside<'a> for Look<'a> {
+    fn tell_of_claim(&self, claim: &Claim, node: &mut Node<'a>) {
+        let volume = claim.volume.as_deref().and_then(|name| self.volumes.get(name));
+        let Some(volume) = volume.copied() else { return };
+        volumes::add_usage(&mut node.metrics, volume, self.taken_at);
+        let of_kernel = [
+            (objects::CLAIM_LIES_ON.0, volumes::lies_on(self.state, volume)),
+            (
+                objects::CLAIM_DEVICE_ATTENTION.0,
+                volumes::device_attention(self.state, volume),
+            ),
+        ];
+        node.latest.extend(facts::latest(self.taken_at, of_kernel));
     }
+
+    fn tell_of_volume(&self, volume: &PersistentVolume, node: &mut Node<'a>) {
+        self.pools.tell_of_place(&volume.name, node);
+    }
+}
+
+fn description(
+    map: Option<&ClusterMap>,
+    shown: usize,
+    disks_left_out: usize,
+    others_left_out: usize,
+) -> Cow<'static, str> {
+    const PLAIN: &str = "The disks of each node: what is slow, what is full, what lies on them";
+    let mut description = Cow::Borrowed(PLAIN);
+    if disks_left_out > 0 {
+        let all = shown + disks_left_out;
+        let of_disks = format!(" ({shown} of {all} disks; the busiest and those in use come first)");
+        description.to_mut().push_str(&of_disks);
+    }
+    if others_left_out > 0 {
+        let of_others = format!(
+            "; {others_left_out} pods, claims, volumes, pools and snapshots found no room: those that need attention come first"
+        );
+        description.to_mut().push_str(&of_others);
+    }
+    let unheard = map
+        .map(|map| cluster::staleness(&map.inventory))
+        .unwrap_or_default();
+    if !unheard.is_empty() {
+        description.to_mut().push_str(&unheard);
+    }
+    description
 }
 
 /// RFC 3339 in UTC with milliseconds.

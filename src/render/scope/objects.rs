@@ -10,11 +10,12 @@ use super::facts::{
     ACCESS_MODES, CLAIMS_OF_POD, CLASS, CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, PROVISIONER,
     STATUS, VOLUME, VOLUME_OF_CLAIM, latest, listed, templates,
 };
-use super::report::{MetadataTemplate, Node, Topology};
+use super::report::{MetadataTemplate, Node, Nodes, Topology};
 use super::snapshots::source_of;
 use super::{engines, ids, volumes};
 use crate::model::bytes::Bytes;
 use crate::model::cluster_map::{Attention, ClusterMap};
+use crate::model::copies::Copies;
 use crate::model::workload::{
     AccessMode, Claim, DeclaredVolume, NamespacedName, PersistentVolume, Pod, PodVolumeSource, StorageClass,
     StorageSource,
@@ -117,6 +118,7 @@ pub(super) const VOLUME_FACTS: [Fact; 24] = [
 pub(super) fn volume_facts<'a>(
     map: &'a ClusterMap,
     volume: &'a PersistentVolume,
+    copies: Option<&Copies<'_>>,
 ) -> [(&'static str, Option<Cow<'a, str>>); 13] {
     let nodes = map.inventory.nodes_of(volume);
     // Scope's probe tells the first alone.
@@ -151,7 +153,7 @@ pub(super) fn volume_facts<'a>(
             VOLUME_MIGRATED.0,
             volume.migrated_to.as_deref().map(Cow::Borrowed),
         ),
-        (VOLUME_COPIES.0, engines::copies(map, volume)),
+        (VOLUME_COPIES.0, copies.and_then(engines::copies)),
         (VOLUME_CREATED.0, moment(volume.created)),
     ]
 }
@@ -177,6 +179,7 @@ fn attached(map: &ClusterMap, volume: &PersistentVolume) -> Option<Cow<'static, 
 pub(super) fn volume_node<'a>(
     map: &'a ClusterMap,
     volume: &'a PersistentVolume,
+    copies: Option<&Copies<'_>>,
     taken_at: &'a str,
 ) -> Option<Node<'a>> {
     let handle = volume.source.as_ref().and_then(StorageSource::handle);
@@ -189,10 +192,10 @@ pub(super) fn volume_node<'a>(
     Some(Node {
         id: ids::object(&volume.uid, ids::PERSISTENT_VOLUME)?,
         topology: ids::PERSISTENT_VOLUME,
-        latest: latest(taken_at, own.into_iter().chain(volume_facts(map, volume))),
+        latest: latest(taken_at, own.into_iter().chain(volume_facts(map, volume, copies))),
         metrics: BTreeMap::new(),
         adjacency: {
-            let mut edges = engines::edges(map, volume);
+            let mut edges = engines::edges(map, copies);
             edges.extend(class_of(map, volume.class.as_deref()));
             edges
         },
@@ -209,8 +212,14 @@ pub(super) fn class_of(map: &ClusterMap, class: Option<&str>) -> Option<String> 
 /// Most pods that are named with a claim.
 const MOST_USERS: usize = 12;
 
-/// A claim. What the kernel says of its volume is added by who knows it. `None` where the API gave it no usable UID.
-pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'a str) -> Option<Node<'a>> {
+/// A claim, with the copies of its volume. What the kernel says of that is added by who knows it. `None` where the API gave the claim no
+/// usable UID.
+pub(super) fn claim_node<'a>(
+    map: &'a ClusterMap,
+    claim: &'a Claim,
+    copies: Option<&Copies<'_>>,
+    taken_at: &'a str,
+) -> Option<Node<'a>> {
     // Pods of another node may use it as well where many nodes can have it: who sees one node cannot tell.
     let one_node = [AccessMode::ReadWriteOnce, AccessMode::ReadWriteOncePod];
     let sees_users =
@@ -245,13 +254,7 @@ pub(super) fn claim_node<'a>(map: &'a ClusterMap, claim: &'a Claim, taken_at: &'
                 .and_then(|snapshot| moment(snapshot.taken)),
         ),
         (CLAIM_DELETED.0, moment(claim.deletion)),
-        (
-            CLAIM_COPIES.0,
-            claim
-                .volume
-                .as_ref()
-                .and_then(|volume| engines::copies(map, map.volume(volume)?)),
-        ),
+        (CLAIM_COPIES.0, copies.and_then(engines::copies)),
     ];
     Some(Node {
         id: ids::object(&claim.uid, ids::CLAIM)?,
@@ -306,11 +309,11 @@ pub(super) fn class_node<'a>(class: &'a StorageClass, taken_at: &'a str) -> Opti
     })
 }
 
-/// A pod with storage; `None` for one without any. `host` is the id of the node that it is on.
+/// A pod with storage; `None` for one without any. `host` is the id of the host that is looked at, where the pod is on that.
 pub(super) fn pod_node<'a>(
     map: &ClusterMap,
     pod: &'a Pod,
-    host: &'a str,
+    host: Option<&'a str>,
     taken_at: &'a str,
 ) -> Option<Node<'a>> {
     let claims: Vec<&str> = pod.claims().map(|(_, claim)| claim).collect();
@@ -343,7 +346,7 @@ pub(super) fn pod_node<'a>(
         latest: latest(taken_at, facts),
         metrics: BTreeMap::new(),
         adjacency: ephemeral.collect(),
-        parents: BTreeMap::from([("host", [host])]),
+        parents: host.into_iter().map(|host| ("host", [host])).collect(),
     })
 }
 
@@ -382,12 +385,12 @@ pub(super) fn moment(seconds: Option<i64>) -> Option<Cow<'static, str>> {
 }
 
 /// A topology of such nodes.
-pub(super) fn topology<'a>(
-    nodes: impl IntoIterator<Item = Node<'a>>,
+pub(super) fn topology(
+    nodes: Nodes,
     metadata_templates: BTreeMap<&'static str, MetadataTemplate>,
-) -> Topology<'a> {
+) -> Topology {
     Topology {
-        nodes: nodes.into_iter().map(|node| (node.id.clone(), node)).collect(),
+        nodes,
         metadata_templates,
         ..Topology::default()
     }

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use super::disks::{RATE_METRICS, USED};
 use super::facts::{self, Fact, NAME, NODE_TYPE};
-use super::report::{Latest, Metric, MetricTemplate, Node, Topology};
+use super::report::{Latest, Metric, MetricTemplate, Node, Nodes, Topology};
+use super::room::Room;
 use super::series::single;
 use super::{ids, timestamp, volumes};
 use crate::model::backend::BackendReadings;
 use crate::model::bytes::Bytes;
-use crate::model::cluster_map::ClusterMap;
-use crate::model::powerflex::{Counted, Figure, Generation, Pool, System, Window};
+use crate::model::powerflex::{Counted, Figure, Generation, Pool, System, VolumePlace, Window};
 
 /// Most pools that one report tells of, so that there is room for claims and volumes; those that need attention and the fullest come first.
 const MOST_POOLS: usize = 200;
@@ -52,93 +52,117 @@ pub(super) fn moments(readings: &BackendReadings) -> Vec<String> {
         .collect()
 }
 
-/// Adds the pools of all systems, and the edges of PersistentVolumes that are in `topology` to them. `moments` are those of
-/// [`moments`]. Gives how many pools there was no room for.
-pub(super) fn add<'a>(
-    topology: &mut Topology<'a>,
-    map: Option<&'a ClusterMap>,
-    readings: &'a BackendReadings,
-    moments: &'a [String],
-) -> usize {
-    let mut pools: Vec<(&System, &Pool, &str)> = readings
-        .powerflex()
-        .zip(moments)
-        .flat_map(|(system, moment)| {
-            system
-                .pools
-                .iter()
-                .map(move |pool| (&**system, pool, moment.as_str()))
-        })
-        .collect();
-    if pools.is_empty() {
-        return 0;
-    }
-    pools.sort_by_key(|(_, pool, _)| {
-        let fullness = pool.used().map(|used| (used * 1e6) as u64);
-        (attention(pool).is_none(), Reverse(fullness))
-    });
-    let left_out = pools.len().saturating_sub(MOST_POOLS);
-    pools.truncate(MOST_POOLS);
-    let ceilings = Ceilings::of(&pools);
-    let mut shown: BTreeMap<(&str, &str), String> = BTreeMap::new();
-    for (system, pool, moment) in &pools {
-        let Some(id) = ids::powerflex_pool(&system.id, &pool.id) else {
-            continue;
-        };
-        shown.insert((&system.name, &pool.id), id.clone());
-        let node = Node {
-            id: id.clone(),
-            topology: ids::PERSISTENT_VOLUME,
-            latest: latest(system, pool, moment),
-            metrics: metrics(pool, &ceilings, moment),
-            adjacency: Vec::new(),
-            parents: BTreeMap::new(),
-        };
-        topology.nodes.insert(id, node);
-    }
-    for place in &readings.powerflex_volumes {
-        let volume = map.and_then(|map| map.volume(&place.persistent_volume));
-        let id = volume.and_then(|volume| ids::object(&volume.uid, ids::PERSISTENT_VOLUME));
-        let node = id.and_then(|id| topology.nodes.get_mut(&id));
-        let pool = shown.get(&(place.system.as_str(), place.pool_id.as_str()));
-        let (Some(node), Some(pool)) = (node, pool) else {
-            continue;
-        };
-        node.adjacency.push(pool.clone());
-        if let Some(timestamp) = moments.first() {
-            let lies_on = Cow::Owned(format!("{} of {} on {}", place.pool, place.domain, place.system));
-            node.latest
-                .entry(Cow::Borrowed(volumes::LIES_ON.0))
-                .or_insert(Latest {
-                    timestamp,
-                    value: lies_on,
-                });
-        }
-    }
-    add_templates(topology);
-    left_out
+/// A pool that is told of.
+struct Told<'a> {
+    system: &'a System,
+    pool: &'a Pool,
+    moment: &'a str,
+    id: String,
 }
 
-fn add_templates(topology: &mut Topology<'_>) {
-    let mut templates = facts::templates(&FACTS);
-    for template in templates.values_mut() {
-        template.priority += BETWEEN_THE_OTHERS;
+/// The pools of all systems that one report tells of.
+pub(super) struct Pools<'a> {
+    told: Vec<Told<'a>>,
+    /// The place of each PersistentVolume that lies in one of them, and which one that is.
+    places: BTreeMap<&'a str, (&'a VolumePlace, usize)>,
+    left_out: usize,
+}
+
+impl<'a> Pools<'a> {
+    /// The pools of these systems. `moments` are those of [`moments`].
+    pub(super) fn of(readings: &'a BackendReadings, moments: &'a [String]) -> Self {
+        let systems = readings.powerflex().zip(moments);
+        let mut told: Vec<Told<'a>> = systems
+            .flat_map(|(system, moment)| {
+                system.pools.iter().filter_map(move |pool| {
+                    Some(Told {
+                        system,
+                        pool,
+                        moment,
+                        id: ids::powerflex_pool(&system.id, &pool.id)?,
+                    })
+                })
+            })
+            .collect();
+        told.sort_by_key(|told| {
+            let fullness = told.pool.used().map(|used| (used * 1e6) as u64);
+            (attention(told.pool).is_none(), Reverse(fullness))
+        });
+        let left_out = told.len().saturating_sub(MOST_POOLS);
+        told.truncate(MOST_POOLS);
+        let numbers: BTreeMap<(&str, &str), usize> = told
+            .iter()
+            .enumerate()
+            .map(|(number, told)| ((told.system.name.as_str(), told.pool.id.as_str()), number))
+            .collect();
+        let places = readings.powerflex_volumes.iter().filter_map(|place| {
+            let number = numbers.get(&(place.system.as_str(), place.pool_id.as_str()))?;
+            Some((place.persistent_volume.as_str(), (place, *number)))
+        });
+        Self {
+            places: places.collect(),
+            told,
+            left_out,
+        }
     }
-    topology.metadata_templates.extend(templates);
-    let last = topology
-        .metric_templates
-        .values()
-        .map(|template| template.priority)
-        .fold(0.0, f64::max);
-    topology.metric_templates.insert(
-        POOL_USED,
-        MetricTemplate {
-            id: POOL_USED,
-            label: "Pool in use",
-            format: "percent",
-            priority: last + 1.0,
-        },
-    );
+
+    /// Writes them.
+    pub(super) fn add(&self, nodes: &mut Nodes, room: &mut Room) {
+        room.leave_out(self.left_out);
+        let ceilings = Ceilings::of(&self.told);
+        for told in &self.told {
+            let node = Node {
+                id: told.id.clone(),
+                topology: ids::PERSISTENT_VOLUME,
+                latest: latest(told.system, told.pool, told.moment),
+                metrics: metrics(told.pool, &ceilings, told.moment),
+                adjacency: Vec::new(),
+                parents: BTreeMap::new(),
+            };
+            room.add_object(nodes, node);
+        }
+    }
+
+    /// Adds to the node of a PersistentVolume the edge to its pool, and what it lies on where nobody knows that better.
+    pub(super) fn tell_of_place(&self, volume: &str, node: &mut Node<'a>) {
+        let Some((place, number)) = self.places.get(volume) else {
+            return;
+        };
+        let told = &self.told[*number];
+        node.adjacency.push(told.id.clone());
+        node.latest
+            .entry(Cow::Borrowed(volumes::LIES_ON.0))
+            .or_insert_with(|| Latest {
+                timestamp: told.moment,
+                value: Cow::Owned(format!("{} of {} on {}", place.pool, place.domain, place.system)),
+            });
+    }
+
+    /// Adds how they are shown, where there are any.
+    pub(super) fn add_templates(&self, topology: &mut Topology) {
+        if self.told.is_empty() {
+            return;
+        }
+        let mut templates = facts::templates(&FACTS);
+        for template in templates.values_mut() {
+            template.priority += BETWEEN_THE_OTHERS;
+        }
+        topology.metadata_templates.extend(templates);
+        let last = topology
+            .metric_templates
+            .values()
+            .map(|template| template.priority)
+            .fold(0.0, f64::max);
+        topology.metric_templates.insert(
+            POOL_USED,
+            MetricTemplate {
+                id: POOL_USED,
+                label: "Pool in use",
+                format: "percent",
+                priority: last + 1.0,
+            },
+        );
+    }
 }
 
 /// What is wrong with a pool, the worst first.
@@ -151,11 +175,19 @@ fn attention(pool: &Pool) -> Option<Cow<'static, str>> {
             Bytes(failed as u64)
         )));
     }
-    let degraded = bytes(Figure::DegradedFailedCapacityInKb) + bytes(Figure::DegradedHealthyCapacityInKb);
-    if degraded > 0.0 {
+    // Of the two halves of what is degraded the one is what is left, and the other what was lost.
+    let left = bytes(Figure::DegradedHealthyCapacityInKb);
+    if left > 0.0 {
         return Some(Cow::Owned(format!(
             "degraded: {} with one copy left",
-            Bytes(degraded as u64)
+            Bytes(left as u64)
+        )));
+    }
+    let lost = bytes(Figure::DegradedFailedCapacityInKb);
+    if lost > 0.0 {
+        return Some(Cow::Owned(format!(
+            "degraded: {} of copies lost",
+            Bytes(lost as u64)
         )));
     }
     let used = pool.used()?;
@@ -310,9 +342,9 @@ fn mean_milliseconds(counted: Counted) -> Option<f64> {
 struct Ceilings(BTreeMap<&'static str, f64>);
 
 impl Ceilings {
-    fn of(pools: &[(&System, &Pool, &str)]) -> Self {
+    fn of(pools: &[Told<'_>]) -> Self {
         let ceilings = RATE_METRICS.iter().map(|metric| {
-            let values = pools.iter().filter_map(|(_, pool, _)| rate(pool, metric.id));
+            let values = pools.iter().filter_map(|told| rate(told.pool, metric.id));
             (metric.id, values.fold(1.0, f64::max))
         });
         Self(ceilings.collect())
@@ -321,18 +353,17 @@ impl Ceilings {
 
 fn metrics<'a>(pool: &Pool, ceilings: &Ceilings, moment: &'a str) -> BTreeMap<&'static str, Metric<'a>> {
     let mut metrics = BTreeMap::new();
+    let mut add = |id, metric: Option<Metric<'a>>| metrics.extend(metric.map(|metric| (id, metric)));
     if let Some((used, most)) = filled(pool) {
-        metrics.insert(USED, single(moment, used, most.max(used)));
+        add(USED, single(moment, used, most.max(used)));
     }
     if let Some(used) = pool.used() {
-        metrics.insert(
-            POOL_USED,
-            single(moment, used * 100.0, 100.0_f64.max(used * 100.0)),
-        );
+        // Once a part of the devices is lost more may lie there than should.
+        add(POOL_USED, single(moment, (used * 100.0).min(100.0), 100.0));
     }
     for (id, ceiling) in &ceilings.0 {
         if let Some(value) = rate(pool, id) {
-            metrics.insert(id, single(moment, value, *ceiling));
+            add(*id, single(moment, value, *ceiling));
         }
     }
     metrics

@@ -1,37 +1,122 @@
 //! The wire form of a Scope report, as far as we use it. `plugin-spec/` has its schema and its traps.
+//!
+//! A node is written once, into the text of its topology: how much room it takes is known by that, and it need not be kept.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+/// Room for the templates of all topologies, and for who reports.
+const USUAL_REST: usize = 24 << 10;
+
 /// A whole report.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Report<'a> {
     /// Hosts.
-    #[serde(rename = "Host", skip_serializing_if = "Option::is_none")]
-    pub host: Option<Topology<'a>>,
+    pub host: Option<Topology>,
     /// Pods with storage.
-    #[serde(rename = "Pod", skip_serializing_if = "Option::is_none")]
-    pub pod: Option<Topology<'a>>,
+    pub pod: Option<Topology>,
     /// Claims.
-    #[serde(rename = "PersistentVolumeClaim", skip_serializing_if = "Option::is_none")]
-    pub claim: Option<Topology<'a>>,
+    pub claim: Option<Topology>,
     /// Storage classes.
-    #[serde(rename = "StorageClass", skip_serializing_if = "Option::is_none")]
-    pub storage_class: Option<Topology<'a>>,
+    pub storage_class: Option<Topology>,
     /// Snapshots.
-    #[serde(rename = "VolumeSnapshot", skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<Topology<'a>>,
+    pub snapshot: Option<Topology>,
     /// Contents of snapshots.
-    #[serde(rename = "VolumeSnapshotData", skip_serializing_if = "Option::is_none")]
-    pub snapshot_content: Option<Topology<'a>>,
+    pub snapshot_content: Option<Topology>,
     /// Volumes and, in an unpatched Scope, disks.
-    #[serde(rename = "PersistentVolume")]
-    pub persistent_volume: Topology<'a>,
+    pub persistent_volume: Topology,
     /// Who reports: exactly one entry.
-    #[serde(rename = "Plugins")]
     pub plugins: [Plugin<'a>; 1],
+}
+
+impl Report<'_> {
+    /// As it is sent.
+    pub fn bytes(&self) -> Vec<u8> {
+        let topologies = [
+            ("Host", self.host.as_ref()),
+            ("Pod", self.pod.as_ref()),
+            ("PersistentVolumeClaim", self.claim.as_ref()),
+            ("StorageClass", self.storage_class.as_ref()),
+            ("VolumeSnapshot", self.snapshot.as_ref()),
+            ("VolumeSnapshotData", self.snapshot_content.as_ref()),
+            ("PersistentVolume", Some(&self.persistent_volume)),
+        ];
+        let there = || {
+            topologies
+                .iter()
+                .filter_map(|(name, there)| Some((*name, (*there)?)))
+        };
+        let length: usize = there().map(|(_, topology)| topology.nodes.text.len()).sum();
+        let mut bytes = Vec::with_capacity(length + USUAL_REST);
+        bytes.push(b'{');
+        for (name, topology) in there() {
+            write_key(&mut bytes, name);
+            topology.write(&mut bytes);
+            bytes.push(b',');
+        }
+        write_key(&mut bytes, "Plugins");
+        write(&mut bytes, &self.plugins);
+        bytes.push(b'}');
+        bytes
+    }
+}
+
+/// Writes a value. Writing to memory cannot fail, and the wire types have neither non-text keys nor failing fields.
+fn write(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    let _ = serde_json::to_writer(bytes, value);
+}
+
+fn write_key(bytes: &mut Vec<u8>, key: &str) {
+    write(bytes, &key);
+    bytes.push(b':');
+}
+
+/// The nodes of one topology, as they are sent.
+#[derive(Debug, Default)]
+pub struct Nodes {
+    /// Each with its key, with commas between them.
+    text: Vec<u8>,
+    ids: BTreeSet<String>,
+}
+
+impl Nodes {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// True where there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// True where there is one of this id.
+    pub fn contains(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Writes a node if it takes no more than so many bytes, and gives how many it takes: none where one of its id is there already.
+    /// `Err` with that number where it takes more.
+    pub fn add(&mut self, node: Node<'_>, most: usize) -> Result<usize, usize> {
+        if self.contains(&node.id) {
+            return Ok(0);
+        }
+        let before = self.text.len();
+        if before > 0 {
+            self.text.push(b',');
+        }
+        write_key(&mut self.text, &node.id);
+        write(&mut self.text, &node);
+        let length = self.text.len() - before;
+        if length > most {
+            self.text.truncate(before);
+            return Err(length);
+        }
+        self.ids.insert(node.id);
+        Ok(length)
+    }
 }
 
 /// Who reports.
@@ -50,10 +135,10 @@ pub struct Plugin<'a> {
 }
 
 /// Nodes of one sort, and how their values are shown.
-#[derive(Debug, Default, Serialize)]
-pub struct Topology<'a> {
+#[derive(Debug, Default)]
+pub struct Topology {
     /// Nodes by id.
-    pub nodes: BTreeMap<String, Node<'a>>,
+    pub nodes: Nodes,
     /// How metadata are shown.
     pub metadata_templates: BTreeMap<&'static str, MetadataTemplate>,
     /// How metrics are shown.
@@ -61,8 +146,25 @@ pub struct Topology<'a> {
     /// How tables are shown.
     pub table_templates: BTreeMap<&'static str, TableTemplate>,
     /// Buttons that its nodes may have.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub controls: BTreeMap<&'static str, ControlTemplate>,
+}
+
+impl Topology {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(br#"{"nodes":{"#);
+        bytes.extend_from_slice(&self.nodes.text);
+        bytes.extend_from_slice(br#"},"metadata_templates":"#);
+        write(bytes, &self.metadata_templates);
+        bytes.extend_from_slice(br#","metric_templates":"#);
+        write(bytes, &self.metric_templates);
+        bytes.extend_from_slice(br#","table_templates":"#);
+        write(bytes, &self.table_templates);
+        if !self.controls.is_empty() {
+            bytes.extend_from_slice(br#","controls":"#);
+            write(bytes, &self.controls);
+        }
+        bytes.push(b'}');
+    }
 }
 
 /// One node.

@@ -11,8 +11,8 @@ use super::ids;
 use super::objects::{attention, bytes, moment};
 use super::report::{MetadataTemplate, Node};
 use crate::model::cluster_map::ClusterMap;
-use crate::model::snapshot::{DeletionPolicy, Snapshot, SnapshotContent, SnapshotSource};
-use crate::model::workload::Claim;
+use crate::model::snapshot::{DeletionPolicy, Snapshot, SnapshotApi, SnapshotContent, SnapshotSource};
+use crate::model::workload::{Claim, NamespacedName};
 
 /// Scope's key for the volume of a snapshot is the one that it has for the volume of a claim.
 const VOLUME_OF_SNAPSHOT: &str = VOLUME_OF_CLAIM;
@@ -157,19 +157,17 @@ pub(super) fn source_of(map: &ClusterMap, claim: &Claim) -> Option<String> {
     let namespace = source.namespace.as_deref().unwrap_or(&claim.name.namespace);
     match source.kind.as_str() {
         "VolumeSnapshot" => {
-            let is_it = |snapshot: &&Snapshot| {
-                snapshot.name.namespace == namespace
-                    && snapshot.name.name == source.name
-                    && source
-                        .group
-                        .as_deref()
-                        .is_none_or(|group| group == snapshot.api.group())
+            let name = NamespacedName::new(namespace, &source.name);
+            let of_api = |api: SnapshotApi| {
+                let group = source.group.as_deref();
+                let is_its = group.is_none_or(|group| group == api.group());
+                map.inventory.snapshot(&(api, name.clone())).filter(|_| is_its)
             };
-            let snapshot = map.inventory.all_snapshots().find(is_it)?;
+            let snapshot = of_api(SnapshotApi::Csi).or_else(|| of_api(SnapshotApi::ExternalStorage))?;
             ids::object(&snapshot.uid, ids::VOLUME_SNAPSHOT)
         }
         "PersistentVolumeClaim" => {
-            let name = crate::model::workload::NamespacedName::new(namespace, &source.name);
+            let name = NamespacedName::new(namespace, &source.name);
             ids::object(&map.inventory.claims.get(&name)?.uid, ids::CLAIM)
         }
         _ => None,

@@ -10,8 +10,10 @@ use super::disks::{Needs, RATE_METRICS};
 use super::facts::{self, Fact, NAME, NODE_TYPE};
 use super::report::{Latest, Metric, Node};
 use super::series::{Window, single};
-use super::{ids, objects};
+use super::{engines, ids, objects};
 use crate::model::bytes::Bytes;
+use crate::model::cluster_map::ClusterMap;
+use crate::model::copies::Copies;
 use crate::model::device::DeviceNumber;
 use crate::model::disagreement::sentence;
 use crate::model::mount::FilesystemUsage;
@@ -31,48 +33,64 @@ pub(super) const SHARED: Fact = ("storage_volume_shared", "Shared");
 pub(super) const PODS: Fact = ("storage_volume_pods", "Pods");
 pub(super) const COUNTED_BY: Fact = ("storage_volume_io_source", "I/O counted by");
 
-/// The nodes of the PersistentVolumes that pods of this node use. Of disks only those in `shown` are named in edges. The kernel's
-/// facts are of the first of these moments, the API's of the second.
-pub(super) fn nodes<'a>(
+/// The PersistentVolumes that pods of this node use.
+pub(super) fn persistent(state: &State) -> impl Iterator<Item = &Volume> {
+    state.topology.volumes.iter().filter(|volume| volume.persistent)
+}
+
+/// The node of one. Of disks only those in `shown` are named in edges. The kernel's facts are of the first of these moments, the API's
+/// of the second.
+pub(super) fn node<'a>(
     state: &'a State,
+    volume: &'a Volume,
     shown: &BTreeSet<DeviceNumber>,
     window: &'a Window<'a>,
     ceilings: &[f64],
     [taken_at, told_at]: [&'a str; 2],
     host: &'a str,
-) -> impl Iterator<Item = (String, Node<'a>)> {
-    let volumes = state.topology.volumes.iter().filter(|volume| volume.persistent);
-    let id = |state: &State, volume: &Volume| {
-        object(state, volume)
-            .and_then(|object| ids::object(&object.uid, ids::PERSISTENT_VOLUME))
-            .unwrap_or_else(|| ids::volume(&state.host_id, &volume.name))
-    };
-    volumes.map(move |volume| {
-        let id = id(state, volume);
-        let node = Node {
-            id: id.clone(),
-            topology: ids::PERSISTENT_VOLUME,
-            latest: latest(state, volume, taken_at, told_at),
-            metrics: metrics(state, volume, window, ceilings, taken_at),
-            parents: BTreeMap::from([("host", [host])]),
-            adjacency: adjacency(state, volume, shown),
-        };
-        (id, node)
-    })
-}
-
-/// The volume's object, where the API server told of it.
-fn object<'a>(state: &'a State, volume: &Volume) -> Option<&'a PersistentVolume> {
-    let object = state.topology.cluster.as_ref()?.volume(&volume.name)?;
-    Some(object)
-}
-
-fn adjacency(state: &State, volume: &Volume, shown: &BTreeSet<DeviceNumber>) -> Vec<String> {
-    let class = state
-        .topology
-        .cluster
+) -> Node<'a> {
+    let object = Object::of(state, volume);
+    let id = object
         .as_ref()
-        .and_then(|cluster| objects::class_of(cluster, object(state, volume)?.class.as_deref()));
+        .and_then(|object| ids::object(&object.volume.uid, ids::PERSISTENT_VOLUME))
+        .unwrap_or_else(|| ids::volume(&state.host_id, &volume.name));
+    Node {
+        id,
+        topology: ids::PERSISTENT_VOLUME,
+        latest: latest(state, volume, object.as_ref(), taken_at, told_at),
+        metrics: metrics(state, volume, window, ceilings, taken_at),
+        parents: BTreeMap::from([("host", [host])]),
+        adjacency: adjacency(state, volume, object.as_ref(), shown),
+    }
+}
+
+/// What the API says of a volume, where it told of it.
+struct Object<'a> {
+    map: &'a ClusterMap,
+    volume: &'a PersistentVolume,
+    copies: Option<Copies<'a>>,
+}
+
+impl<'a> Object<'a> {
+    fn of(state: &'a State, volume: &Volume) -> Option<Self> {
+        let map = state.topology.cluster.as_deref()?;
+        let volume = map.volume(&volume.name)?;
+        Some(Self {
+            map,
+            volume,
+            copies: map.copies(volume),
+        })
+    }
+}
+
+/// Its disks, its class, and what its engine's copies lie in. A volume that the kernel sees elsewhere than its engine says leads to the
+/// kernel's disks alone.
+fn adjacency(
+    state: &State,
+    volume: &Volume,
+    object: Option<&Object<'_>>,
+    shown: &BTreeSet<DeviceNumber>,
+) -> Vec<String> {
     let disks = volume
         .placement
         .disks
@@ -80,7 +98,17 @@ fn adjacency(state: &State, volume: &Volume, shown: &BTreeSet<DeviceNumber>) -> 
         .filter(|disk| shown.contains(disk))
         .filter_map(|disk| state.topology.devices.get(*disk))
         .map(|disk| ids::disk(&state.host_id, &disk.kernel_name));
-    disks.chain(class).collect()
+    let class = object.and_then(|object| objects::class_of(object.map, object.volume.class.as_deref()));
+    let mut edges: Vec<String> = disks.chain(class).collect();
+    if let Some(object) = object
+        && object.map.inventory.role.sees_cluster()
+        && volume.disagreements.is_empty()
+    {
+        let mut of_engine = engines::edges(object.map, object.copies.as_ref());
+        of_engine.retain(|edge| !edges.contains(edge));
+        edges.append(&mut of_engine);
+    }
+    edges
 }
 
 fn usage(volume: &Volume) -> Option<&FilesystemUsage> {
@@ -96,6 +124,7 @@ fn metrics<'a>(
 ) -> BTreeMap<&'static str, Metric<'a>> {
     let mut metrics = BTreeMap::new();
     if let Some(io) = &volume.io {
+        let rates = window.of_volume(&state.volume_rates, &volume.name);
         for (metric, ceiling) in RATE_METRICS.iter().zip(ceilings) {
             let known = match metric.needs {
                 Needs::Counts => true,
@@ -105,9 +134,9 @@ fn metrics<'a>(
             if !known {
                 continue;
             }
-            let values = window
-                .volume_rates(&state.volume_rates, &volume.name)
-                .filter_map(|(at, rates)| Some((at, (metric.value)(rates)?)));
+            let values = rates
+                .iter()
+                .filter_map(|(at, rates)| Some((*at, (metric.value)(rates)?)));
             // The ceiling is the disks'; a remote volume may do more than they all.
             if let Some(mut metric_of_it) = window.metric(values, *ceiling) {
                 let most = metric_of_it
@@ -131,13 +160,11 @@ pub(super) fn add_usage<'a>(
     taken_at: &'a str,
 ) {
     if let Some(usage) = usage(volume) {
-        metrics.insert(
-            super::disks::USED,
-            single(taken_at, usage.used() as f64, usage.size as f64),
-        );
-        if let Some(fullness) = usage.fullness() {
-            metrics.insert(super::disks::FULLEST, single(taken_at, fullness * 100.0, 100.0));
-        }
+        let used = single(taken_at, usage.used() as f64, usage.size as f64);
+        metrics.extend(used.map(|metric| (super::disks::USED, metric)));
+        let fullness = usage.fullness();
+        let fullness = fullness.and_then(|fullness| single(taken_at, fullness * 100.0, 100.0));
+        metrics.extend(fullness.map(|metric| (super::disks::FULLEST, metric)));
     }
 }
 
@@ -154,6 +181,7 @@ pub(super) fn device_attention<'a>(state: &'a State, volume: &'a Volume) -> Opti
 fn latest<'a>(
     state: &'a State,
     volume: &'a Volume,
+    object: Option<&Object<'a>>,
     taken_at: &'a str,
     told_at: &'a str,
 ) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
@@ -193,9 +221,7 @@ fn latest<'a>(
             volume.io.map(|io| Cow::Borrowed(io.source.as_str())),
         ),
     ];
-    let told = cluster
-        .zip(object(state, volume))
-        .map(|(cluster, object)| objects::volume_facts(cluster, object));
+    let told = object.map(|object| objects::volume_facts(object.map, object.volume, object.copies.as_ref()));
     let mut latest = facts::latest(taken_at, facts);
     latest.extend(facts::latest(told_at, told.into_iter().flatten()));
     if let Some(sentence) = sentence(&volume.disagreements) {

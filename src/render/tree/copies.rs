@@ -6,6 +6,7 @@ use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::{Copies, PlacedReplica};
 use crate::model::disk_name::{DiskName, DiskReference};
+use crate::model::mount::parts_in_use;
 use crate::model::placement::Volume;
 use crate::model::replica::Pool;
 use crate::model::workload::PersistentVolume;
@@ -88,9 +89,11 @@ fn pool_row(cluster: &ClusterMap, pool: &Pool, indent: &str) -> Row {
     let text = |bytes: Option<u64>| bytes.map(|bytes| Bytes(bytes).to_string()).unwrap_or_default();
     row[SIZE] = text(pool.capacity);
     row[USED] = text(pool.used);
-    if let (Some(used), Some(capacity)) = (pool.used, pool.capacity.filter(|capacity| *capacity > 0)) {
-        row[SHARE] = format!("{:.0}%", (used as f64 / capacity as f64 * 100.0).ceil());
-    }
+    let percent = pool
+        .used
+        .zip(pool.capacity)
+        .and_then(|(used, capacity)| parts_in_use(used, capacity, 100));
+    row[SHARE] = percent.map(|percent| format!("{percent}%")).unwrap_or_default();
     row[SERIAL] = pool
         .node
         .as_deref()

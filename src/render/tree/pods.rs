@@ -100,7 +100,7 @@ pub(super) fn add(state: &State, rows: &mut Vec<Row>) {
     }
 }
 
-/// Each pod's folder and each claim that it uses, in the pod's order. A pod that has ended uses none.
+/// Each pod's folder and each claim that it uses, in order of name. A pod that has ended uses none.
 fn pods_with_claims(state: &State) -> Vec<(String, NamespacedName)> {
     let Some(cluster) = state.topology.cluster.as_deref() else {
         return Vec::new();

@@ -128,10 +128,10 @@ pub(super) enum Unit {
     Microseconds,
 }
 
-/// Which figure is a sample of which family, with which further labels.
+/// Which figure is a sample of which family, with which further labels; in order of the families.
 pub(super) type Row = (Shape, Figure, Unit, &'static str);
 
-pub(super) const FIGURES: [Row; 98] = [
+pub(super) static FIGURES: [Row; 98] = [
     (Shape::RawCapacity, Figure::MaxCapacityInKb, Unit::Kib, ""),
     (Shape::RawLimit, Figure::CapacityLimitInKb, Unit::Kib, ""),
     (Shape::RawUsed, Figure::CapacityInUseInKb, Unit::Kib, ""),
@@ -543,33 +543,9 @@ pub(super) const FIGURES: [Row; 98] = [
         "traffic=\"user_data\",operation=\"read\"",
     ),
     (
-        Shape::Throughput,
-        Figure::HostReadBandwidth,
-        Unit::Plain,
-        "traffic=\"user_data\",operation=\"read\"",
-    ),
-    (
-        Shape::Latency,
-        Figure::AvgHostReadLatency,
-        Unit::Microseconds,
-        "traffic=\"user_data\",operation=\"read\"",
-    ),
-    (
         Shape::Iops,
         Figure::HostWriteIops,
         Unit::Plain,
-        "traffic=\"user_data\",operation=\"write\"",
-    ),
-    (
-        Shape::Throughput,
-        Figure::HostWriteBandwidth,
-        Unit::Plain,
-        "traffic=\"user_data\",operation=\"write\"",
-    ),
-    (
-        Shape::Latency,
-        Figure::AvgHostWriteLatency,
-        Unit::Microseconds,
         "traffic=\"user_data\",operation=\"write\"",
     ),
     (
@@ -580,9 +556,33 @@ pub(super) const FIGURES: [Row; 98] = [
     ),
     (
         Shape::Throughput,
+        Figure::HostReadBandwidth,
+        Unit::Plain,
+        "traffic=\"user_data\",operation=\"read\"",
+    ),
+    (
+        Shape::Throughput,
+        Figure::HostWriteBandwidth,
+        Unit::Plain,
+        "traffic=\"user_data\",operation=\"write\"",
+    ),
+    (
+        Shape::Throughput,
         Figure::HostTrimBandwidth,
         Unit::Plain,
         "traffic=\"user_data\",operation=\"trim\"",
+    ),
+    (
+        Shape::Latency,
+        Figure::AvgHostReadLatency,
+        Unit::Microseconds,
+        "traffic=\"user_data\",operation=\"read\"",
+    ),
+    (
+        Shape::Latency,
+        Figure::AvgHostWriteLatency,
+        Unit::Microseconds,
+        "traffic=\"user_data\",operation=\"write\"",
     ),
     (
         Shape::Latency,
