@@ -17,6 +17,9 @@ use rustix::io::{Errno, Result};
 /// Room for the entries of a folder: hundreds a call, and more than the longest name needs.
 const BUFFER: usize = 16 << 10;
 
+/// So many entries of a folder are read. The largest of the kubelet's has one for each pod.
+pub(super) const MOST_IN_FOLDER: usize = 5000;
+
 /// What a folder's entry is, as the folder itself says: nothing is asked of the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -114,7 +117,8 @@ impl Tree {
         rustix::fs::statat(&self.descriptor, below, flags).map(Fingerprint::from)
     }
 
-    /// The entries of the folder `below` in the order of their names, and the folder's state before they were read.
+    /// The entries of the folder `below` in the order of their names, [`MOST_IN_FOLDER`] of them at most, and the folder's state before
+    /// they were read.
     pub(super) fn list(&self, below: &Path) -> Result<(Fingerprint, Vec<Entry>)> {
         let folder = if below.as_os_str().is_empty() {
             // The descriptor that is kept would go on where the last reading ended.
@@ -183,7 +187,9 @@ fn entries_of(folder: &OwnedFd) -> Result<Vec<Entry>> {
     let mut buffer = Vec::with_capacity(BUFFER);
     let mut reading = RawDir::new(folder, buffer.spare_capacity_mut());
     let mut entries = Vec::new();
-    while let Some(entry) = reading.next() {
+    while let Some(entry) = reading.next()
+        && entries.len() < MOST_IN_FOLDER
+    {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name == b"." || name == b".." {
