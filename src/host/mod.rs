@@ -15,6 +15,7 @@ mod mount_reader;
 pub mod mountinfo;
 pub mod mountstats;
 pub mod node_filesystems;
+mod path_counters;
 pub mod read;
 pub mod remote;
 pub mod roots;
@@ -25,7 +26,7 @@ mod volume_filesystems;
 pub mod zfs;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -168,12 +169,12 @@ impl Host {
         match text {
             Ok(text) => {
                 let (statistics, bad) = diskstats::parse(&text);
-                report_bad_lines(sample, BLOCK_DEVICES, &path, &bad);
-                let reading = self.blocks.read(&self.roots, statistics, started);
+                sample.faults.extend(read::bad_lines(BLOCK_DEVICES, &path, &bad));
+                let reading = self.blocks.read(&self.roots, &statistics, started);
                 sample.devices = reading.devices;
                 sample.counters = reading.counters;
             }
-            Err(error) => sample.faults.push(fault(BLOCK_DEVICES, &error)),
+            Err(error) => sample.faults.push(error.to_fault(BLOCK_DEVICES)),
         }
         finish(sample, BLOCK_DEVICES, success, started);
     }
@@ -186,7 +187,7 @@ impl Host {
         let mut success = true;
         let own = match self.node_mounts.read(&node_path, self.live, started, PROC_HINT) {
             Ok(node) => {
-                report_bad_lines(sample, MOUNTS, &node_path, &node.bad_lines);
+                sample.faults.extend(read::bad_lines(MOUNTS, &node_path, &node.bad_lines));
                 sample.mounts = node.mounts;
                 match own {
                     Ok(own) if Arc::ptr_eq(&own.mounts, &sample.mounts) || own.mounts == sample.mounts => {
@@ -198,7 +199,7 @@ impl Host {
                 }
             }
             Err(error) => {
-                sample.faults.push(fault(MOUNTS, &error));
+                sample.faults.push(error.to_fault(MOUNTS));
                 success = own.is_ok();
                 let own = own.map(|own| own.mounts).unwrap_or_default();
                 sample.mounts = Arc::clone(&own);
@@ -222,22 +223,6 @@ impl Host {
         });
         let success = !sample.mounts.is_empty();
         finish(sample, FILESYSTEMS, success, started);
-    }
-}
-
-fn fault(source: &'static str, error: &read::ReadError) -> Fault {
-    Fault::new(source, error.path.display().to_string(), error.to_string())
-}
-
-fn report_bad_lines(sample: &mut HostSample, source: &'static str, path: &Path, bad: &[usize]) {
-    if let Some(first) = bad.first() {
-        let message = format!(
-            "line {first} has not the form that the kernel documents; {} such lines were left out",
-            bad.len()
-        );
-        sample
-            .faults
-            .push(Fault::new(source, path.display().to_string(), message));
     }
 }
 

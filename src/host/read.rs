@@ -12,7 +12,7 @@ use crate::model::fault::Fault;
 /// No attribute of sysfs is longer: the kernel gives each one page.
 pub(super) const ATTRIBUTE_LIMIT: usize = 4096;
 /// Most are much shorter.
-const USUAL_ATTRIBUTE: usize = 128;
+pub(super) const USUAL_ATTRIBUTE: usize = 128;
 /// No text of procfs or udev that we read should be longer: 50,000 mounts take some 10 MB.
 pub(super) const TEXT_LIMIT: usize = 64 << 20;
 
@@ -75,9 +75,9 @@ pub fn text(path: &Path, hint: &'static str) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// One attribute's bytes as the kernel wrote them; `None` where there is none, or the device has gone meanwhile.
-pub fn attribute_bytes(folder: &Path, name: &str) -> Option<Vec<u8>> {
-    let file = File::open(folder.join(name)).ok()?;
+/// An attribute's bytes as the kernel wrote them; `None` where there is none, or the device has gone meanwhile.
+pub fn attribute_bytes(path: &Path) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
     let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
     loop {
         match rustix::io::read(&file, spare_capacity(&mut bytes)) {
@@ -98,7 +98,7 @@ pub fn attribute_bytes(folder: &Path, name: &str) -> Option<Vec<u8>> {
 
 /// One attribute as text without white space around it; `None` where it is absent or empty.
 pub fn attribute(folder: &Path, name: &str) -> Option<String> {
-    trimmed(&attribute_bytes(folder, name)?)
+    trimmed(&attribute_bytes(&folder.join(name))?)
 }
 
 /// An attribute's bytes as text without white space around it; `None` where nothing is left.
@@ -110,7 +110,7 @@ pub(super) fn trimmed(bytes: &[u8]) -> Option<String> {
 
 /// One attribute as a number; `None` where it is absent or no number.
 pub fn number(folder: &Path, name: &str) -> Option<u64> {
-    decimal(attribute_bytes(folder, name)?.trim_ascii())
+    decimal(attribute_bytes(&folder.join(name))?.trim_ascii())
 }
 
 /// One attribute as a truth value: `0` or `1`.
@@ -209,7 +209,7 @@ mod tests {
             let content = vec![b'\n'; length];
             std::fs::write(folder.path().join("lines"), &content).unwrap();
             assert_eq!(
-                attribute_bytes(folder.path(), "lines").unwrap(),
+                attribute_bytes(&folder.path().join("lines")).unwrap(),
                 content,
                 "{length}"
             );
@@ -221,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("huge"), vec![b'a'; 1 << 20]).unwrap();
         assert_eq!(
-            attribute_bytes(folder.path(), "huge").unwrap().len(),
+            attribute_bytes(&folder.path().join("huge")).unwrap().len(),
             ATTRIBUTE_LIMIT
         );
     }
