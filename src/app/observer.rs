@@ -10,7 +10,7 @@ use super::cluster_observer::ClusterObserver;
 use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
-use crate::link::volume_io::{self, Counted};
+use crate::link::volume_io;
 use crate::link::{Before, relink};
 use crate::model::fault::Fault;
 use crate::render::scope;
@@ -43,7 +43,7 @@ pub struct Observer {
     host_id: Option<String>,
     cluster: Option<ClusterObserver>,
     history: DeviceHistory,
-    volume_history: History<String>,
+    volume_history: History<u64>,
     latest: Option<Arc<Observation>>,
     known_faults: BTreeSet<Fault>,
 }
@@ -87,11 +87,6 @@ impl Observer {
         let counted =
             self.host
                 .counted_elsewhere(&wanted.pods, &wanted.datasets, wanted.nfs, &mut sample.faults);
-        let counted = Counted {
-            pods: counted.pods,
-            datasets: counted.datasets,
-            nfs: counted.nfs,
-        };
         volume_io::count(&sample.devices, &sample.counters, &counted, &mut topology.volumes);
         let volume_rates = self
             .volume_history

@@ -25,33 +25,20 @@ pub mod udev;
 mod volume_filesystems;
 pub mod zfs;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::kept_file::KeptFile;
 use self::read::ReadError;
 use self::roots::Roots;
-use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, CollectorOutcome, FILESYSTEMS, HostSample, MOUNTS, Moment};
-use crate::model::io::{CgroupIo, DatasetIo, NfsIo};
+use crate::model::io::CountedElsewhere;
 use crate::model::mount_table::MountTable;
 use crate::model::volume::POD_VOLUMES;
 
 const PROC_HINT: &str = " (is the node's /proc there? --procfs names its place)";
-
-/// What is counted for those who have no device to themselves.
-#[derive(Debug, Clone, Default)]
-pub struct CountedElsewhere {
-    /// By pod and device.
-    pub pods: BTreeMap<String, BTreeMap<DeviceNumber, CgroupIo>>,
-    /// By dataset.
-    pub datasets: BTreeMap<String, DatasetIo>,
-    /// By mount point.
-    pub nfs: BTreeMap<PathBuf, NfsIo>,
-}
 
 /// The reader of one node.
 #[derive(Debug)]

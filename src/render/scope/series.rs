@@ -45,16 +45,16 @@ impl<'a> Window<'a> {
             .map(|(at, rates)| (at - self.first, rates))
     }
 
-    /// The rates of one volume in the window, likewise. Volumes are read together with devices, so the latest intervals are
+    /// The rates of one volume in the window, likewise, by the origin of its counters. Volumes are read together with devices, so the latest intervals are
     /// the same; of the one or the other more may be kept.
     pub(super) fn volume_rates<'b>(
         &self,
-        rates: &'b Series<String>,
-        volume: &str,
+        rates: &'b Series<u64>,
+        origin: u64,
     ) -> impl Iterator<Item = (usize, &'b IoRates)> + use<'b> {
         let (kept, length) = (rates.ends().len(), self.dates.len());
         rates
-            .of(volume.to_owned())
+            .of(origin)
             .filter_map(move |(at, rates)| Some(((at + length).checked_sub(kept)?, rates)))
     }
 

@@ -106,7 +106,7 @@ fn metrics<'a>(
                 continue;
             }
             let values = window
-                .volume_rates(&state.volume_rates, &volume.name)
+                .volume_rates(&state.volume_rates, io.origin)
                 .filter_map(|(at, rates)| Some((at, (metric.value)(rates)?)));
             // The ceiling is the disks'; a remote volume may do more than they all.
             if let Some(mut metric_of_it) = window.metric(values, *ceiling) {
