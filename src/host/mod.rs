@@ -51,6 +51,9 @@ pub struct Host {
     filesystems: filesystems::FilesystemReader,
     kubelet: kubelet::KubeletReader,
     node_root: kubelet::NodeRoot,
+    btrfs: btrfs::BtrfsReader,
+    remotes: remote::RemoteReader,
+    mount_remotes: remote::MountTargets,
     diskstats: KeptFile,
     swaps: KeptFile,
     name: KeptFile,
@@ -69,6 +72,9 @@ impl Host {
             filesystems: filesystems::FilesystemReader::default(),
             kubelet: kubelet::KubeletReader::default(),
             node_root: kubelet::NodeRoot::default(),
+            btrfs: btrfs::BtrfsReader::default(),
+            remotes: remote::RemoteReader::default(),
+            mount_remotes: remote::MountTargets::default(),
             diskstats: KeptFile::default(),
             swaps: KeptFile::default(),
             name: KeptFile::default(),
@@ -115,7 +121,8 @@ impl Host {
         CountedElsewhere { pods, datasets, nfs }
     }
 
-    /// The node's name as its kernel has it; sysinfo's where procfs does not give it.
+    /// The name that the kernel has for this process's namespace: the node's, or in a pod that has no part in the node's network the pod's,
+    /// whatever procfs is read. sysinfo's where procfs does not give it.
     fn read_host_name(&mut self) -> Option<String> {
         let text = self.name.text(&self.roots.proc.join("sys/kernel/hostname"));
         text.ok()
@@ -129,17 +136,11 @@ impl Host {
         let reading = self.kubelet.read(&self.roots.kubelet, &sample.kubelet);
         sample.pod_volumes = reading.volumes;
         sample.faults.extend(reading.faults);
-        if sample.mounts.iter().any(|mount| mount.fstype == "btrfs") {
-            sample.btrfs = btrfs::read(&self.roots);
-        }
-        let (remotes, faults) = remote::read(&self.roots, &sample.devices);
+        sample.btrfs = self.btrfs.read(&self.roots, &sample.mounts);
+        let (remotes, faults) = self.remotes.read(&self.roots, &sample.devices, started);
         sample.remotes = remotes;
         sample.faults.extend(faults);
-        for mount in sample.mounts.iter() {
-            if let Some(remote) = remote::of_mount(mount) {
-                sample.mount_remotes.insert(mount.id, remote);
-            }
-        }
+        sample.mount_remotes = self.mount_remotes.of(&sample.mounts);
         finish(sample, POD_VOLUMES, !reading.unreadable, started);
     }
 
