@@ -54,6 +54,8 @@ pub struct Host {
     btrfs: btrfs::BtrfsReader,
     remotes: remote::RemoteReader,
     mount_remotes: remote::MountTargets,
+    control_groups: cgroup::CgroupReader,
+    zfs: zfs::ZfsReader,
     diskstats: KeptFile,
     swaps: KeptFile,
     name: KeptFile,
@@ -75,6 +77,8 @@ impl Host {
             btrfs: btrfs::BtrfsReader::default(),
             remotes: remote::RemoteReader::default(),
             mount_remotes: remote::MountTargets::default(),
+            control_groups: cgroup::CgroupReader::default(),
+            zfs: zfs::ZfsReader::default(),
             diskstats: KeptFile::default(),
             swaps: KeptFile::default(),
             name: KeptFile::default(),
@@ -102,15 +106,15 @@ impl Host {
 
     /// The counters of those who have no device to themselves: pods by their control groups, ZFS datasets, NFS mounts.
     pub fn counted_elsewhere(
-        &self,
+        &mut self,
         pods: &BTreeSet<String>,
         datasets: &BTreeSet<String>,
         nfs: bool,
         faults: &mut Vec<Fault>,
     ) -> CountedElsewhere {
-        let (pods, more) = cgroup::read(&self.roots, pods);
+        let (pods, more) = self.control_groups.read(&self.roots, pods, Instant::now());
         faults.extend(more);
-        let (datasets, more) = zfs::read(&self.roots, datasets);
+        let (datasets, more) = self.zfs.read(&self.roots, datasets, Instant::now());
         faults.extend(more);
         let (nfs, more) = if nfs {
             mountstats::read(&self.roots)
@@ -175,7 +179,9 @@ impl Host {
         let mut success = true;
         let own = match self.node_mounts.read(&node_path, self.live, started, PROC_HINT) {
             Ok(node) => {
-                sample.faults.extend(read::bad_lines(MOUNTS, &node_path, &node.bad_lines));
+                sample
+                    .faults
+                    .extend(read::bad_lines(MOUNTS, &node_path, &node.bad_lines));
                 sample.mounts = node.mounts;
                 match own {
                     Ok(own) if Arc::ptr_eq(&own.mounts, &sample.mounts) || own.mounts == sample.mounts => {
