@@ -106,7 +106,8 @@ impl Tree {
     ///
     /// This is one call where [`Tree::look`] is three, and it is made for what was reached by the guarded way before, again and
     /// again: it follows no link at the end of the path, but would follow what meanwhile took the place of a folder on
-    /// the way. What it finds there is another thing than before, and so is gone to by the guarded way.
+    /// the way. What it finds there is another thing than before, and so is gone to by the guarded way. Where that is on a server that does
+    /// not answer, the call does not come back: docs/security.md says why that is accepted.
     pub(super) fn still(&self, below: &Path) -> Result<Fingerprint> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let below = if below.as_os_str().is_empty() {
