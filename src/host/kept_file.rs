@@ -9,12 +9,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::diskstats::decimal;
-use super::read::{self, ATTRIBUTE_LIMIT, TEXT_LIMIT, USUAL_ATTRIBUTE};
+use super::read::{self, ATTRIBUTE_LIMIT, TEXT_LIMIT, USUAL_ATTRIBUTE, read_from_start};
 use super::roots::PROCFS_MAGIC;
 
 /// The filesystems that write a file when it is read: `SYSFS_MAGIC`, `PROC_SUPER_MAGIC`, `CGROUP_SUPER_MAGIC` and
@@ -97,10 +95,7 @@ impl KeptFile {
             return read::attribute_bytes(&path());
         }
         let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
-        // The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
-        let outcome = self.read(path, &mut bytes, ATTRIBUTE_LIMIT, |bytes| {
-            bytes.len() < bytes.capacity() && bytes.ends_with(b"\n")
-        });
+        let outcome = self.read(path, &mut bytes, ATTRIBUTE_LIMIT, read::is_whole_attribute);
         match &outcome {
             Ok(()) if was_open => {}
             Ok(()) => *room -= 1,
@@ -131,48 +126,24 @@ impl KeptFile {
         path: impl FnOnce() -> PathBuf,
         bytes: &mut Vec<u8>,
         limit: usize,
-        is_whole: impl Fn(&Vec<u8>) -> bool,
+        is_whole: fn(&Vec<u8>) -> bool,
     ) -> io::Result<()> {
         if let Place::Open { file, ordinary } = &self.place {
             let replaced = *ordinary && rustix::fs::fstat(file).is_ok_and(|about| about.st_nlink == 0);
             // The device has gone; what is there now has the same path.
-            if !replaced && read_from_start(file, bytes, limit, &is_whole).is_ok() {
+            if !replaced && read_from_start(file, bytes, limit, is_whole).is_ok() {
                 return Ok(());
             }
             bytes.clear();
         }
         self.place = Place::Unknown;
         let file = File::open(path())?;
-        read_from_start(&file, bytes, limit, &is_whole)?;
+        read_from_start(&file, bytes, limit, is_whole)?;
         let ordinary = !rustix::fs::fstatfs(&file).is_ok_and(|answer| {
             u64::try_from(answer.f_type).is_ok_and(|magic| WRITTEN_WHEN_READ.contains(&magic))
         });
         self.place = Place::Open { file, ordinary };
         Ok(())
-    }
-}
-
-fn read_from_start(
-    file: &File,
-    bytes: &mut Vec<u8>,
-    limit: usize,
-    is_whole: impl Fn(&Vec<u8>) -> bool,
-) -> io::Result<()> {
-    loop {
-        if bytes.len() == bytes.capacity() {
-            bytes.reserve(bytes.len().max(1));
-        }
-        let offset = bytes.len() as u64;
-        match rustix::io::pread(file, spare_capacity(bytes), offset) {
-            Ok(0) => return Ok(()),
-            Ok(_) if bytes.len() >= limit => {
-                bytes.truncate(limit);
-                return Ok(());
-            }
-            Ok(_) if is_whole(bytes) => return Ok(()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
     }
 }
 

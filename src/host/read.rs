@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 use super::diskstats::decimal;
 use crate::model::fault::Fault;
@@ -79,21 +80,38 @@ pub fn text(path: &Path, hint: &'static str) -> Result<Vec<u8>, ReadError> {
 pub fn attribute_bytes(path: &Path) -> Option<Vec<u8>> {
     let file = File::open(path).ok()?;
     let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
+    read_from_start(&file, &mut bytes, ATTRIBUTE_LIMIT, is_whole_attribute).ok()?;
+    Some(bytes)
+}
+
+/// The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
+pub(super) fn is_whole_attribute(bytes: &Vec<u8>) -> bool {
+    bytes.len() < bytes.capacity() && bytes.ends_with(b"\n")
+}
+
+/// Adds a file's content from its beginning to `bytes`, which are none, until they are whole or `limit` is reached.
+pub(super) fn read_from_start(
+    file: &File,
+    bytes: &mut Vec<u8>,
+    limit: usize,
+    is_whole: fn(&Vec<u8>) -> bool,
+) -> io::Result<()> {
     loop {
-        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
-            Ok(0) => break,
-            Ok(_) if bytes.len() >= ATTRIBUTE_LIMIT => {
-                bytes.truncate(ATTRIBUTE_LIMIT);
-                break;
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len().max(1));
+        }
+        let offset = bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(bytes), offset) {
+            Ok(0) => return Ok(()),
+            Ok(_) if bytes.len() >= limit => {
+                bytes.truncate(limit);
+                return Ok(());
             }
-            Ok(_) if bytes.len() == bytes.capacity() => bytes.reserve_exact(ATTRIBUTE_LIMIT - bytes.len()),
-            // The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
-            Ok(_) if bytes.ends_with(b"\n") => break,
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
+            Ok(_) if is_whole(bytes) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    Some(bytes)
 }
 
 /// One attribute as text without white space around it; `None` where it is absent or empty.
