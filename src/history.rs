@@ -5,7 +5,7 @@
 //! probes and a Prometheus server may ask at any time without spoiling each other's rates, and the dates of
 //! the samples are the same in every report that carries them.
 //!
-//! A device is known by its number **and** its `diskseq`: a disk that is pulled and another plugged in under
+//! A device is known by its number **and** its `diskseq`, a partition by its disk's: a disk that is pulled and another plugged in under
 //! the same number do not share a counter.
 
 use std::borrow::Borrow;
@@ -107,7 +107,7 @@ impl<K: Ord> Series<K> {
 #[derive(Debug, Clone, Default)]
 pub struct Rates {
     series: Series<DeviceKey>,
-    keys: BTreeMap<DeviceNumber, DeviceKey>,
+    keys: Arc<BTreeMap<DeviceNumber, DeviceKey>>,
 }
 
 impl Rates {
@@ -140,12 +140,18 @@ impl Rates {
 #[derive(Debug, Default)]
 pub struct DeviceHistory {
     readings: History<DeviceKey>,
+    devices: Arc<BlockDevices>,
+    keys: Arc<BTreeMap<DeviceNumber, DeviceKey>>,
 }
 
 impl DeviceHistory {
     /// Takes a reading in and returns the rates as they are now known.
     pub fn record(&mut self, sample: &HostSample) -> Rates {
-        let keys = keys(&sample.devices);
+        if !Arc::ptr_eq(&self.devices, &sample.devices) {
+            self.keys = Arc::new(keys(&sample.devices));
+            self.devices = Arc::clone(&sample.devices);
+        }
+        let keys = Arc::clone(&self.keys);
         let counters = sample
             .counters
             .iter()
@@ -377,6 +383,25 @@ mod tests {
         assert_eq!(reads(&rates), [] as [f64; 0]);
         let rates = history.record(&clock.sample(3000, 5_007, 2));
         assert_eq!(reads(&rates), [7.0]);
+    }
+
+    #[test]
+    fn a_partition_of_another_disk_starts_afresh() {
+        let (clock, mut history) = (Clock::new(), DeviceHistory::default());
+        let part = DeviceNumber::new(8, 1);
+        let mut reads = |milliseconds: u64, reads: u64, sequence: u64| {
+            let mut sample = clock.sample(milliseconds, reads, sequence);
+            let mut partition = BlockDevice::new(part, "sda1", DeviceType::Partition);
+            partition.sequence = Some(sequence);
+            sample.devices = Arc::new(BlockDevices::new([partition]));
+            sample.counters = BTreeMap::from([(part, sample.counters[&DISK])]);
+            let rates = history.record(&sample);
+            rates.latest(part).map(|rates| rates.reads)
+        };
+        assert_eq!(reads(0, 1_000, 1), None);
+        assert_eq!(reads(1000, 1_010, 1), Some(10.0));
+        assert_eq!(reads(2000, 5_000, 2), None);
+        assert_eq!(reads(3000, 5_007, 2), Some(7.0));
     }
 
     #[test]

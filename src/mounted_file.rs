@@ -4,8 +4,9 @@
 //! on a thread that may hang, and what is no regular file is not opened.
 
 use std::io::Read as _;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -14,27 +15,74 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// No file is longer: a bundle of many authorities is not.
 const LONGEST: u64 = 64 << 10;
 
+/// What is being read, each with a number of its own and when it was begun.
+///
+/// One that hangs keeps its thread, whoever has gone on meanwhile: who asks for the same file then is not given another.
+static UNDER_WAY: Mutex<Vec<(u64, PathBuf, Instant)>> = Mutex::new(Vec::new());
+
+fn under_way() -> MutexGuard<'static, Vec<(u64, PathBuf, Instant)>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes that a file is being read, until it is dropped.
+struct Reading(u64);
+
+impl Reading {
+    /// `None` where an earlier reading of the same file has hung for as long as `patience`.
+    fn begin(path: &Path, patience: Duration) -> Option<Self> {
+        let mut under_way = under_way();
+        if under_way
+            .iter()
+            .any(|(_, other, began)| other == path && began.elapsed() >= patience)
+        {
+            return None;
+        }
+        let number = under_way.last().map_or(0, |(number, ..)| number + 1);
+        under_way.push((number, path.to_owned(), Instant::now()));
+        Some(Self(number))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        under_way().retain(|(number, ..)| *number != self.0);
+    }
+}
+
 /// A file of at most 64 KiB, or why it cannot be had. Who waits for it does so for two seconds at most: its server may be gone.
 pub async fn read(path: &Path) -> Result<Vec<u8>, String> {
     let owned = path.to_owned();
     apart(path, move || read_here(&owned)).await
 }
 
-/// What this work on a file comes to, done on a thread of its own, which nobody has to wait for at the end. It is given two seconds.
+/// What this work on a file comes to, done on a thread of its own, which nobody has to wait for at the end. It is given two seconds; while it
+/// hangs for longer, who asks for the same file is told so at once.
 pub async fn apart<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
+    apart_within(PATIENCE, path, work).await
+}
+
+async fn apart_within<T: Send + 'static>(
+    patience: Duration,
+    path: &Path,
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
     let cannot = |reason: String| format!("cannot read {}: {reason}", path.display());
+    let no_answer = || cannot(format!("no answer within {} s", patience.as_secs()));
+    let reading = Reading::begin(path, patience).ok_or_else(no_answer)?;
     let (answer, told) = tokio::sync::oneshot::channel();
     let work = move || {
-        let _ = answer.send(work());
+        let outcome = work();
+        drop(reading);
+        let _ = answer.send(outcome);
     };
     let thread = std::thread::Builder::new().spawn(work);
     thread.map_err(|error| cannot(format!("no thread can be had: {error}")))?;
-    match tokio::time::timeout(PATIENCE, told).await {
+    match tokio::time::timeout(patience, told).await {
         Ok(Ok(outcome)) => outcome,
-        _ => Err(cannot(format!("no answer within {} s", PATIENCE.as_secs()))),
+        _ => Err(no_answer()),
     }
 }
 
@@ -104,6 +152,39 @@ mod tests {
         assert_eq!(yaml(b"").unwrap(), Value::Null);
         let odd = serde_json::json!({"n": "007", "1": "1_000", "y": true});
         assert_eq!(yaml(b"n: 007\n1: 1_000\ny: true\n").unwrap(), odd);
+    }
+
+    #[tokio::test]
+    async fn while_a_file_hangs_no_further_thread_is_spent_on_it() {
+        let path = Path::new("/nonexistent/server/password");
+        let patience = Duration::from_millis(50);
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let begun = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let hangs = move || {
+            let _ = ended.recv();
+            Ok(())
+        };
+        assert!(apart_within(patience, path, hangs).await.is_err());
+        let ask = || {
+            let begun = std::sync::Arc::clone(&begun);
+            apart_within(patience, path, move || {
+                begun.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok(())
+            })
+        };
+        for _ in 0..3 {
+            let said = ask().await.unwrap_err();
+            assert!(said.contains("/nonexistent/server/password: no answer"), "{said}");
+        }
+        assert_eq!(begun.load(std::sync::atomic::Ordering::Relaxed), 0);
+        let other = Path::new("/nonexistent/other");
+        assert!(apart_within(patience, other, || Ok(())).await.is_ok());
+        end.send(()).unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        while ask().await.is_err() {
+            assert!(Instant::now() < until, "it never recovers");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     #[tokio::test]

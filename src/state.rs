@@ -18,8 +18,8 @@ pub struct State {
     pub topology: Topology,
     /// Rates of the last minute, of each device.
     pub rates: Rates,
-    /// The same of each PersistentVolume, by name.
-    pub volume_rates: Series<String>,
+    /// The same of each PersistentVolume, by the origin of its counters.
+    pub volume_rates: Series<u64>,
 }
 
 impl State {

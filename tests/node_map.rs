@@ -177,6 +177,7 @@ fn count(topology: &mut Topology) {
     for volume in topology.volumes.iter_mut().filter(|volume| volume.persistent) {
         volume.io = Some(VolumeIo {
             source: IoSource::Device,
+            origin: 0,
             counters: IoCounters::default(),
         });
     }

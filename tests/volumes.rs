@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use scope_storage_probe::app::observer::Observer;
 use scope_storage_probe::host::Host;
-use scope_storage_probe::link::volume_io::{Counted, count};
+use scope_storage_probe::link::volume_io::count;
 use scope_storage_probe::link::volumes::{Facts, place};
 use scope_storage_probe::model::cluster_map::Declared;
 use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use scope_storage_probe::model::graph::BlockDevices;
-use scope_storage_probe::model::io::IoCounters;
+use scope_storage_probe::model::io::{CountedElsewhere, IoCounters};
 use scope_storage_probe::model::mount::Mount;
 use scope_storage_probe::model::mount_table::MountTable;
 use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
@@ -91,6 +91,36 @@ fn folders_of_one_filesystem_are_shared_and_counted_by_control_group() {
             (IoSource::ControlGroup, reads, written)
         );
     }
+}
+
+/// A control group has counted since its pod began, a device since the machine did: where the one takes the place of the other there
+/// is no rate between both.
+#[test]
+fn what_counts_a_volume_instead_gives_no_rate_with_what_counted_before() {
+    let machine = node();
+    let mut observer = Observer::new(Host::new(machine.roots()), Some("node".into()));
+    let mut rates = || {
+        std::thread::sleep(Duration::from_secs(1));
+        let observation = observer.observe(Instant::now() + Duration::from_secs(2));
+        let io = volume(&observation.state, "local-folder").io;
+        let io = io.unwrap();
+        let rates = observation.state.volume_rates.latest(&io.origin);
+        (io.source, rates.map(|rates| rates.reads.to_bits()))
+    };
+    rates();
+    assert_eq!(rates(), (IoSource::ControlGroup, Some(0_f64.to_bits())));
+    // The other pod's folder on the filesystem goes, and this pod's is the whole of it.
+    let mounts = std::fs::read_to_string(machine.place("/proc/1/mountinfo")).unwrap();
+    let alone: String = mounts
+        .lines()
+        .filter(|line| !line.contains("259:3") || line.contains("local-folder"))
+        .map(|line| format!("{line}\n").replace(" /one ", " / "))
+        .collect();
+    for file in ["/proc/1/mountinfo", "/proc/self/mountinfo"] {
+        machine.write(file, &alone);
+    }
+    assert_eq!(rates(), (IoSource::Device, None));
+    assert_eq!(rates(), (IoSource::Device, Some(0_f64.to_bits())));
 }
 
 #[test]
@@ -209,7 +239,7 @@ fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
         declared: &Declared::default(),
     });
     let counters = [zram, file].map(|number| (number, IoCounters::default())).into();
-    count(&devices, &counters, &Counted::default(), &mut placed);
+    count(&devices, &counters, &CountedElsewhere::default(), &mut placed);
     for volume in &placed {
         assert_eq!(
             (volume.placement.medium, volume.placement.disks.as_slice()),

@@ -11,7 +11,7 @@ use super::locked;
 use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
-use crate::link::volume_io::{self, Counted};
+use crate::link::volume_io;
 use crate::link::{Before, relink};
 use crate::model::backend::BackendReadings;
 use crate::model::fault::Fault;
@@ -64,7 +64,7 @@ pub struct Observer {
     host_id: Option<String>,
     cluster: Option<ClusterObserver>,
     history: DeviceHistory,
-    volume_history: History<String>,
+    volume_history: History<u64>,
     latest: Option<Arc<Observation>>,
     left_out: Arc<LeftOut>,
     known_faults: BTreeSet<Fault>,
@@ -112,11 +112,6 @@ impl Observer {
         let counted =
             self.host
                 .counted_elsewhere(&wanted.pods, &wanted.datasets, wanted.nfs, &mut sample.faults);
-        let counted = Counted {
-            pods: counted.pods,
-            datasets: counted.datasets,
-            nfs: counted.nfs,
-        };
         volume_io::count(&sample.devices, &sample.counters, &counted, &mut topology.volumes);
         let volume_rates = self
             .volume_history

@@ -4,9 +4,30 @@
 //! at most. The folder `devices` has a link to every one (`Documentation/filesystems/btrfs` leaves it out;
 //! `fs/btrfs/sysfs.c` makes it).
 
+use std::sync::Arc;
+
 use super::read::{attribute, names};
 use super::roots::Roots;
 use crate::model::btrfs::BtrfsFilesystem;
+use crate::model::mount_table::MountTable;
+
+/// Reads them where there are any.
+#[derive(Debug, Default)]
+pub struct BtrfsReader {
+    mounts: Arc<MountTable>,
+    is_mounted: bool,
+}
+
+impl BtrfsReader {
+    /// The btrfs filesystems of a node with these mounts. Whether there is one among the mounts is looked at where they have changed.
+    pub fn read(&mut self, roots: &Roots, mounts: &Arc<MountTable>) -> Vec<BtrfsFilesystem> {
+        if !Arc::ptr_eq(&self.mounts, mounts) {
+            self.is_mounted = mounts.iter().any(|mount| mount.fstype == "btrfs");
+            self.mounts = Arc::clone(mounts);
+        }
+        if self.is_mounted { read(roots) } else { Vec::new() }
+    }
+}
 
 /// The btrfs filesystems of the node, in order of their UUIDs; none where btrfs is not in use.
 ///
@@ -30,13 +51,6 @@ pub fn read(roots: &Roots) -> Vec<BtrfsFilesystem> {
             })
         })
         .collect()
-}
-
-/// The filesystem that a device of this kernel name belongs to: the one that a mount's source names.
-pub fn of_device<'a>(filesystems: &'a [BtrfsFilesystem], kernel_name: &str) -> Option<&'a BtrfsFilesystem> {
-    filesystems
-        .iter()
-        .find(|filesystem| filesystem.device_names.iter().any(|name| name == kernel_name))
 }
 
 #[cfg(test)]
@@ -89,8 +103,6 @@ mod tests {
                 },
             ]
         );
-        assert_eq!(of_device(&filesystems, "vde"), Some(&filesystems[1]));
-        assert_eq!(of_device(&filesystems, "vd"), None);
     }
 
     #[test]

@@ -13,17 +13,17 @@ const SHORT_LINE: usize = 80;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiskStatistics {
+pub struct DiskStatistics<'a> {
     /// The device.
     pub number: DeviceNumber,
     /// The kernel's name for it.
-    pub kernel_name: String,
+    pub kernel_name: &'a str,
     /// Its counters.
     pub counters: IoCounters,
 }
 
 /// Every line that can be read, and the numbers (from 1) of those that cannot.
-pub fn parse(text: &[u8]) -> (Vec<DiskStatistics>, Vec<usize>) {
+pub fn parse(text: &[u8]) -> (Vec<DiskStatistics<'_>>, Vec<usize>) {
     // A line of a disk that has done something is at least so long; the others are few.
     let mut statistics = Vec::with_capacity(text.len() / SHORT_LINE);
     let mut bad = Vec::new();
@@ -39,13 +39,13 @@ pub fn parse(text: &[u8]) -> (Vec<DiskStatistics>, Vec<usize>) {
     (statistics, bad)
 }
 
-fn parse_line(line: &[u8]) -> Option<DiskStatistics> {
+fn parse_line(line: &[u8]) -> Option<DiskStatistics<'_>> {
     let mut fields = line
         .split(u8::is_ascii_whitespace)
         .filter(|field| !field.is_empty());
     let major = u32::try_from(decimal(fields.next()?)?).ok()?;
     let minor = u32::try_from(decimal(fields.next()?)?).ok()?;
-    let kernel_name = std::str::from_utf8(fields.next()?).ok()?.to_owned();
+    let kernel_name = std::str::from_utf8(fields.next()?).ok()?;
     let mut values = [0_u64; 17];
     let mut count = 0;
     for field in fields.take(values.len()) {
@@ -110,10 +110,7 @@ mod tests {
         assert!(bad.is_empty());
         assert_eq!(statistics.len(), 4);
         let sda = &statistics[0];
-        assert_eq!(
-            (sda.kernel_name.as_str(), sda.number),
-            ("sda", DeviceNumber::new(8, 0))
-        );
+        assert_eq!((sda.kernel_name, sda.number), ("sda", DeviceNumber::new(8, 0)));
         assert_eq!(
             sda.counters.reads,
             OperationCounters {
@@ -150,7 +147,7 @@ mod tests {
     fn one_bad_line_costs_one_line() {
         let text = b"8 0 sda 1 1 1 1 1 1 1 1 1 1 1\n8 16 sdb 1 1 -1 1 1 1 1 1 1 1 1\n8 32 sdc 1 1\n8 48 sdd 1 1 1 1 1 1 1 1 1 1 1";
         let (statistics, bad) = parse(text);
-        let names: Vec<_> = statistics.iter().map(|line| line.kernel_name.as_str()).collect();
+        let names: Vec<_> = statistics.iter().map(|line| line.kernel_name).collect();
         assert_eq!(names, ["sda", "sdd"]);
         assert_eq!(bad, [2, 3]);
     }
@@ -171,7 +168,8 @@ mod tests {
         #[test]
         fn what_the_kernel_prints_is_read_back(values in proptest::array::uniform17(0_u64..1 << 50), major in any::<u32>(), minor in any::<u32>()) {
             let columns: Vec<_> = values.iter().map(u64::to_string).collect();
-            let (statistics, bad) = parse(format!("{major:4} {minor:7} sda {}\n", columns.join(" ")).as_bytes());
+            let text = format!("{major:4} {minor:7} sda {}\n", columns.join(" "));
+            let (statistics, bad) = parse(text.as_bytes());
             prop_assert!(bad.is_empty());
             let counters = &statistics[0].counters;
             prop_assert_eq!(statistics[0].number, DeviceNumber::new(major, minor));

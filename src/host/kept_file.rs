@@ -9,16 +9,23 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use super::diskstats::decimal;
-use super::read::{ATTRIBUTE_LIMIT, TEXT_LIMIT};
+use super::read::{self, ATTRIBUTE_LIMIT, TEXT_LIMIT, USUAL_ATTRIBUTE, read_from_start};
+use super::roots::PROCFS_MAGIC;
 
-/// Most attributes are much shorter.
-const USUAL_ATTRIBUTE: usize = 128;
-/// `SYSFS_MAGIC` and `PROC_SUPER_MAGIC` in linux/magic.h.
-const WRITTEN_WHEN_READ: [u64; 2] = [0x6265_6572, 0x9fa0];
+/// The filesystems that write a file when it is read: `SYSFS_MAGIC`, `PROC_SUPER_MAGIC`, `CGROUP_SUPER_MAGIC` and
+/// `CGROUP2_SUPER_MAGIC` in linux/magic.h.
+const WRITTEN_WHEN_READ: [u64; 4] = [0x6265_6572, PROCFS_MAGIC, 0x27_e0eb, 0x6367_7270];
+/// A number of 64 bits and the end of its line are shorter.
+const LONGEST_NUMBER: usize = 24;
+
+/// How many files one reader may keep open: a share of those that the process may, so that most are left to others, and no more than `most`.
+pub(super) fn most_open(share: u64, most: u64) -> usize {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from((allowed / share).min(most)).unwrap_or_default()
+}
 
 /// One file, and whether it is open.
 #[derive(Debug, Default)]
@@ -62,24 +69,33 @@ impl KeptFile {
         Ok(bytes)
     }
 
-    /// The bytes of an attribute in a folder of sysfs, both the same at every call; `None` where there is none. One that
-    /// is missing stays so. `room` is how many more files may be kept open.
-    pub fn attribute(&mut self, folder: &Path, name: &str, room: &mut usize) -> Option<Vec<u8>> {
+    /// The same, where `room` is how many more files may be kept open.
+    ///
+    /// # Errors
+    ///
+    /// What the system said; the file is looked up again at the next call.
+    pub fn text_within(&mut self, path: &Path, room: &mut usize) -> io::Result<Vec<u8>> {
+        let was_open = self.is_open();
+        if !was_open && *room == 0 {
+            return read::text(path, "").map_err(|error| error.source);
+        }
+        let text = self.text(path)?;
+        *room -= usize::from(!was_open);
+        Ok(text)
+    }
+
+    /// The bytes of an attribute of sysfs, the same at every call; `None` where there is none. One that is missing stays so.
+    /// Where it lies is asked only if it is not open. `room` is how many more files may be kept open.
+    pub fn attribute(&mut self, path: impl FnOnce() -> PathBuf, room: &mut usize) -> Option<Vec<u8>> {
         if matches!(self.place, Place::Absent) {
             return None;
         }
         let was_open = self.is_open();
         if !was_open && *room == 0 {
-            return super::read::attribute_bytes(folder, name);
+            return read::attribute_bytes(&path());
         }
         let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
-        // The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
-        let outcome = self.read(
-            || folder.join(name),
-            &mut bytes,
-            ATTRIBUTE_LIMIT,
-            |bytes| bytes.len() < bytes.capacity() && bytes.ends_with(b"\n"),
-        );
+        let outcome = self.read(path, &mut bytes, ATTRIBUTE_LIMIT, read::is_whole_attribute);
         match &outcome {
             Ok(()) if was_open => {}
             Ok(()) => *room -= 1,
@@ -90,8 +106,19 @@ impl KeptFile {
     }
 
     /// An attribute as a number; `None` where it is absent or no number.
-    pub fn number(&mut self, folder: &Path, name: &str, room: &mut usize) -> Option<u64> {
-        decimal(self.attribute(folder, name, room)?.trim_ascii())
+    pub fn number(&mut self, path: impl FnOnce() -> PathBuf, room: &mut usize) -> Option<u64> {
+        // Most are one digit: nothing is put on the heap for it.
+        let mut digits = [0_u8; LONGEST_NUMBER];
+        if let Place::Open {
+            file,
+            ordinary: false,
+        } = &self.place
+            && let Ok(length) = rustix::io::pread(file, &mut digits, 0)
+            && digits[..length].ends_with(b"\n")
+        {
+            return decimal(digits[..length].trim_ascii());
+        }
+        decimal(self.attribute(path, room)?.trim_ascii())
     }
 
     fn read(
@@ -99,48 +126,24 @@ impl KeptFile {
         path: impl FnOnce() -> PathBuf,
         bytes: &mut Vec<u8>,
         limit: usize,
-        is_whole: impl Fn(&Vec<u8>) -> bool,
+        is_whole: fn(&Vec<u8>) -> bool,
     ) -> io::Result<()> {
         if let Place::Open { file, ordinary } = &self.place {
             let replaced = *ordinary && rustix::fs::fstat(file).is_ok_and(|about| about.st_nlink == 0);
             // The device has gone; what is there now has the same path.
-            if !replaced && read_from_start(file, bytes, limit, &is_whole).is_ok() {
+            if !replaced && read_from_start(file, bytes, limit, is_whole).is_ok() {
                 return Ok(());
             }
             bytes.clear();
         }
         self.place = Place::Unknown;
         let file = File::open(path())?;
-        read_from_start(&file, bytes, limit, &is_whole)?;
+        read_from_start(&file, bytes, limit, is_whole)?;
         let ordinary = !rustix::fs::fstatfs(&file).is_ok_and(|answer| {
             u64::try_from(answer.f_type).is_ok_and(|magic| WRITTEN_WHEN_READ.contains(&magic))
         });
         self.place = Place::Open { file, ordinary };
         Ok(())
-    }
-}
-
-fn read_from_start(
-    file: &File,
-    bytes: &mut Vec<u8>,
-    limit: usize,
-    is_whole: impl Fn(&Vec<u8>) -> bool,
-) -> io::Result<()> {
-    loop {
-        if bytes.len() == bytes.capacity() {
-            bytes.reserve(bytes.len().max(1));
-        }
-        let offset = bytes.len() as u64;
-        match rustix::io::pread(file, spare_capacity(bytes), offset) {
-            Ok(0) => return Ok(()),
-            Ok(_) if bytes.len() >= limit => {
-                bytes.truncate(limit);
-                return Ok(());
-            }
-            Ok(_) if is_whole(bytes) => return Ok(()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
     }
 }
 
@@ -160,7 +163,7 @@ mod tests {
         let mut file = KeptFile::default();
         for content in ["0\n", "1\n", "12345\n", "7\n"] {
             fs::write(folder.path().join("ro"), content).unwrap();
-            let read = file.attribute(folder.path(), "ro", &mut room()).unwrap();
+            let read = file.attribute(|| folder.path().join("ro"), &mut room()).unwrap();
             assert_eq!(read, content.as_bytes());
             assert!(file.is_open());
         }
@@ -189,8 +192,8 @@ mod tests {
         fs::write(folder.path().join("ro"), "1\n").unwrap();
         let mut room = 1;
         for _ in 0..3 {
-            assert_eq!(one.number(folder.path(), "ro", &mut room), Some(1));
-            assert_eq!(two.number(folder.path(), "ro", &mut room), Some(1));
+            assert_eq!(one.number(|| folder.path().join("ro"), &mut room), Some(1));
+            assert_eq!(two.number(|| folder.path().join("ro"), &mut room), Some(1));
         }
         assert!(one.is_open() && !two.is_open());
     }
@@ -212,8 +215,34 @@ mod tests {
     fn an_attribute_is_cut_at_one_page() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("huge"), vec![b'a'; 1 << 20]).unwrap();
-        let read = KeptFile::default().attribute(folder.path(), "huge", &mut room());
+        let read = KeptFile::default().attribute(|| folder.path().join("huge"), &mut room());
         assert_eq!(read.unwrap().len(), ATTRIBUTE_LIMIT);
+    }
+
+    #[test]
+    fn a_number_of_the_kernels_own_is_read_whole() {
+        let mut file = KeptFile::default();
+        let mut number = || file.number(|| "/proc/sys/kernel/pid_max".into(), &mut room());
+        let first = number();
+        assert!(first.is_some());
+        assert_eq!(number(), first);
+    }
+
+    #[test]
+    fn without_room_a_text_is_read_and_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("io.stat");
+        fs::write(&path, "one\n").unwrap();
+        let mut file = KeptFile::default();
+        let mut room = 0;
+        assert_eq!(file.text_within(&path, &mut room).unwrap(), b"one\n");
+        assert!(!file.is_open());
+        room = 1;
+        assert_eq!(file.text_within(&path, &mut room).unwrap(), b"one\n");
+        assert!(file.is_open());
+        assert_eq!(room, 0);
+        fs::remove_file(&path).unwrap();
+        assert!(file.text_within(&path, &mut room).is_err());
     }
 
     #[test]

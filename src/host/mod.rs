@@ -15,6 +15,7 @@ mod mount_reader;
 pub mod mountinfo;
 pub mod mountstats;
 pub mod node_filesystems;
+mod path_counters;
 pub mod read;
 pub mod remote;
 pub mod roots;
@@ -24,33 +25,20 @@ pub mod udev;
 mod volume_filesystems;
 pub mod zfs;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::kept_file::KeptFile;
 use self::read::ReadError;
 use self::roots::Roots;
-use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, CollectorOutcome, FILESYSTEMS, HostSample, MOUNTS, Moment};
-use crate::model::io::{CgroupIo, DatasetIo, NfsIo};
+use crate::model::io::CountedElsewhere;
 use crate::model::mount_table::MountTable;
 use crate::model::volume::POD_VOLUMES;
 
 const PROC_HINT: &str = " (is the node's /proc there? --procfs names its place)";
-
-/// What is counted for those who have no device to themselves.
-#[derive(Debug, Clone, Default)]
-pub struct CountedElsewhere {
-    /// By pod and device.
-    pub pods: BTreeMap<String, BTreeMap<DeviceNumber, CgroupIo>>,
-    /// By dataset.
-    pub datasets: BTreeMap<String, DatasetIo>,
-    /// By mount point.
-    pub nfs: BTreeMap<PathBuf, NfsIo>,
-}
 
 /// The reader of one node.
 #[derive(Debug)]
@@ -63,6 +51,11 @@ pub struct Host {
     filesystems: filesystems::FilesystemReader,
     kubelet: kubelet::KubeletReader,
     node_root: kubelet::NodeRoot,
+    btrfs: btrfs::BtrfsReader,
+    remotes: remote::RemoteReader,
+    mount_remotes: remote::MountTargets,
+    control_groups: cgroup::CgroupReader,
+    zfs: zfs::ZfsReader,
     diskstats: KeptFile,
     swaps: KeptFile,
     name: KeptFile,
@@ -81,6 +74,11 @@ impl Host {
             filesystems: filesystems::FilesystemReader::default(),
             kubelet: kubelet::KubeletReader::default(),
             node_root: kubelet::NodeRoot::default(),
+            btrfs: btrfs::BtrfsReader::default(),
+            remotes: remote::RemoteReader::default(),
+            mount_remotes: remote::MountTargets::default(),
+            control_groups: cgroup::CgroupReader::default(),
+            zfs: zfs::ZfsReader::default(),
             diskstats: KeptFile::default(),
             swaps: KeptFile::default(),
             name: KeptFile::default(),
@@ -108,15 +106,15 @@ impl Host {
 
     /// The counters of those who have no device to themselves: pods by their control groups, ZFS datasets, NFS mounts.
     pub fn counted_elsewhere(
-        &self,
+        &mut self,
         pods: &BTreeSet<String>,
         datasets: &BTreeSet<String>,
         nfs: bool,
         faults: &mut Vec<Fault>,
     ) -> CountedElsewhere {
-        let (pods, more) = cgroup::read(&self.roots, pods);
+        let (pods, more) = self.control_groups.read(&self.roots, pods, Instant::now());
         faults.extend(more);
-        let (datasets, more) = zfs::read(&self.roots, datasets);
+        let (datasets, more) = self.zfs.read(&self.roots, datasets, Instant::now());
         faults.extend(more);
         let (nfs, more) = if nfs {
             mountstats::read(&self.roots)
@@ -127,7 +125,8 @@ impl Host {
         CountedElsewhere { pods, datasets, nfs }
     }
 
-    /// The node's name as its kernel has it; sysinfo's where procfs does not give it.
+    /// The name that the kernel has for this process's namespace: the node's, or in a pod that has no part in the node's network the pod's,
+    /// whatever procfs is read. sysinfo's where procfs does not give it.
     fn read_host_name(&mut self) -> Option<String> {
         let text = self.name.text(&self.roots.proc.join("sys/kernel/hostname"));
         text.ok()
@@ -141,17 +140,11 @@ impl Host {
         let reading = self.kubelet.read(&self.roots.kubelet, &sample.kubelet);
         sample.pod_volumes = reading.volumes;
         sample.faults.extend(reading.faults);
-        if sample.mounts.iter().any(|mount| mount.fstype == "btrfs") {
-            sample.btrfs = btrfs::read(&self.roots);
-        }
-        let (remotes, faults) = remote::read(&self.roots, &sample.devices);
+        sample.btrfs = self.btrfs.read(&self.roots, &sample.mounts);
+        let (remotes, faults) = self.remotes.read(&self.roots, &sample.devices, started);
         sample.remotes = remotes;
         sample.faults.extend(faults);
-        for mount in sample.mounts.iter() {
-            if let Some(remote) = remote::of_mount(mount) {
-                sample.mount_remotes.insert(mount.id, remote);
-            }
-        }
+        sample.mount_remotes = self.mount_remotes.of(&sample.mounts);
         finish(sample, POD_VOLUMES, !reading.unreadable, started);
     }
 
@@ -168,12 +161,12 @@ impl Host {
         match text {
             Ok(text) => {
                 let (statistics, bad) = diskstats::parse(&text);
-                report_bad_lines(sample, BLOCK_DEVICES, &path, &bad);
-                let reading = self.blocks.read(&self.roots, statistics, started);
+                sample.faults.extend(read::bad_lines(BLOCK_DEVICES, &path, &bad));
+                let reading = self.blocks.read(&self.roots, &statistics, started);
                 sample.devices = reading.devices;
                 sample.counters = reading.counters;
             }
-            Err(error) => sample.faults.push(fault(BLOCK_DEVICES, &error)),
+            Err(error) => sample.faults.push(error.to_fault(BLOCK_DEVICES)),
         }
         finish(sample, BLOCK_DEVICES, success, started);
     }
@@ -186,7 +179,9 @@ impl Host {
         let mut success = true;
         let own = match self.node_mounts.read(&node_path, self.live, started, PROC_HINT) {
             Ok(node) => {
-                report_bad_lines(sample, MOUNTS, &node_path, &node.bad_lines);
+                sample
+                    .faults
+                    .extend(read::bad_lines(MOUNTS, &node_path, &node.bad_lines));
                 sample.mounts = node.mounts;
                 match own {
                     Ok(own) if Arc::ptr_eq(&own.mounts, &sample.mounts) || own.mounts == sample.mounts => {
@@ -198,7 +193,7 @@ impl Host {
                 }
             }
             Err(error) => {
-                sample.faults.push(fault(MOUNTS, &error));
+                sample.faults.push(error.to_fault(MOUNTS));
                 success = own.is_ok();
                 let own = own.map(|own| own.mounts).unwrap_or_default();
                 sample.mounts = Arc::clone(&own);
@@ -222,22 +217,6 @@ impl Host {
         });
         let success = !sample.mounts.is_empty();
         finish(sample, FILESYSTEMS, success, started);
-    }
-}
-
-fn fault(source: &'static str, error: &read::ReadError) -> Fault {
-    Fault::new(source, error.path.display().to_string(), error.to_string())
-}
-
-fn report_bad_lines(sample: &mut HostSample, source: &'static str, path: &Path, bad: &[usize]) {
-    if let Some(first) = bad.first() {
-        let message = format!(
-            "line {first} has not the form that the kernel documents; {} such lines were left out",
-            bad.len()
-        );
-        sample
-            .faults
-            .push(Fault::new(source, path.display().to_string(), message));
     }
 }
 

@@ -3,7 +3,10 @@
 //! An open `mountinfo` tells by poll(2) whether mounts came or went since it was last asked (proc_pid_mounts(5), "Since kernel
 //! version 2.6.15"). So what was read is kept until then: on a node with thousands of mounts the kernel takes
 //! milliseconds to write them. What is kept is read again after some seconds all the same, because a filesystem that turns
-//! read-only after an error tells nobody. A text that is still the same is not taken apart again, and gives the same table as
+//! read-only after an error tells nobody.
+//!
+//! The kernel gives the text in pieces of a page. Before Linux 5.8 it goes on in the next one by counting, so a mount that goes
+//! meanwhile makes it pass over another, and one that comes may be told twice: what changed while it was read is read again. A text that is still the same is not taken apart again, and gives the same table as
 //! before: who keeps what follows from it can tell by the table's place.
 
 use std::fs::File;
@@ -16,11 +19,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::mountinfo;
-use super::read::ReadError;
+use super::read::{ATTRIBUTE_LIMIT, ReadError, TEXT_LIMIT};
 use crate::model::mount_table::MountTable;
 
 /// What is kept is read again after this time.
 const LONGEST_KEPT: Duration = Duration::from_secs(10);
+/// So often a text is read that changes each time. Somewhere mounts come and go without end.
+const MOST_READINGS: usize = 3;
 
 /// A reader of one `mountinfo`.
 #[derive(Debug, Default)]
@@ -71,7 +76,7 @@ impl MountReader {
                 source,
                 hint,
             };
-            self.read_again(path, now)
+            self.read_again(path, live, now)
                 .inspect_err(|_| self.kept = None)
                 .map_err(fault)?;
         }
@@ -91,10 +96,11 @@ impl MountReader {
     }
 
     /// Reads through the file that is open, so that a change after this is told of.
-    fn read_again(&mut self, path: &Path, now: Instant) -> std::io::Result<()> {
+    fn read_again(&mut self, path: &Path, live: bool, now: Instant) -> std::io::Result<()> {
         let mut kept = match self.kept.take() {
-            Some(mut kept) if kept.path == path => {
-                kept.file.seek(SeekFrom::Start(0))?;
+            Some(kept) if kept.path == path => {
+                // Changes until now are in what is read.
+                let _ = live && has_changed(&kept.file);
                 kept
             }
             _ => Kept {
@@ -106,8 +112,16 @@ impl MountReader {
                 bad_lines: Arc::default(),
             },
         };
-        let mut text = Vec::with_capacity(4096);
-        kept.file.read_to_end(&mut text)?;
+        let mut text = Vec::with_capacity(ATTRIBUTE_LIMIT);
+        read_steady(
+            &mut text,
+            || live && has_changed(&kept.file),
+            |text| {
+                let mut file = &kept.file;
+                file.seek(SeekFrom::Start(0))?;
+                file.take(TEXT_LIMIT as u64).read_to_end(text)
+            },
+        )?;
         let digest = Some(self.key.hash_one(&text));
         if kept.digest != digest {
             let (mounts, bad_lines) = mountinfo::parse(&text);
@@ -119,6 +133,22 @@ impl MountReader {
         self.kept = Some(kept);
         Ok(())
     }
+}
+
+/// Reads until nothing has changed meanwhile, a few times at most.
+fn read_steady(
+    text: &mut Vec<u8>,
+    mut has_changed: impl FnMut() -> bool,
+    mut read: impl FnMut(&mut Vec<u8>) -> std::io::Result<usize>,
+) -> std::io::Result<()> {
+    for _ in 0..MOST_READINGS {
+        text.clear();
+        read(text)?;
+        if !has_changed() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// True where the kernel says that mounts came or went since the last time it was asked, or says nothing that is understood.
@@ -166,14 +196,38 @@ mod tests {
         let mut reader = MountReader::default();
         let path = Path::new("/proc/self/mountinfo");
         let now = Instant::now();
-        let first = reader.read(path, true, now, "").unwrap();
-        let second = reader.read(path, true, now, "").unwrap();
-        // Other tests mount nothing, but the machine may: then it was read again, and rightly.
-        assert!(Arc::ptr_eq(&first.mounts, &second.mounts) || first.mounts != second.mounts);
+        // Other tests mount nothing, but the machine may: then it is read again, and rightly.
+        let is_kept = |reader: &mut MountReader| {
+            reader.read(path, true, now, "").unwrap();
+            let soon = now + LONGEST_KEPT / 2;
+            reader.read(path, true, soon, "").unwrap();
+            reader.kept.take().unwrap().read_at == now
+        };
+        assert!((0..100).any(|_| is_kept(&mut reader)));
         let later = now + LONGEST_KEPT;
         let reading = reader.read(path, true, later, "").unwrap();
         assert_eq!(reader.kept.unwrap().read_at, later, "read again after a while");
         assert!(!reading.mounts.is_empty());
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_read_again_three_times_at_most() {
+        for (changes, readings) in [(0, 1), (1, 2), (2, 3), (9, 3)] {
+            let (mut left, mut done) = (changes, 0);
+            let mut text = Vec::new();
+            let has_changed = || {
+                let changed = left > 0;
+                left -= i32::from(changed);
+                changed
+            };
+            read_steady(&mut text, has_changed, |text| {
+                done += 1;
+                text.push(done);
+                Ok(1)
+            })
+            .unwrap();
+            assert_eq!(text, [readings], "{changes} changes");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 use super::diskstats::decimal;
 use crate::model::fault::Fault;
@@ -12,7 +13,7 @@ use crate::model::fault::Fault;
 /// No attribute of sysfs is longer: the kernel gives each one page.
 pub(super) const ATTRIBUTE_LIMIT: usize = 4096;
 /// Most are much shorter.
-const USUAL_ATTRIBUTE: usize = 128;
+pub(super) const USUAL_ATTRIBUTE: usize = 128;
 /// No text of procfs or udev that we read should be longer: 50,000 mounts take some 10 MB.
 pub(super) const TEXT_LIMIT: usize = 64 << 20;
 
@@ -75,30 +76,47 @@ pub fn text(path: &Path, hint: &'static str) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// One attribute's bytes as the kernel wrote them; `None` where there is none, or the device has gone meanwhile.
-pub fn attribute_bytes(folder: &Path, name: &str) -> Option<Vec<u8>> {
-    let file = File::open(folder.join(name)).ok()?;
+/// An attribute's bytes as the kernel wrote them; `None` where there is none, or the device has gone meanwhile.
+pub fn attribute_bytes(path: &Path) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
     let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
+    read_from_start(&file, &mut bytes, ATTRIBUTE_LIMIT, is_whole_attribute).ok()?;
+    Some(bytes)
+}
+
+/// The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
+pub(super) fn is_whole_attribute(bytes: &Vec<u8>) -> bool {
+    bytes.len() < bytes.capacity() && bytes.ends_with(b"\n")
+}
+
+/// Adds a file's content from its beginning to `bytes`, which are none, until they are whole or `limit` is reached.
+pub(super) fn read_from_start(
+    file: &File,
+    bytes: &mut Vec<u8>,
+    limit: usize,
+    is_whole: fn(&Vec<u8>) -> bool,
+) -> io::Result<()> {
     loop {
-        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
-            Ok(0) => break,
-            Ok(_) if bytes.len() >= ATTRIBUTE_LIMIT => {
-                bytes.truncate(ATTRIBUTE_LIMIT);
-                break;
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len().max(1));
+        }
+        let offset = bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(bytes), offset) {
+            Ok(0) => return Ok(()),
+            Ok(_) if bytes.len() >= limit => {
+                bytes.truncate(limit);
+                return Ok(());
             }
-            Ok(_) if bytes.len() == bytes.capacity() => bytes.reserve_exact(ATTRIBUTE_LIMIT - bytes.len()),
-            // The kernel gives an attribute whole in one read; what is not full needs no second one to see the end.
-            Ok(_) if bytes.ends_with(b"\n") => break,
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
+            Ok(_) if is_whole(bytes) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    Some(bytes)
 }
 
 /// One attribute as text without white space around it; `None` where it is absent or empty.
 pub fn attribute(folder: &Path, name: &str) -> Option<String> {
-    trimmed(&attribute_bytes(folder, name)?)
+    trimmed(&attribute_bytes(&folder.join(name))?)
 }
 
 /// An attribute's bytes as text without white space around it; `None` where nothing is left.
@@ -110,7 +128,7 @@ pub(super) fn trimmed(bytes: &[u8]) -> Option<String> {
 
 /// One attribute as a number; `None` where it is absent or no number.
 pub fn number(folder: &Path, name: &str) -> Option<u64> {
-    decimal(attribute_bytes(folder, name)?.trim_ascii())
+    decimal(attribute_bytes(&folder.join(name))?.trim_ascii())
 }
 
 /// One attribute as a truth value: `0` or `1`.
@@ -209,7 +227,7 @@ mod tests {
             let content = vec![b'\n'; length];
             std::fs::write(folder.path().join("lines"), &content).unwrap();
             assert_eq!(
-                attribute_bytes(folder.path(), "lines").unwrap(),
+                attribute_bytes(&folder.path().join("lines")).unwrap(),
                 content,
                 "{length}"
             );
@@ -221,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("huge"), vec![b'a'; 1 << 20]).unwrap();
         assert_eq!(
-            attribute_bytes(folder.path(), "huge").unwrap().len(),
+            attribute_bytes(&folder.path().join("huge")).unwrap().len(),
             ATTRIBUTE_LIMIT
         );
     }

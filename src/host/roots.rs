@@ -28,7 +28,7 @@ impl Default for Roots {
 }
 
 /// The number that statfs(2) gives for procfs: `PROC_SUPER_MAGIC` in linux/magic.h.
-const PROCFS_MAGIC: u64 = 0x9fa0;
+pub(super) const PROCFS_MAGIC: u64 = 0x9fa0;
 
 impl Roots {
     /// The roots of a machine captured below `folder`, laid out as on that machine.

@@ -41,7 +41,10 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
     let folder = roots.block_device(kernel_name);
     let place = std::fs::read_link(&folder).ok()?;
     let place = place.to_string_lossy().into_owned();
-    let made_up = place.contains("/devices/virtual/") && !place.contains("/nvme-subsystem/");
+    // Controllers over a fabric hang on no bus, and so their disks lie among the devices that the kernel makes up.
+    let made_up = place.contains("/devices/virtual/")
+        && !place.contains("/nvme-subsystem/")
+        && !place.contains("/nvme-fabrics/");
 
     let size = number(&folder, "size")
         .filter(|sectors| *sectors > 0)
@@ -85,12 +88,14 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
         slaves(&folder)
     };
     let hidden = flag(&folder, "hidden") == Some(true);
-    if !partition && !made_up {
+    if !partition && made_up {
+        device.identity.transport = named_transport(kernel_name).map(Cow::Borrowed);
+    } else if !partition {
         device.identity = identity(&folder, kernel_name, &place);
     }
     let path_of = hidden.then(|| head_of(kernel_name)).flatten();
     (device.read_only, device.state) =
-        ChangingFiles::default().changing(&folder, &device.device_type, path_of.is_some(), &mut 0);
+        ChangingFiles::default().changing(&|| folder.clone(), &device.device_type, path_of.is_some(), &mut 0);
     Some(Described {
         device: Arc::new(device),
         parent_names,
@@ -99,78 +104,111 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
     })
 }
 
-/// The files of a device that are asked at every question.
+/// The files of a device that are asked at every question. `folder` says where the device's folder is, and `room` how many more files may be
+/// kept open.
 #[derive(Debug, Default)]
 pub(super) struct ChangingFiles {
     sequence: KeptFile,
     read_only: KeptFile,
     state: KeptFile,
     access: KeptFile,
+    make: KeptFile,
+    missing_members: KeptFile,
 }
 
 impl ChangingFiles {
     /// How many of them are open.
     pub(super) fn open(&self) -> usize {
-        [&self.sequence, &self.read_only, &self.state, &self.access]
+        let Self {
+            sequence,
+            read_only,
+            state,
+            access,
+            make,
+            missing_members,
+        } = self;
+        [sequence, read_only, state, access, make, missing_members]
             .into_iter()
             .filter(|file| file.is_open())
             .count()
     }
 
     /// What may change while a device stays the same: whether it can be written to (true where not), and how it is.
-    /// `room` is how many more files may be kept open.
     ///
     /// Of a hidden NVMe path (`is_path`) the controller may be `live` and yet give no access to the namespace: then it is that
     /// which is said, as `ana_state` has it (`nvme_ana_state_names` in drivers/nvme/host/multipath.c). Controllers without
     /// asymmetric access have no such file.
     pub(super) fn changing(
         &mut self,
-        folder: &Path,
+        folder: &dyn Fn() -> PathBuf,
         device_type: &DeviceType,
         is_path: bool,
         room: &mut usize,
     ) -> (Option<bool>, Option<String>) {
-        let read_only = self.read_only.number(folder, "ro", room);
-        let mut state = (*device_type == DeviceType::Disk)
-            .then(|| read::trimmed(&self.state.attribute(folder, "device/state", room)?))
-            .flatten();
+        let read_only = self.read_only.number(|| folder().join("ro"), room);
+        let mut state = None;
+        if *device_type == DeviceType::Disk {
+            let bytes = self.state.attribute(|| folder().join("device/state"), room);
+            state = bytes.and_then(|bytes| read::trimmed(&bytes));
+        }
         if is_path && state.as_deref() == Some("live") {
-            let access = self.access.attribute(folder, "ana_state", room);
+            let access = self.access.attribute(|| folder().join("ana_state"), room);
             let access = access.and_then(|bytes| read::trimmed(&bytes));
             state = access.filter(|access| access != "optimized").or(state);
         }
         (read_only.map(|value| value != 0), state)
     }
 
-    /// The running number of a disk, for telling whether it is still the same. `room` is as above.
-    pub(super) fn sequence(&mut self, folder: &Path, room: &mut usize) -> Option<u64> {
-        self.sequence.number(folder, "diskseq", room)
+    /// The running number of a disk, for telling whether it is still the same.
+    pub(super) fn sequence(&mut self, folder: &dyn Fn() -> PathBuf, room: &mut usize) -> Option<u64> {
+        self.sequence.number(|| folder().join("diskseq"), room)
     }
-}
 
-/// True where a device that the kernel makes up has the name, the type and the parts that it had: all that may change
-/// of it while its number and its size stay the same.
-pub fn is_made_as_before(folder: &Path, described: &Described) -> bool {
-    let device = &described.device;
-    if device.kernel_name.starts_with("loop") {
-        return attribute(folder, "loop/backing_file") == device.backing_file;
-    }
-    if device.kernel_name.starts_with("dm-") {
-        let name = attribute(folder, "dm/name");
-        if name.as_ref().unwrap_or(&device.kernel_name) != &device.name
-            || attribute(folder, "dm/uuid") != device.map_uuid
+    /// True where a device that the kernel makes up has the name, the type and the parts that it had: all that may change
+    /// of it while its number and its size stay the same.
+    pub(super) fn are_made_as_before(
+        &mut self,
+        folder: &dyn Fn() -> PathBuf,
+        described: &Described,
+        room: &mut usize,
+    ) -> bool {
+        let device = &described.device;
+        let is_map = device.kernel_name.starts_with("dm-");
+        if device.device_type == DeviceType::Partition && !is_map {
+            return true;
+        }
+        let mut text = |name: &str| {
+            let bytes = self.make.attribute(|| folder().join(name), room);
+            bytes.and_then(|bytes| read::trimmed(&bytes))
+        };
+        if device.kernel_name.starts_with("loop") {
+            // A file that was not there is looked for each time: it comes when the device is given one.
+            return match &device.backing_file {
+                Some(file) => text("loop/backing_file").as_ref() == Some(file),
+                None => attribute(&folder(), "loop/backing_file").is_none(),
+            };
+        }
+        if is_map {
+            // A map may be given another name, and a first UUID, but no second one.
+            if text("dm/name").as_ref().unwrap_or(&device.kernel_name) != &device.name
+                || (device.map_uuid.is_none() && attribute(&folder(), "dm/uuid").is_some())
+            {
+                return false;
+            }
+        } else if device.kernel_name.starts_with("md")
+            && (array_type(text("md/level")) != device.device_type
+                || self.missing_members.number(|| folder().join("md/degraded"), room)
+                    != device.missing_members)
         {
             return false;
         }
-    } else if device.device_type == DeviceType::Partition {
-        return true;
-    } else if device.kernel_name.starts_with("md")
-        && (device_type(folder, &device.kernel_name, false, false, None) != device.device_type
-            || number(folder, "md/degraded") != device.missing_members)
-    {
-        return false;
+        slaves(&folder()) == described.parent_names
     }
-    slaves(folder) == described.parent_names
+}
+
+/// The type of a RAID, given its level.
+fn array_type(level: Option<String>) -> DeviceType {
+    level.map_or_else(|| "md".into(), |level| level.to_ascii_lowercase().as_str().into())
 }
 
 fn slaves(folder: &Path) -> Vec<String> {
@@ -206,8 +244,7 @@ fn device_type(
         return DeviceType::Loop;
     }
     if kernel_name.starts_with("md") {
-        return attribute(folder, "md/level")
-            .map_or_else(|| "md".into(), |level| level.to_ascii_lowercase().as_str().into());
+        return array_type(attribute(folder, "md/level"));
     }
     // SCSI peripheral device types: T10 SPC, table of the standard INQUIRY data.
     match number(folder, "device/type") {
@@ -231,7 +268,7 @@ fn identity(folder: &Path, kernel_name: &str, place: &str) -> Identity {
         model: attribute(&hardware, "model").or_else(|| attribute(&hardware, "name")),
         serial: attribute(&hardware, "serial")
             .or_else(|| attribute(folder, "serial"))
-            .or_else(|| unit_serial(&attribute_bytes(&hardware, "vpd_pg80")?)),
+            .or_else(|| unit_serial(&attribute_bytes(&hardware.join("vpd_pg80"))?)),
         wwn: attribute(folder, "wwid").or_else(|| attribute(&hardware, "wwid")),
         // virtio gives the number of a PCI vendor here, which names nobody.
         vendor: attribute(&hardware, "vendor").filter(|vendor| !vendor.starts_with("0x")),
@@ -276,18 +313,17 @@ fn transport(folder: &Path, kernel_name: &str, place: &str) -> Option<Cow<'stati
         "mmc"
     } else if within("virtio") {
         "virtio"
-    } else if kernel_name.starts_with("rbd") {
-        "rbd"
-    } else if kernel_name.starts_with("nbd") {
-        "nbd"
-    } else if kernel_name.starts_with("xvd") {
-        "xen"
-    } else if kernel_name.starts_with("dasd") {
-        "ccw"
     } else {
-        return None;
+        return named_transport(kernel_name).map(Cow::Borrowed);
     };
     Some(Cow::Borrowed(word))
+}
+
+/// How a disk is attached whose driver has a name for its disks alone.
+fn named_transport(kernel_name: &str) -> Option<&'static str> {
+    [("rbd", "rbd"), ("nbd", "nbd"), ("xvd", "xen"), ("dasd", "ccw")]
+        .into_iter()
+        .find_map(|(start, word)| kernel_name.starts_with(start).then_some(word))
 }
 
 /// `nvme` on the PCI bus, `nvme-tcp`, `nvme-rdma`, `nvme-fc` over a fabric. The disk of a multipath subsystem
@@ -357,6 +393,66 @@ mod tests {
         ] {
             assert_eq!(transport(folder, "sda", place).as_deref(), expected, "{place}");
         }
+    }
+
+    /// The disk `name` at this place below `/sys/devices`, with these files.
+    fn described(name: &str, place: &str, files: &[(&str, &str)]) -> (tempfile::TempDir, Roots, Described) {
+        let machine = tempfile::tempdir().unwrap();
+        let files: Vec<_> = [(format!("{place}/size"), "2048\n")]
+            .into_iter()
+            .chain(
+                files
+                    .iter()
+                    .map(|(path, text)| (format!("{place}/{path}"), *text)),
+            )
+            .collect();
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let target = format!("../../{place}");
+        let link = format!("class/block/{name}");
+        read::write_tree(&machine.path().join("sys"), &files, &[(&link, &target)]);
+        let roots = Roots::below(machine.path());
+        let described = describe(&roots, DeviceNumber::new(259, 0), name).unwrap();
+        (machine, roots, described)
+    }
+
+    #[test]
+    fn an_nvme_disk_over_a_fabric_without_multipath_has_its_make_and_its_target() {
+        let (_machine, roots, described) = described(
+            "nvme7n1",
+            "devices/virtual/nvme-fabrics/ctl/nvme7/nvme7n1",
+            &[
+                ("wwid", "uuid.5f7e\n"),
+                ("device/transport", "tcp\n"),
+                ("device/address", "traddr=10.9.9.1,trsvcid=4420\n"),
+                ("device/subsysnqn", "nqn.2014-08.org.example:a\n"),
+                ("device/model", "Linux\n"),
+                ("device/serial", "8d3f\n"),
+            ],
+        );
+        assert!(!described.made_up);
+        let identity = &described.device.identity;
+        assert_eq!(identity.transport.as_deref(), Some("nvme-tcp"));
+        assert_eq!(identity.model.as_deref(), Some("Linux"));
+        assert_eq!(identity.serial.as_deref(), Some("8d3f"));
+        assert_eq!(identity.wwn.as_deref(), Some("uuid.5f7e"));
+        let targets = super::super::remote::of_disk(&roots, &described.device, &mut Vec::new());
+        let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            targets,
+            ["NVMe over tcp nqn.2014-08.org.example:a at 10.9.9.1:4420"]
+        );
+    }
+
+    #[test]
+    fn an_nbd_disk_is_told_by_its_name_and_is_no_ssd() {
+        let (_machine, _, described) = described(
+            "nbd0",
+            "devices/virtual/block/nbd0",
+            &[("queue/rotational", "0\n")],
+        );
+        assert!(described.made_up);
+        assert_eq!(described.device.identity.transport.as_deref(), Some("nbd"));
+        assert_eq!(described.device.medium(), None);
     }
 
     #[test]

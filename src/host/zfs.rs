@@ -1,4 +1,4 @@
-//! ZFS: what each dataset did (`/proc/spl/kstat/zfs/POOL/objset-ID`), and which devices a pool lies on.
+//! ZFS: what each dataset did (`/proc/spl/kstat/zfs/POOL/objset-ID`).
 //!
 //! ```text
 //! 61 1 0x01 28 7872 75213806221 588860879419
@@ -14,49 +14,143 @@
 //! dataset that is mounted and for each volume. A dataset's name may hold spaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::diskstats::decimal;
+use super::kept_file::{KeptFile, most_open};
 use super::read;
 use super::roots::Roots;
-use crate::model::device::{BlockDevice, DeviceNumber};
 use crate::model::fault::Fault;
-use crate::model::graph::BlockDevices;
 use crate::model::io::DatasetIo;
 
 /// The source that this reader's faults name.
 pub const SOURCE: &str = "zfs";
 
-/// What each of the datasets in `wanted` did: `tank/data`, as a mount's source names it. Datasets about which the
-/// kernel says nothing are left out.
-///
-/// The kernel's files are named by number, so those of a wanted dataset's pool are read until all have been found.
-pub fn read(roots: &Roots, wanted: &BTreeSet<String>) -> (BTreeMap<String, DatasetIo>, Vec<Fault>) {
-    let mut found = BTreeMap::new();
-    let mut faults = Vec::new();
-    let mut pools: BTreeMap<&str, usize> = BTreeMap::new();
-    for dataset in wanted {
-        *pools.entry(pool_of(dataset)).or_default() += 1;
-    }
-    for (pool, mut left) in pools {
-        if matches!(pool, "" | "." | "..") {
-            continue;
-        }
-        let folder = roots.proc.join("spl/kstat/zfs").join(pool);
-        let mut files = 0;
-        for name in read::names(&folder) {
-            if left == 0 {
-                break;
+/// A pool in which a wanted dataset was not found is searched again after this time, though it has the same files.
+const SEARCH_AGAIN: Duration = Duration::from_secs(60);
+
+/// Reads what datasets did, and remembers which file each has: the kernel names them by number.
+#[derive(Debug, Default)]
+pub struct ZfsReader {
+    files: BTreeMap<String, File>,
+    searched: BTreeMap<String, Searched>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    kept: KeptFile,
+}
+
+/// What a search for datasets came to that are not there.
+#[derive(Debug)]
+struct Searched {
+    at: Instant,
+    /// Of the pool's files.
+    names: Vec<String>,
+    missing: BTreeSet<String>,
+    faults: Vec<Fault>,
+}
+
+impl ZfsReader {
+    /// What each of the datasets in `wanted` did: `tank/data`, as a mount's source names it. Datasets about which the
+    /// kernel says nothing are left out.
+    ///
+    /// Costs one file for each. The files of a pool are searched where a dataset's is not known; where it was not found, not again until
+    /// the pool has other files, or after a minute.
+    pub fn read(
+        &mut self,
+        roots: &Roots,
+        wanted: &BTreeSet<String>,
+        now: Instant,
+    ) -> (BTreeMap<String, DatasetIo>, Vec<Fault>) {
+        self.files.retain(|dataset, _| wanted.contains(dataset));
+        let open = self.files.values().filter(|file| file.kept.is_open()).count();
+        let mut room = most_open(16, 128).saturating_sub(open);
+        let mut found = BTreeMap::new();
+        let mut missing: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for dataset in wanted {
+            match self.remembered(dataset, &mut room) {
+                Some(io) => {
+                    found.insert(dataset.clone(), io);
+                }
+                None => {
+                    let pool = pool_of(dataset);
+                    if !matches!(pool, "" | "." | "..") {
+                        missing.entry(pool).or_default().insert(dataset.clone());
+                    }
+                }
             }
-            if !name.starts_with("objset-") {
+        }
+        self.searched
+            .retain(|pool, _| missing.contains_key(pool.as_str()));
+        let mut faults = Vec::new();
+        for (pool, missing) in missing {
+            let folder = roots.proc.join("spl/kstat/zfs").join(pool);
+            let mut names = read::names(&folder);
+            names.retain(|name| name.starts_with("objset-"));
+            let known = self.searched.get(pool).filter(|known| {
+                known.names == names
+                    && known.missing == missing
+                    && now.saturating_duration_since(known.at) < SEARCH_AGAIN
+            });
+            if let Some(known) = known {
+                faults.extend(known.faults.iter().cloned());
                 continue;
             }
-            files += 1;
+            let searched = self.search(&folder, names, missing, now, &mut found);
+            faults.extend(searched.faults.iter().cloned());
+            if searched.missing.is_empty() {
+                self.searched.remove(pool);
+            } else {
+                self.searched.insert(pool.to_owned(), searched);
+            }
+        }
+        (found, faults)
+    }
+
+    /// What the dataset did, if its file is known and is still its.
+    fn remembered(&mut self, dataset: &str, room: &mut usize) -> Option<DatasetIo> {
+        let file = self.files.get_mut(dataset)?;
+        let text = file.kept.text_within(&file.path, room);
+        let read = text.ok().and_then(|text| parse_objset(&text));
+        let io = read.filter(|(name, _)| name == dataset).map(|(_, io)| io);
+        if io.is_none() {
+            self.files.remove(dataset);
+        }
+        io
+    }
+
+    /// Reads the pool's files until no dataset is missing, and remembers whose they are.
+    fn search(
+        &mut self,
+        folder: &Path,
+        names: Vec<String>,
+        mut missing: BTreeSet<String>,
+        now: Instant,
+        found: &mut BTreeMap<String, DatasetIo>,
+    ) -> Searched {
+        let mut faults = Vec::new();
+        if names.is_empty() {
+            faults.push(Fault::new(
+                SOURCE,
+                folder.display().to_string(),
+                "no dataset's counters are there (OpenZFS has them since 0.8)",
+            ));
+        }
+        for name in &names {
+            if missing.is_empty() {
+                break;
+            }
             let path = folder.join(name);
             // The dataset may be unmounted in this moment.
             let Ok(text) = read::text(&path, "") else { continue };
             match parse_objset(&text) {
-                Some((dataset, io)) if wanted.contains(&dataset) => {
-                    left -= usize::from(found.insert(dataset, io).is_none());
+                Some((dataset, io)) if missing.remove(&dataset) => {
+                    found.insert(dataset.clone(), io);
+                    let kept = KeptFile::default();
+                    self.files.insert(dataset, File { path, kept });
                 }
                 Some(_) => {}
                 None => faults.push(Fault::new(
@@ -66,15 +160,13 @@ pub fn read(roots: &Roots, wanted: &BTreeSet<String>) -> (BTreeMap<String, Datas
                 )),
             }
         }
-        if files == 0 {
-            faults.push(Fault::new(
-                SOURCE,
-                folder.display().to_string(),
-                "no dataset's counters are there (OpenZFS has them since 0.8)",
-            ));
+        Searched {
+            at: now,
+            names,
+            missing,
+            faults,
         }
     }
-    (found, faults)
 }
 
 /// The pool of a dataset or of its snapshot: `tank` of `tank/data@now`.
@@ -122,29 +214,10 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
     (word, rest.trim_ascii_start())
 }
 
-/// The devices that a pool is made of, in order of their numbers: log and cache devices too.
-///
-/// A scan of the first blocks finds a member's signature, whose label is the pool's name, on more than the member: on a
-/// disk of which ZFS uses partition 1, and on a multipath disk's paths. Of devices made of each other, the
-/// uppermost is the member. Nothing is found where no udev runs.
-pub fn pool_members(devices: &BlockDevices, pool: &str) -> Vec<DeviceNumber> {
-    let is_member = |device: &BlockDevice| {
-        device.signature.fstype.as_deref() == Some("zfs_member")
-            && device.signature.label.as_deref() == Some(pool)
-    };
-    devices
-        .iter()
-        .filter(|device| is_member(device))
-        .filter(|device| !devices.above(device.number).into_iter().skip(1).any(is_member))
-        .map(|device| device.number)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::read::write_tree;
     use super::*;
-    use crate::model::device::{DeviceType, Signature};
     use proptest::prelude::*;
 
     fn objset(dataset: &str, values: [u64; 4]) -> String {
@@ -184,6 +257,52 @@ mod tests {
         assert_eq!(parse_objset(text.replace("nread ", "nred ").as_bytes()), None);
         assert_eq!(parse_objset(text.replace("101264", "-1").as_bytes()), None);
         assert_eq!(parse_objset(b""), None);
+    }
+
+    /// Reads once.
+    fn read(roots: &Roots, wanted: &BTreeSet<String>) -> (BTreeMap<String, DatasetIo>, Vec<Fault>) {
+        ZfsReader::default().read(roots, wanted, Instant::now())
+    }
+
+    #[test]
+    fn a_datasets_file_is_searched_for_once_and_followed() {
+        let machine = tempfile::tempdir().unwrap();
+        let folder = machine.path().join("proc/spl/kstat/zfs/tank");
+        let write = |name: &str, text: &str| write_tree(&folder, &[(name, text)], &[]);
+        for name in ["a", "b", "c"] {
+            write(
+                &format!("objset-{name}"),
+                &objset(&format!("tank/{name}"), [1; 4]),
+            );
+        }
+        let roots = Roots::below(machine.path());
+        let wanted = ["tank/c", "tank/gone"].map(String::from).into();
+        let (mut reader, start) = (ZfsReader::default(), Instant::now());
+        let mut reads = |after: Duration| {
+            let (found, faults) = reader.read(&roots, &wanted, start + after);
+            let found = found.into_iter().map(|(name, io)| (name, io.reads)).collect();
+            (found, faults.len())
+        };
+        let one = |name: &str, reads| BTreeMap::from([(name.to_owned(), reads)]);
+        let soon = Duration::from_secs(1);
+        assert_eq!(reads(soon), (one("tank/c", 1), 0));
+        // Whoever searched once more would meet this.
+        write("objset-a", "rubbish");
+        write("objset-c", &objset("tank/c", [5; 4]));
+        assert_eq!(reads(soon), (one("tank/c", 5), 0));
+        // The datasets are renamed; a file comes with them.
+        write("objset-b", &objset("tank/c", [7; 4]));
+        write("objset-c", &objset("tank/other", [8; 4]));
+        assert_eq!(reads(soon), (one("tank/c", 7), 1));
+        assert_eq!(
+            reads(soon),
+            (one("tank/c", 7), 1),
+            "what was wrong is told of still"
+        );
+        write("objset-c", &objset("tank/gone", [9; 4]));
+        assert_eq!(reads(soon), (one("tank/c", 7), 1), "the same files");
+        let both = BTreeMap::from([("tank/c".to_owned(), 7), ("tank/gone".to_owned(), 9)]);
+        assert_eq!(reads(soon + SEARCH_AGAIN), (both, 1));
     }
 
     #[test]
@@ -232,42 +351,6 @@ mod tests {
         ] {
             assert_eq!(pool_of(dataset), pool);
         }
-    }
-
-    fn device(minor: u32, name: &str, parents: &[u32], pool: Option<&str>) -> BlockDevice {
-        BlockDevice {
-            parents: parents.iter().map(|minor| DeviceNumber::new(8, *minor)).collect(),
-            signature: Signature {
-                fstype: pool.map(|_| "zfs_member".into()),
-                label: pool.map(Into::into),
-                uuid: None,
-            },
-            ..BlockDevice::new(DeviceNumber::new(8, minor), name, DeviceType::Disk)
-        }
-    }
-
-    #[test]
-    fn a_pool_lies_on_its_members_and_not_on_what_these_are_made_of() {
-        let devices = BlockDevices::new([
-            device(0, "sda", &[], Some("tank")),
-            device(1, "sda1", &[0], Some("tank")),
-            device(9, "sda9", &[0], None),
-            device(16, "sdb", &[], Some("tank")),
-            device(32, "sdc", &[], Some("other")),
-            device(48, "sdd", &[], Some("tank")),
-            device(64, "sde", &[], Some("tank")),
-            device(100, "mpatha", &[48, 64], Some("tank")),
-            device(101, "mpatha1", &[100], Some("tank")),
-        ]);
-        let names = |pool: &str| -> Vec<_> {
-            pool_members(&devices, pool)
-                .into_iter()
-                .map(|number| devices.get(number).unwrap().kernel_name.clone())
-                .collect()
-        };
-        assert_eq!(names("tank"), ["sda1", "sdb", "mpatha1"]);
-        assert_eq!(names("other"), ["sdc"]);
-        assert!(names("none").is_empty());
     }
 
     proptest! {

@@ -54,8 +54,8 @@ pub struct Before {
     kubelet: PathBuf,
     pod_volumes: Arc<[PodVolume]>,
     btrfs: Vec<BtrfsFilesystem>,
-    remotes: BTreeMap<DeviceNumber, Vec<RemoteTarget>>,
-    mount_remotes: BTreeMap<u64, RemoteTarget>,
+    remotes: Arc<BTreeMap<DeviceNumber, Vec<RemoteTarget>>>,
+    mount_remotes: Arc<BTreeMap<u64, RemoteTarget>>,
     declared: Option<Arc<Declared>>,
     version: Option<u64>,
     /// Without its cluster.
@@ -85,11 +85,11 @@ impl Before {
         Arc::ptr_eq(&self.topology.devices, &sample.devices)
             && Arc::ptr_eq(&self.mounts, &sample.mounts)
             && Arc::ptr_eq(&self.pod_volumes, &sample.pod_volumes)
+            && Arc::ptr_eq(&self.remotes, &sample.remotes)
+            && Arc::ptr_eq(&self.mount_remotes, &sample.mount_remotes)
             && self.swaps == sample.swaps
             && self.kubelet == sample.kubelet
             && self.btrfs == sample.btrfs
-            && self.remotes == sample.remotes
-            && self.mount_remotes == sample.mount_remotes
             && self.declared.as_ref() == cluster.map(|cluster| &cluster.declared)
     }
 }

@@ -1,11 +1,11 @@
 //! Who counts a volume's I/O, and what was counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::device::{DeviceNumber, DeviceType};
 use crate::model::graph::BlockDevices;
-use crate::model::io::{CgroupIo, DatasetIo, IoCounters, NfsIo, OperationCounters};
+use crate::model::io::{CgroupIo, CountedElsewhere, IoCounters, NfsIo, OperationCounters};
 use crate::model::placement::{IoSource, Medium, Volume, VolumeIo};
 use crate::model::volume::VolumeMode;
 
@@ -20,17 +20,6 @@ pub struct Wanted {
     pub nfs: bool,
 }
 
-/// What was read for them.
-#[derive(Debug, Clone, Default)]
-pub struct Counted {
-    /// By pod and device.
-    pub pods: BTreeMap<String, BTreeMap<DeviceNumber, CgroupIo>>,
-    /// By dataset.
-    pub datasets: BTreeMap<String, DatasetIo>,
-    /// By mount point.
-    pub nfs: BTreeMap<PathBuf, NfsIo>,
-}
-
 /// How a volume's I/O is counted.
 enum Counter {
     Device(DeviceNumber),
@@ -39,6 +28,18 @@ enum Counter {
     Dataset(String),
     Nfs,
     Nobody,
+}
+
+impl Counter {
+    fn source(&self) -> Option<IoSource> {
+        Some(match self {
+            Self::Device(_) => IoSource::Device,
+            Self::Pods(_) => IoSource::ControlGroup,
+            Self::Dataset(_) => IoSource::Zfs,
+            Self::Nfs => IoSource::Nfs,
+            Self::Nobody => return None,
+        })
+    }
 }
 
 /// What to read. Asked for volumes with a PersistentVolume only: what others do is part of the node's own filesystems' I/O.
@@ -63,34 +64,69 @@ pub fn wanted(devices: &BlockDevices, volumes: &[Volume]) -> Wanted {
 pub fn count(
     devices: &BlockDevices,
     device_counters: &BTreeMap<DeviceNumber, IoCounters>,
-    counted: &Counted,
+    counted: &CountedElsewhere,
     volumes: &mut [Volume],
 ) {
     let on_disk = volumes_of_pods_by_disk(devices, volumes);
     let owners = volumes_by_filesystem(volumes);
     for volume in volumes.iter_mut().filter(|volume| volume.persistent) {
-        volume.io = match counter(devices, volume) {
-            Counter::Device(device) => device_counters.get(&device).map(|counters| VolumeIo {
-                source: IoSource::Device,
-                counters: *counters,
-            }),
-            Counter::Pods(disk) => of_pods(volume, disk, &on_disk, counted),
-            Counter::Dataset(dataset) => counted.datasets.get(&dataset).map(|io| VolumeIo {
-                source: IoSource::Zfs,
-                counters: plain(io.reads, io.read_bytes, io.writes, io.written_bytes),
-            }),
+        let counter = counter(devices, volume);
+        let counters = match &counter {
+            Counter::Device(device) => device_counters.get(device).copied(),
+            Counter::Pods(disk) => of_pods(volume, *disk, &on_disk, counted),
+            Counter::Dataset(dataset) => {
+                let io = counted.datasets.get(dataset);
+                io.map(|io| plain(io.reads, io.read_bytes, io.writes, io.written_bytes))
+            }
             Counter::Nfs => of_nfs(volume, &owners, counted),
             Counter::Nobody => None,
         };
+        volume.io = counters.and_then(|counters| {
+            Some(VolumeIo {
+                source: counter.source()?,
+                origin: origin(devices, volume, &counter),
+                counters,
+            })
+        });
     }
 }
 
-/// The counters of every PersistentVolume, by name, for the history.
-pub fn counters(volumes: &[Volume]) -> impl Iterator<Item = (String, IoCounters)> {
+/// The counters of every PersistentVolume, by their origin, for the history.
+pub fn counters(volumes: &[Volume]) -> impl Iterator<Item = (u64, IoCounters)> {
     volumes
         .iter()
         .filter(|volume| volume.persistent)
-        .filter_map(|volume| Some((volume.name.clone(), volume.io?.counters)))
+        .filter_map(|volume| Some((volume.io?.origin, volume.io?.counters)))
+}
+
+/// Whose counters those of a volume are: the same as long as they go on from where they were. A disk's were not begun with the volume, nor a
+/// pod's with its use of it, so whatever takes their place is another.
+fn origin(devices: &BlockDevices, volume: &Volume, counter: &Counter) -> u64 {
+    // Of a node's volumes no two have the same 64 bits but once in a million million nodes.
+    let mut hasher = DefaultHasher::new();
+    volume.name.hash(&mut hasher);
+    counter.source().map(IoSource::as_str).hash(&mut hasher);
+    match counter {
+        Counter::Device(device) | Counter::Pods(device) => {
+            device.hash(&mut hasher);
+            let sequence = devices.get(*device).and_then(|device| device.sequence);
+            sequence.hash(&mut hasher);
+        }
+        Counter::Dataset(dataset) => dataset.hash(&mut hasher),
+        Counter::Nfs | Counter::Nobody => {}
+    }
+    match counter {
+        Counter::Pods(_) => volume
+            .users
+            .iter()
+            .for_each(|user| user.pod_uid.hash(&mut hasher)),
+        Counter::Nfs => {
+            let filesystems: BTreeSet<_> = volume.users.iter().map(|user| user.filesystem).collect();
+            filesystems.hash(&mut hasher);
+        }
+        Counter::Device(_) | Counter::Dataset(_) | Counter::Nobody => {}
+    }
+    hasher.finish()
 }
 
 fn counter(devices: &BlockDevices, volume: &Volume) -> Counter {
@@ -139,8 +175,8 @@ fn of_pods(
     volume: &Volume,
     disk: DeviceNumber,
     on_disk: &BTreeMap<(String, DeviceNumber), usize>,
-    counted: &Counted,
-) -> Option<VolumeIo> {
+    counted: &CountedElsewhere,
+) -> Option<IoCounters> {
     let mut sum = CgroupIo::default();
     for user in &volume.users {
         if on_disk
@@ -156,21 +192,21 @@ fn of_pods(
             .get(&disk)
             .copied()
             .unwrap_or_default();
-        sum.reads += io.reads;
-        sum.writes += io.writes;
-        sum.read_bytes += io.read_bytes;
-        sum.written_bytes += io.written_bytes;
+        sum.reads = sum.reads.saturating_add(io.reads);
+        sum.writes = sum.writes.saturating_add(io.writes);
+        sum.read_bytes = sum.read_bytes.saturating_add(io.read_bytes);
+        sum.written_bytes = sum.written_bytes.saturating_add(io.written_bytes);
     }
-    let counters = plain(sum.reads, sum.read_bytes, sum.writes, sum.written_bytes);
-    Some(VolumeIo {
-        source: IoSource::ControlGroup,
-        counters,
-    })
+    Some(plain(sum.reads, sum.read_bytes, sum.writes, sum.written_bytes))
 }
 
 /// The kernel counts per NFS filesystem and not per mount point: pods that mount it alike share the counters, and
 /// where another volume does, nothing is known of either.
-fn of_nfs(volume: &Volume, owners: &BTreeMap<DeviceNumber, usize>, counted: &Counted) -> Option<VolumeIo> {
+fn of_nfs(
+    volume: &Volume,
+    owners: &BTreeMap<DeviceNumber, usize>,
+    counted: &CountedElsewhere,
+) -> Option<IoCounters> {
     let mut seen = BTreeSet::new();
     let mut counters = IoCounters::default();
     for user in &volume.users {
@@ -182,10 +218,7 @@ fn of_nfs(volume: &Volume, owners: &BTreeMap<DeviceNumber, usize>, counted: &Cou
             counters = counters.plus(&of_nfs_mount(counted.nfs.get(&user.path)?));
         }
     }
-    (!seen.is_empty()).then_some(VolumeIo {
-        source: IoSource::Nfs,
-        counters,
-    })
+    (!seen.is_empty()).then_some(counters)
 }
 
 /// For each filesystem how many volumes have a mount of it.

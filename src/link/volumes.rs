@@ -274,7 +274,8 @@ impl<'a> Resolver<'a> {
                 )
             }
             "zfs" => {
-                let pool = mount.source.split('/').next().unwrap_or_default();
+                // A snapshot is mounted as `tank@now`.
+                let pool = mount.source.split(['/', '@']).next().unwrap_or_default();
                 pool_members(devices, pool)
             }
             _ => Vec::new(),
@@ -366,17 +367,19 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The members of a ZFS pool: ZFS writes the pool's name as the label of each.
+/// The devices that a ZFS pool is made of, in order of their numbers, log and cache devices too: ZFS writes the pool's name as the label of each.
+///
+/// A scan of the first blocks finds that on more than the members: on a disk of which ZFS uses partition 1, and on a multipath disk's
+/// paths. Of devices made of each other, the uppermost is the member. Nothing is found where no udev runs.
 fn pool_members(devices: &BlockDevices, pool: &str) -> Vec<DeviceNumber> {
-    let is_member = |device: &&BlockDevice| {
+    let is_member = |device: &BlockDevice| {
         device.signature.fstype.as_deref() == Some("zfs_member")
             && device.signature.label.as_deref() == Some(pool)
     };
-    let members: Vec<_> = devices.iter().filter(is_member).collect();
-    // A pool on a whole disk is found on the disk and on the partition that ZFS made on it: the partition is enough.
-    members
+    devices
         .iter()
-        .filter(|device| !members.iter().any(|other| other.parents.contains(&device.number)))
+        .filter(|device| is_member(device))
+        .filter(|device| !devices.above(device.number).into_iter().skip(1).any(is_member))
         .map(|device| device.number)
         .collect()
 }
@@ -421,4 +424,46 @@ pub fn layers(devices: &BlockDevices, placement: &Placement) -> BTreeSet<DeviceN
         .flat_map(|device| devices.below(*device))
         .map(|device| device.number)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::device::{DeviceType, Signature};
+
+    fn device(minor: u32, name: &str, parents: &[u32], pool: Option<&str>) -> BlockDevice {
+        BlockDevice {
+            parents: parents.iter().map(|minor| DeviceNumber::new(8, *minor)).collect(),
+            signature: Signature {
+                fstype: pool.map(|_| "zfs_member".into()),
+                label: pool.map(Into::into),
+                uuid: None,
+            },
+            ..BlockDevice::new(DeviceNumber::new(8, minor), name, DeviceType::Disk)
+        }
+    }
+
+    #[test]
+    fn a_pool_lies_on_its_members_and_not_on_what_these_are_made_of() {
+        let devices = BlockDevices::new([
+            device(0, "sda", &[], Some("tank")),
+            device(1, "sda1", &[0], Some("tank")),
+            device(9, "sda9", &[0], None),
+            device(16, "sdb", &[], Some("tank")),
+            device(32, "sdc", &[], Some("other")),
+            device(48, "sdd", &[], Some("tank")),
+            device(64, "sde", &[], Some("tank")),
+            device(100, "mpatha", &[48, 64], Some("tank")),
+            device(101, "mpatha1", &[100], Some("tank")),
+        ]);
+        let names = |pool: &str| -> Vec<_> {
+            pool_members(&devices, pool)
+                .into_iter()
+                .map(|number| devices.get(number).unwrap().kernel_name.clone())
+                .collect()
+        };
+        assert_eq!(names("tank"), ["sda1", "sdb", "mpatha1"]);
+        assert_eq!(names("other"), ["sdc"]);
+        assert!(names("none").is_empty());
+    }
 }

@@ -47,8 +47,8 @@ impl Default for HostSample {
             pod_volumes: Arc::default(),
             volume_usage: VolumeUsage::default(),
             btrfs: Vec::new(),
-            remotes: BTreeMap::new(),
-            mount_remotes: BTreeMap::new(),
+            remotes: Arc::default(),
+            mount_remotes: Arc::default(),
             collectors: Vec::new(),
             faults: Vec::new(),
         }
@@ -101,10 +101,10 @@ pub struct HostSample {
     pub volume_usage: VolumeUsage,
     /// btrfs filesystems, which may lie on several devices.
     pub btrfs: Vec<BtrfsFilesystem>,
-    /// Disks that are reached over a network, and where they are.
-    pub remotes: BTreeMap<DeviceNumber, Vec<RemoteTarget>>,
-    /// What mounts of network filesystems lead to, by the mount's id.
-    pub mount_remotes: BTreeMap<u64, RemoteTarget>,
+    /// Disks that are reached over a network, and where they are; the same in memory as in the sample before where nothing has changed.
+    pub remotes: Arc<BTreeMap<DeviceNumber, Vec<RemoteTarget>>>,
+    /// What mounts of network filesystems lead to, by the mount's id; likewise.
+    pub mount_remotes: Arc<BTreeMap<u64, RemoteTarget>>,
     /// How each collector fared.
     pub collectors: Vec<CollectorOutcome>,
     /// What could not be read or understood.

@@ -1,6 +1,10 @@
 //! I/O counters of block devices, and rates made from two readings of them.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use super::device::DeviceNumber;
 
 /// One kind of request (reads, writes, discards) since the device appeared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -136,6 +140,17 @@ pub struct DatasetIo {
     pub written_bytes: u64,
 }
 
+/// What is counted for those who have no device to themselves.
+#[derive(Debug, Clone, Default)]
+pub struct CountedElsewhere {
+    /// By pod and device.
+    pub pods: BTreeMap<String, BTreeMap<DeviceNumber, CgroupIo>>,
+    /// By dataset.
+    pub datasets: BTreeMap<String, DatasetIo>,
+    /// By mount point.
+    pub nfs: BTreeMap<PathBuf, NfsIo>,
+}
+
 /// One device's mean rates over the time between two readings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IoRates {
@@ -169,8 +184,8 @@ impl IoRates {
         let writes = later.writes.completed.checked_sub(earlier.writes.completed)?;
         let read_bytes = later.reads.bytes.checked_sub(earlier.reads.bytes)?;
         let written_bytes = later.writes.bytes.checked_sub(earlier.writes.bytes)?;
-        let busy = later.busy_milliseconds.checked_sub(earlier.busy_milliseconds)?;
-        // Time counters are 32 bits wide in the kernel and wrap after 49 days: that costs one latency, not the rates.
+        let busy = busy(earlier.busy_milliseconds, later.busy_milliseconds, elapsed)?;
+        // A sum over requests, as of many at once, may have wrapped more than once: that costs one latency.
         let latency = |earlier: &OperationCounters, later: &OperationCounters, completed: u64| {
             let milliseconds = later.milliseconds.checked_sub(earlier.milliseconds)?;
             (completed > 0).then(|| milliseconds as f64 / 1e3 / completed as f64)
@@ -196,6 +211,17 @@ impl IoRates {
     pub fn throughput(&self) -> f64 {
         self.read_bytes + self.written_bytes
     }
+}
+
+/// Busy milliseconds between two readings. The kernel's counters of time are 32 bits wide: this one wraps after 49 days of work, and
+/// has wrapped where there was no more work meanwhile than there was time. `None` where it went back otherwise.
+fn busy(earlier: u64, later: u64, elapsed: Duration) -> Option<u64> {
+    /// The kernel adds its tick, and looks at the clock a little later than we do.
+    const TOLERANCE: u128 = 100;
+    later.checked_sub(earlier).or_else(|| {
+        let wrapped = later.checked_add(1 << 32)?.checked_sub(earlier)?;
+        (u128::from(wrapped) <= elapsed.as_millis() + TOLERANCE).then_some(wrapped)
+    })
 }
 
 #[cfg(test)]
@@ -243,6 +269,17 @@ mod tests {
         let rates = IoRates::between(&earlier, &counters(200, 8192, 3, 6), Duration::from_secs(1)).unwrap();
         assert_eq!(rates.read_latency, None);
         assert_eq!(rates.reads.to_bits(), 100_f64.to_bits());
+    }
+
+    #[test]
+    fn a_wrapped_busy_time_costs_nothing_and_one_that_went_back_all() {
+        let earlier = counters(100, 4096, 0, u64::from(u32::MAX) - 299);
+        let second = Duration::from_secs(1);
+        let rates = IoRates::between(&earlier, &counters(200, 8192, 1, 200), second).unwrap();
+        assert_eq!(rates.reads.to_bits(), 100_f64.to_bits());
+        assert_eq!(rates.utilization.to_bits(), 0.5_f64.to_bits());
+        let back = counters(200, 8192, 1, 1_000_000);
+        assert_eq!(IoRates::between(&earlier, &back, second), None);
     }
 
     #[test]

@@ -128,6 +128,8 @@ impl IoSource {
 pub struct VolumeIo {
     /// Who counted.
     pub source: IoSource,
+    /// Of whom, with whose counters and since when, as a number: the difference between two counters of other origins means nothing.
+    pub origin: u64,
     /// Reads and writes; of the rest nothing is known but for devices, and times only where [`IoSource::has_times`].
     pub counters: IoCounters,
 }

@@ -24,11 +24,13 @@
 
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::symlink_metadata;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 pub use self::text::{ReadsAndWrites, parse_blkio, parse_io_stat};
+use super::kept_file::{KeptFile, most_open};
 use super::read::{self, ReadError};
 use super::roots::Roots;
 use crate::model::device::DeviceNumber;
@@ -46,69 +48,151 @@ const DEEPEST: usize = 2;
 /// A machine with more folders above the kubelet's than this is not searched to the end.
 const MOST_FOLDERS: usize = 1000;
 
-/// The I/O of each pod in `wanted` (UIDs as the kubelet's folders have them; for static pods the hash of
-/// their configuration), by device. A pod without a control group is left out; one that did no I/O is there, with no
-/// device, in version 2 only.
-///
-/// Costs a reading of the root folder, and for each wanted pod one file, which is tried in each of the three classes of
-/// service, and in version 1 two files for each of its containers. Nothing is read where no pod is wanted.
-pub fn read(roots: &Roots, wanted: &BTreeSet<String>) -> (BTreeMap<String, DeviceIo>, Vec<Fault>) {
-    let mut found = BTreeMap::new();
-    let mut faults = Vec::new();
-    if wanted.is_empty() {
-        return (found, faults);
-    }
-    let Some(hierarchy) = Hierarchy::of(&roots.sys.join("fs/cgroup")) else {
-        faults.push(Fault::new(
-            SOURCE,
-            roots.sys.join("fs/cgroup").display().to_string(),
-            "no control groups are mounted there (is the node's /sys there? --sysfs names its place)",
-        ));
-        return (found, faults);
-    };
-    let pods = PodFolders::all_below(&hierarchy.root);
-    // One fault for each kind of failure and not one for each pod.
-    let mut refused: Option<(ReadError, usize)> = None;
-    let mut silent = 0;
-    for uid in wanted {
-        match hierarchy.pod(&pods, uid, &mut faults) {
-            Ok(Some(io)) if io.is_empty() && hierarchy.version == Version::One => silent += 1,
-            Ok(Some(io)) => {
-                found.insert(uid.clone(), io);
-            }
-            Ok(None) => {}
-            Err(error) => match &mut refused {
-                None => refused = Some((error, 1)),
-                Some((_, count)) => *count += 1,
-            },
+/// Where kubelets keep their pods is looked for again after this time, where a pod is not found.
+const SEARCH_AGAIN: Duration = Duration::from_secs(30);
+
+/// Reads pods' I/O, and remembers where each pod's control group is.
+#[derive(Debug, Default)]
+pub struct CgroupReader {
+    hierarchy: Option<Hierarchy>,
+    kubelets: Vec<PodFolders>,
+    searched_at: Option<Instant>,
+    pods: HashMap<String, Pod>,
+}
+
+/// A pod's control group.
+#[derive(Debug)]
+struct Pod {
+    folder: PathBuf,
+    /// In version 2 `io.stat`.
+    file: KeptFile,
+}
+
+impl CgroupReader {
+    /// The I/O of each pod in `wanted` (UIDs as the kubelet's folders have them; for static pods the hash of
+    /// their configuration), by device. A pod without a control group is left out; one that did no I/O is there, with no
+    /// device, in version 2 only.
+    ///
+    /// Costs for each wanted pod one file, and in version 1 two files for each of its containers. A pod that is not known yet is tried in each
+    /// of the three classes of service. Nothing is read where no pod is wanted.
+    pub fn read(
+        &mut self,
+        roots: &Roots,
+        wanted: &BTreeSet<String>,
+        now: Instant,
+    ) -> (BTreeMap<String, DeviceIo>, Vec<Fault>) {
+        let mut found = BTreeMap::new();
+        let mut faults = Vec::new();
+        self.pods.retain(|uid, _| wanted.contains(uid));
+        if wanted.is_empty() {
+            return (found, faults);
         }
-    }
-    if silent > 0 && found.is_empty() {
-        faults.push(Fault::new(
-            SOURCE,
-            hierarchy.root.display().to_string(),
-            format!(
-                "nothing is counted there for any of {silent} pods: with control groups of version 1 many kernels count only \
-                 where a throttling limit is set; version 2 counts always"
-            ),
-        ));
-    }
-    if let Some((error, count)) = refused {
-        let more = match count {
-            1 => String::new(),
-            count => format!("; nor those of {} more pods", count - 1),
+        let hierarchy = Hierarchy::of(&roots.sys.join("fs/cgroup"));
+        if self.hierarchy != hierarchy {
+            *self = Self {
+                hierarchy,
+                ..Self::default()
+            };
+        }
+        let Some(hierarchy) = self.hierarchy.clone() else {
+            faults.push(Fault::new(
+                SOURCE,
+                roots.sys.join("fs/cgroup").display().to_string(),
+                "no control groups are mounted there (is the node's /sys there? --sysfs names its place)",
+            ));
+            return (found, faults);
         };
-        faults.push(Fault::new(
-            SOURCE,
-            error.path.display().to_string(),
-            format!("{error}{more}"),
-        ));
+        let open = self.pods.values().filter(|pod| pod.file.is_open()).count();
+        let mut room = most_open(16, 128).saturating_sub(open);
+        // One fault for each kind of failure and not one for each pod.
+        let mut refused: Option<(ReadError, usize)> = None;
+        let mut silent = 0;
+        for uid in wanted {
+            match self.pod(&hierarchy, uid, &mut room, now, &mut faults) {
+                Ok(Some(io)) if io.is_empty() && hierarchy.version == Version::One => silent += 1,
+                Ok(Some(io)) => {
+                    found.insert(uid.clone(), io);
+                }
+                Ok(None) => {}
+                Err(error) => match &mut refused {
+                    None => refused = Some((error, 1)),
+                    Some((_, count)) => *count += 1,
+                },
+            }
+        }
+        if self.kubelets.is_empty() {
+            faults.push(Fault::new(
+                SOURCE,
+                hierarchy.root.display().to_string(),
+                "no kubelet's control groups (kubepods, kubepods.slice) are there, so what pods do is not known (is it the node's? A \
+                 container sees its own alone: mount the node's /sys/fs/cgroup, and name the place of its /sys with --sysfs)",
+            ));
+        }
+        if silent > 0 && found.is_empty() {
+            faults.push(Fault::new(
+                SOURCE,
+                hierarchy.root.display().to_string(),
+                format!(
+                    "nothing is counted there for any of {silent} pods: with control groups of version 1 many kernels count only \
+                     where a throttling limit is set; version 2 counts always"
+                ),
+            ));
+        }
+        if let Some((error, count)) = refused {
+            let more = match count {
+                1 => String::new(),
+                count => format!("; nor those of {} more pods", count - 1),
+            };
+            faults.push(Fault::new(
+                SOURCE,
+                error.path.display().to_string(),
+                format!("{error}{more}"),
+            ));
+        }
+        (found, faults)
     }
-    (found, faults)
+
+    /// One pod's I/O; `None` where it has no control group.
+    fn pod(
+        &mut self,
+        hierarchy: &Hierarchy,
+        uid: &str,
+        room: &mut usize,
+        now: Instant,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Option<DeviceIo>, ReadError> {
+        if let Some(pod) = self.pods.get_mut(uid) {
+            match hierarchy.io(pod, room, faults) {
+                Err(error) if error.is_absent() && symlink_metadata(&pod.folder).is_err() => {
+                    self.pods.remove(uid);
+                }
+                io => return io.map(Some),
+            }
+        }
+        let is_due = |at: Instant| now.saturating_duration_since(at) >= SEARCH_AGAIN;
+        if self.searched_at.is_none_or(is_due) {
+            self.kubelets = PodFolders::all_below(&hierarchy.root);
+            self.searched_at = Some(now);
+        }
+        for folder in self.kubelets.iter().flat_map(|pods| pods.of(uid)) {
+            let mut pod = Pod {
+                folder,
+                file: KeptFile::default(),
+            };
+            match hierarchy.io(&mut pod, room, faults) {
+                Err(error) if error.is_absent() && symlink_metadata(&pod.folder).is_err() => {}
+                io => {
+                    self.pods.insert(uid.to_owned(), pod);
+                    return io.map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The tree of control groups that counts I/O.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Hierarchy {
     root: PathBuf,
     version: Version,
@@ -146,24 +230,11 @@ impl Hierarchy {
             .then(|| two(unified))
     }
 
-    /// One pod's I/O; `None` where it has no control group.
-    fn pod(
-        &self,
-        pods: &[PodFolders],
-        uid: &str,
-        faults: &mut Vec<Fault>,
-    ) -> Result<Option<DeviceIo>, ReadError> {
-        for folder in pods.iter().flat_map(|pods| pods.of(uid)) {
-            let io = match self.version {
-                Version::Two => unified(&folder, faults),
-                Version::One => legacy(&folder, faults),
-            };
-            match io {
-                Err(error) if error.is_absent() && symlink_metadata(&folder).is_err() => {}
-                io => return io.map(Some),
-            }
+    fn io(&self, pod: &mut Pod, room: &mut usize, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
+        match self.version {
+            Version::Two => unified(pod, room, faults),
+            Version::One => legacy(&pod.folder, faults),
         }
-        Ok(None)
     }
 }
 
@@ -237,9 +308,14 @@ impl PodFolders {
 
 const NOT_ENABLED: &str = " (is the io controller enabled for pods, in cgroup.subtree_control?)";
 
-fn unified(folder: &Path, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
-    let path = folder.join("io.stat");
-    let (io, bad) = parse_io_stat(&read::text(&path, NOT_ENABLED)?);
+fn unified(pod: &mut Pod, room: &mut usize, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
+    let path = pod.folder.join("io.stat");
+    let text = pod.file.text_within(&path, room).map_err(|source| ReadError {
+        path: path.clone(),
+        source,
+        hint: NOT_ENABLED,
+    })?;
+    let (io, bad) = parse_io_stat(&text);
     faults.extend(read::bad_lines(SOURCE, &path, &bad));
     Ok(io)
 }
@@ -310,7 +386,59 @@ mod tests {
         std::fs::create_dir_all(&base).unwrap();
         write_tree(&base, files, &[]);
         let wanted = wanted.iter().map(ToString::to_string).collect();
-        read(&Roots::below(machine.path()), &wanted)
+        CgroupReader::default().read(&Roots::below(machine.path()), &wanted, Instant::now())
+    }
+
+    #[test]
+    fn where_no_kubelets_folder_can_be_seen_one_fault_says_so() {
+        let files = [
+            ("cgroup.controllers", "cpu io memory\n"),
+            ("system.slice/a.service/io.stat", STAT),
+        ];
+        let (found, faults) = on(&files, &["1", "2"]);
+        assert!(found.is_empty());
+        assert_eq!(faults.len(), 1);
+        let told = faults[0].to_string();
+        assert!(
+            told.contains("no kubelet's control groups") && told.contains("--sysfs"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_pods_control_group_is_looked_for_once_and_followed() {
+        let machine = tempfile::tempdir().unwrap();
+        let base = machine.path().join("sys/fs/cgroup");
+        let write = |path: &str, text: &str| write_tree(&base, &[(path, text)], &[]);
+        write("cgroup.controllers", "io\n");
+        write("kubepods/besteffort/pod1/io.stat", STAT);
+        let (mut reader, start) = (CgroupReader::default(), Instant::now());
+        let wanted = BTreeSet::from(["1".to_owned(), "2".to_owned()]);
+        let mut reads = |after: Duration| {
+            let (found, faults) = reader.read(&Roots::below(machine.path()), &wanted, start + after);
+            assert!(faults.is_empty(), "{faults:?}");
+            let reads = |uid: &str| Some(found.get(uid)?.get(&number("8:0"))?.reads);
+            ["1", "2"].map(reads)
+        };
+        let soon = Duration::from_secs(1);
+        assert_eq!(reads(soon), [Some(3), None]);
+        write(
+            "kubepods/besteffort/pod1/io.stat",
+            "8:0 rbytes=1 wbytes=2 rios=5 wios=4 dbytes=0 dios=0\n",
+        );
+        // A class that is tried first: whoever looked for the pod again would find it there.
+        write("kubepods/pod1/io.stat", STAT);
+        write("kubepods/burstable/pod2/io.stat", STAT);
+        assert_eq!(reads(soon), [Some(5), Some(3)]);
+        std::fs::remove_dir_all(base.join("kubepods/besteffort")).unwrap();
+        assert_eq!(reads(soon), [Some(3), Some(3)]);
+        std::fs::remove_dir_all(base.join("kubepods")).unwrap();
+        write(
+            "kubepods.slice/kubepods-pod2.slice/io.stat",
+            "8:0 rbytes=1 wbytes=2 rios=9 wios=4 dbytes=0 dios=0\n",
+        );
+        assert_eq!(reads(soon), [None, None]);
+        assert_eq!(reads(soon + SEARCH_AGAIN), [None, Some(9)]);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use rustix::io::Errno;
 use super::tree::{Entry, Fingerprint, Tree};
 use crate::model::volume::CsiVolume;
 
+/// What a `vol_data.json` says: a volume, or what is wrong with the file. `None` where there is no such file.
+pub(super) type Said = Option<Result<CsiVolume, String>>;
+
 /// A folder that was changed so shortly before it was listed may be changed again with no trace: its filesystem
 /// tells times by a clock's tick, or by the second.
 const SETTLED_SECONDS: i128 = 2;
@@ -53,7 +56,7 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Kept {
     folders: HashMap<OsString, Remembered<Arc<[Entry]>>>,
-    files: HashMap<OsString, Remembered<CsiVolume>>,
+    files: HashMap<OsString, Remembered<Said>>,
 }
 
 #[derive(Debug)]
@@ -103,7 +106,7 @@ impl Memory {
         fingerprint: Fingerprint,
         entries: &Arc<[Entry]>,
     ) -> bool {
-        let is_settled = fingerprint.modified.0 + SETTLED_SECONDS < self.began;
+        let is_settled = self.is_settled(&fingerprint);
         if is_settled {
             let remembered = self.remembered(Some(fingerprint), Arc::clone(entries));
             self.of(part).folders.insert(below.into(), remembered);
@@ -118,22 +121,32 @@ impl Memory {
     }
 
     /// What a `vol_data.json` says, if it is remembered and the file has not changed.
-    pub(super) fn file(&mut self, part: Part, tree: &Tree, below: &Path) -> Option<CsiVolume> {
+    pub(super) fn file(&mut self, part: Part, tree: &Tree, below: &Path) -> Option<Said> {
         let round = self.round;
         let kept = self.of(part).files.get_mut(below.as_os_str())?;
         kept.if_unchanged(tree, below, round).cloned()
     }
 
-    /// Remembers what a `vol_data.json` says.
+    /// Remembers what a `vol_data.json` says, or that there is none; true where it does. What is wrong with a file may be
+    /// that it is just being written, so it is not remembered where a further change might not show.
     pub(super) fn keep_file(
         &mut self,
         part: Part,
         below: &Path,
-        fingerprint: Fingerprint,
-        volume: CsiVolume,
-    ) {
-        let remembered = self.remembered(Some(fingerprint), volume);
-        self.of(part).files.insert(below.into(), remembered);
+        fingerprint: Option<Fingerprint>,
+        said: &Said,
+    ) -> bool {
+        let is_whole = !matches!(said, Some(Err(_)));
+        let is_kept = is_whole || fingerprint.is_some_and(|fingerprint| self.is_settled(&fingerprint));
+        if is_kept {
+            let remembered = self.remembered(fingerprint, said.clone());
+            self.of(part).files.insert(below.into(), remembered);
+        }
+        is_kept
+    }
+
+    fn is_settled(&self, fingerprint: &Fingerprint) -> bool {
+        fingerprint.modified.0 + SETTLED_SECONDS < self.began
     }
 
     /// How many folders and files are remembered.

@@ -52,18 +52,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::memory::Memory;
-pub use self::root::{KNOWN_ROOTS, NodeRoot, elsewhere, kubelet_root_in, root_on_node};
+pub use self::root::{NodeRoot, elsewhere};
 use self::round::Round;
-pub use self::vol_data::{InvalidVolumeData, parse_vol_data};
-use super::roots::Roots;
+pub use self::vol_data::parse_vol_data;
 use crate::model::fault::Fault;
 use crate::model::volume::PodVolume;
-
-/// Every pod's volumes, read once. Who reads again and again keeps a [`KubeletReader`].
-pub fn read(roots: &Roots) -> (Arc<[PodVolume]>, Vec<Fault>) {
-    let reading = KubeletReader::default().read(&roots.kubelet, &roots.kubelet);
-    (reading.volumes, reading.faults)
-}
 
 /// What one reading found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,7 +71,8 @@ pub struct KubeletReading {
     pub faults: Vec<Fault>,
 }
 
-/// Reads the kubelet's folders, and remembers each folder's entries and each `vol_data.json` until they change.
+/// Reads the kubelet's folders, and remembers each folder's entries and each `vol_data.json`, those that are missing or
+/// wrong among them, until they change.
 #[derive(Debug, Default)]
 pub struct KubeletReader {
     kept: Memory,
@@ -94,7 +88,7 @@ struct Latest {
 
 impl KubeletReader {
     /// Reads all volumes below `root`. Their paths are given below `node_root`: the same folder as the node has it,
-    /// which in a container, and behind a link, is another than `root` (see [`root_on_node`]).
+    /// which in a container, and behind a link, is another than `root` (see [`NodeRoot`]).
     pub fn read(&mut self, root: &Path, node_root: &Path) -> KubeletReading {
         let known = self
             .latest

@@ -9,7 +9,7 @@ use crate::model::mount::Mount;
 use crate::model::mount_table::MountTable;
 
 /// Roots of kubelets that are set up otherwise than `/var/lib/kubelet`, which k3s, RKE2, Talos, kind and most others use.
-pub const KNOWN_ROOTS: [&str; 6] = [
+const KNOWN_ROOTS: [&str; 6] = [
     "/var/lib/k0s/kubelet",
     "/var/snap/microk8s/common/var/lib/kubelet",
     // k3s before 0.10, and without root privileges.
@@ -28,7 +28,7 @@ const USUAL: &str = "var/lib/kubelet";
 /// The kubelet's root as mounts give it away: most pods have a volume mounted at `ROOT/pods/UID/volumes/kubernetes.io~…`.
 ///
 /// Of several roots the one with most volumes is told. No file is touched.
-pub fn kubelet_root_in(mounts: &[Mount]) -> Option<PathBuf> {
+fn kubelet_root_in(mounts: &[Mount]) -> Option<PathBuf> {
     let mut found: BTreeMap<&Path, usize> = BTreeMap::new();
     for root in mounts.iter().filter_map(|mount| root_of(&mount.mount_point)) {
         *found.entry(root).or_default() += 1;
@@ -69,7 +69,7 @@ fn root_of(mount_point: &Path) -> Option<&Path> {
 /// behind a symbolic link (microk8s makes `/var/lib/kubelet` one) mounts have the path it leads to.
 ///
 /// `root` itself where mounts of the node lie there, or where they do not tell.
-pub fn root_on_node(root: &Path, mounts: &[Mount]) -> PathBuf {
+fn root_on_node(root: &Path, mounts: &[Mount]) -> PathBuf {
     let folders = [root.join("pods"), root.join("plugins")];
     let here = |mount: &Mount| folders.iter().any(|folder| mount.mount_point.starts_with(folder));
     let found = if mounts.iter().any(here) {
@@ -81,7 +81,7 @@ pub fn root_on_node(root: &Path, mounts: &[Mount]) -> PathBuf {
     found.unwrap_or_else(|| root.components().collect())
 }
 
-/// [`root_on_node`] of one root, thought over only where mounts have changed.
+/// How the node calls one root, thought over only where mounts have changed.
 #[derive(Debug, Default)]
 pub struct NodeRoot {
     known: Option<(Arc<MountTable>, PathBuf)>,

@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use super::KubeletReading;
 use super::devices::BlockVolume;
-use super::memory::{Memory, Part};
-use super::tree::{Entry, Fingerprint, Kind, Tree};
+use super::memory::{Memory, Part, Said};
+use super::tree::{Entry, Fingerprint, Kind, MOST_IN_FOLDER, Tree};
 use super::vol_data::parse_vol_data;
 use crate::host::read::plain;
 use crate::model::fault::Fault;
@@ -26,6 +26,10 @@ pub(super) const DEVICES: &str = "volumeDevices";
 pub(super) const VOL_DATA: &str = "vol_data.json";
 /// The kubelet's files have some 300 bytes.
 const VOL_DATA_LIMIT: u64 = 64 << 10;
+/// So many entries are read in all: those of a thousand pods are some 15,000.
+const MOST_ENTRIES: usize = 25_000;
+/// So many things that are wrong are told of one by one.
+const MOST_FAULTS: usize = 100;
 const PERMISSION_HINT: &str = "it belongs to root: run as root, or give the capability DAC_READ_SEARCH";
 
 /// One part of the kubelet's root, opened.
@@ -61,6 +65,29 @@ struct Mounted {
     all: bool,
 }
 
+/// The first of several paths with which the same is wrong, and how many there are: one fault for all.
+#[derive(Debug, Default)]
+struct Several {
+    first: Option<PathBuf>,
+    number: usize,
+}
+
+impl Several {
+    fn add(&mut self, path: impl FnOnce() -> PathBuf) {
+        self.first.get_or_insert_with(path);
+        self.number += 1;
+    }
+
+    /// The first, and what is to be said of the others.
+    fn take(&mut self, likewise: &str) -> Option<(PathBuf, String)> {
+        let others = match self.number {
+            0 | 1 => String::new(),
+            number => format!("; {} more {likewise}", number - 1),
+        };
+        Some((self.first.take()?, others))
+    }
+}
+
 /// One reading while it goes on.
 pub(super) struct Round<'a> {
     node_root: &'a Path,
@@ -69,10 +96,14 @@ pub(super) struct Round<'a> {
     pub(super) is_all_remembered: bool,
     pub(super) volumes: Vec<PodVolume>,
     pub(super) blocks: Vec<BlockVolume>,
-    /// The first path that is closed to us, and how many are.
-    denied: Option<(PathBuf, usize)>,
+    /// How many entries may still be read.
+    room: usize,
+    denied: Several,
+    links: Several,
     unreadable: bool,
     faults: Vec<Fault>,
+    /// How many more there are.
+    untold: usize,
 }
 
 impl<'a> Round<'a> {
@@ -84,10 +115,20 @@ impl<'a> Round<'a> {
             is_all_remembered: true,
             volumes: Vec::new(),
             blocks: Vec::new(),
-            denied: None,
+            room: MOST_ENTRIES,
+            denied: Several::default(),
+            links: Several::default(),
             unreadable: false,
             faults: Vec::new(),
+            untold: 0,
         }
+    }
+
+    /// The same with so many entries as the most.
+    #[cfg(test)]
+    pub(super) fn with_room(mut self, room: usize) -> Self {
+        self.room = room;
+        self
     }
 
     /// What is below `root`, and whether the same would be read again as long as all that is remembered stays as it is.
@@ -95,12 +136,21 @@ impl<'a> Round<'a> {
         self.read_pods(root);
         self.look_up_blocks(root);
         self.kept.end();
-        if let Some((path, number)) = self.denied.take() {
-            let others = match number {
-                1 => String::new(),
-                _ => format!("; {} more are closed likewise", number - 1),
-            };
-            self.fault(&path, format!("permission denied: {PERMISSION_HINT}{others}"));
+        if self.untold > 0 {
+            let message = format!(
+                "{} more things there are not as the kubelet makes them",
+                self.untold
+            );
+            self.tell(&Part::Pods.below(root), message);
+        }
+        if let Some((path, others)) = self.denied.take("are closed likewise") {
+            self.tell(&path, format!("permission denied: {PERMISSION_HINT}{others}"));
+        }
+        if let Some((path, others)) = self.links.take("are links likewise") {
+            self.tell(
+                &path,
+                format!("is a link, where the kubelet makes folders; not followed{others}"),
+            );
         }
         let reading = KubeletReading {
             volumes: self.volumes.into(),
@@ -118,8 +168,16 @@ impl<'a> Round<'a> {
         path
     }
 
+    /// Something is wrong. Where that does not follow from what is remembered, it has to be said by itself that it does not.
     pub(super) fn fault(&mut self, path: &Path, message: impl Into<String>) {
-        self.is_all_remembered = false;
+        if self.faults.len() < MOST_FAULTS {
+            self.tell(path, message);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    fn tell(&mut self, path: &Path, message: impl Into<String>) {
         let fault = Fault::new(POD_VOLUMES, path.display().to_string(), message);
         self.faults.push(fault);
     }
@@ -129,7 +187,7 @@ impl<'a> Round<'a> {
         self.is_all_remembered = false;
         match error {
             Errno::NOENT => {}
-            Errno::ACCESS | Errno::PERM => self.denied.get_or_insert((path, 0)).1 += 1,
+            Errno::ACCESS | Errno::PERM => self.denied.add(|| path),
             Errno::XDEV => {
                 self.fault(
                     &path,
@@ -161,6 +219,30 @@ impl<'a> Round<'a> {
 
     /// The same; remembered where it was not yet.
     pub(super) fn list(&mut self, opened: &Opened, below: &Path) -> Result<Arc<[Entry]>, Errno> {
+        if self.room == 0 {
+            return Ok(Arc::default());
+        }
+        let entries = self.remembered_or_read(opened, below)?;
+        if entries.len() >= MOST_IN_FOLDER {
+            self.fault(
+                &opened.tree.full(below),
+                format!("has {MOST_IN_FOLDER} entries or more, as the kubelet's folders never have; the rest is not read"),
+            );
+        }
+        self.room = self.room.saturating_sub(entries.len());
+        if self.room == 0 {
+            self.fault(
+                &opened.tree.full(Path::new("")),
+                format!(
+                    "there are more entries in all its folders than are read ({MOST_ENTRIES}); from {} on nothing is read",
+                    below.display()
+                ),
+            );
+        }
+        Ok(entries)
+    }
+
+    fn remembered_or_read(&mut self, opened: &Opened, below: &Path) -> Result<Arc<[Entry]>, Errno> {
         let Opened { part, tree } = opened;
         if let Some(entries) = self.kept.folder(*part, tree, below) {
             return Ok(entries);
@@ -185,9 +267,9 @@ impl<'a> Round<'a> {
         let mut all = true;
         for link in entries.iter().filter(|entry| entry.kind == Kind::Link) {
             all = false;
-            let path = opened.tree.full(&below.join(&link.name));
-            self.fault(&path, "is a link, where the kubelet makes folders; not followed");
+            self.links.add(|| opened.tree.full(&below.join(&link.name)));
         }
+        all &= self.room > 0 && entries.len() < MOST_IN_FOLDER;
         Folders { entries, all }
     }
 
@@ -302,37 +384,59 @@ impl<'a> Round<'a> {
     /// What `vol_data.json` in `folder` says; `None` where there is none, or it cannot be understood.
     pub(super) fn vol_data(&mut self, opened: &Opened, folder: &Path) -> Option<CsiVolume> {
         let below = folder.join(VOL_DATA);
-        match self.vol_data_at(opened, &below) {
+        let said = match self.kept.file(opened.part, &opened.tree, &below) {
+            Some(said) => said,
+            None => match self.vol_data_at(opened, &below) {
+                Ok(said) => said,
+                Err(error) => {
+                    self.failed(opened.tree.full(&below), error);
+                    None
+                }
+            },
+        };
+        match said? {
             Ok(volume) => Some(volume),
-            Err(Trouble::Reading(error)) => {
-                self.failed(opened.tree.full(&below), error);
-                None
-            }
-            Err(Trouble::Content(message)) => {
+            Err(message) => {
                 self.fault(&opened.tree.full(&below), message);
                 None
             }
         }
     }
 
-    fn vol_data_at(&mut self, opened: &Opened, below: &Path) -> Result<CsiVolume, Trouble> {
+    /// Reads the file, and remembers what it says.
+    fn vol_data_at(&mut self, opened: &Opened, below: &Path) -> Result<Said, Errno> {
         let Opened { part, tree } = opened;
-        if let Some(volume) = self.kept.file(*part, tree, below) {
-            return Ok(volume);
-        }
-        acceptable(Fingerprint::of(tree.look(below)?)?)?;
-        let file = tree.file(below)?;
-        let fingerprint = acceptable(Fingerprint::of(&file)?)?;
-        // Room for a little more, so that one call reads all and the next sees the end.
-        let mut text = Vec::with_capacity(usize::try_from(fingerprint.size).unwrap_or_default() + 32);
-        file.take(VOL_DATA_LIMIT + 1).read_to_end(&mut text)?;
-        if text.len() as u64 > VOL_DATA_LIMIT {
-            return Err(Trouble::too_large());
-        }
-        let volume = parse_vol_data(&text).map_err(|error| Trouble::Content(error.to_string()))?;
-        self.kept.keep_file(*part, below, fingerprint, volume.clone());
-        Ok(volume)
+        let (fingerprint, said) = match tree.look(below) {
+            // A volume that is being set up, or one that was left over without it.
+            Err(Errno::NOENT) => (None, None),
+            looked => {
+                let mut fingerprint = Fingerprint::of(looked?)?;
+                let said = match content_of(tree, below, &mut fingerprint) {
+                    Ok(volume) => Ok(volume),
+                    Err(Trouble::Content(message)) => Err(message),
+                    Err(Trouble::Reading(error)) => return Err(error),
+                };
+                (Some(fingerprint), Some(said))
+            }
+        };
+        self.is_all_remembered &= self.kept.keep_file(*part, below, fingerprint, &said);
+        Ok(said)
     }
+}
+
+/// What a `vol_data.json` says that looked like this a moment ago; how it looked when it was read is written into `fingerprint`.
+fn content_of(tree: &Tree, below: &Path, fingerprint: &mut Fingerprint) -> Result<CsiVolume, Trouble> {
+    acceptable(fingerprint)?;
+    let file = tree.file(below)?;
+    *fingerprint = Fingerprint::of(&file)?;
+    acceptable(fingerprint)?;
+    // Room for a little more, so that one call reads all and the next sees the end.
+    let mut text = Vec::with_capacity(usize::try_from(fingerprint.size).unwrap_or_default() + 32);
+    file.take(VOL_DATA_LIMIT + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > VOL_DATA_LIMIT {
+        return Err(Trouble::too_large());
+    }
+    parse_vol_data(&text).map_err(|error| Trouble::Content(error.to_string()))
 }
 
 /// Why a `vol_data.json` gives nothing.
@@ -362,8 +466,8 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// The same, if it is a file that the kubelet could have written.
-fn acceptable(fingerprint: Fingerprint) -> Result<Fingerprint, Trouble> {
+/// Whether it is a file that the kubelet could have written.
+fn acceptable(fingerprint: &Fingerprint) -> Result<(), Trouble> {
     if fingerprint.is_link {
         return Err(Trouble::Content(
             "is a link, which the kubelet never makes; not followed".into(),
@@ -375,7 +479,7 @@ fn acceptable(fingerprint: Fingerprint) -> Result<Fingerprint, Trouble> {
     if fingerprint.size > VOL_DATA_LIMIT.into() {
         return Err(Trouble::too_large());
     }
-    Ok(fingerprint)
+    Ok(())
 }
 
 pub(super) fn text_of(name: &OsStr) -> String {

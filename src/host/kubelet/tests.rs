@@ -99,11 +99,6 @@ fn a_machine_without_a_kubelet_has_no_volumes_and_no_fault() {
     // A root that was made and never used.
     let empty = KubeletReader::default().read(folder.path(), folder.path());
     assert_eq!(empty, KubeletReading::default());
-    let roots = Roots {
-        kubelet: nowhere,
-        ..Roots::default()
-    };
-    assert_eq!(read(&roots), (Arc::default(), Vec::new()));
 }
 
 #[test]
@@ -434,16 +429,12 @@ fn links_lead_nowhere() {
         .collect();
     assert_eq!(
         subjects,
-        [
-            "pods/a",
-            "pods/b/volumes",
-            "pods/c/volumes/kubernetes.io~csi",
-            "pods/d/volumes/kubernetes.io~csi/pv",
-            "pods/e/volumes/kubernetes.io~csi/pv/vol_data.json",
-        ],
+        ["pods/e/volumes/kubernetes.io~csi/pv/vol_data.json", "pods/a"],
         "{:#?}",
         reading.faults
     );
+    let links = &reading.faults[1].message;
+    assert!(links.ends_with("; 3 more are links likewise"), "{links}");
     assert_eq!(reading.volumes.len(), 1, "the one whose file alone is a link");
     assert_eq!(reading.volumes[0].csi, None);
 }
@@ -487,6 +478,23 @@ fn a_link_as_root_is_followed() {
     assert!(reading.volumes[0].path.starts_with(kubelet.root()));
 }
 
+/// Does the work on a thread to which what is closed is closed, whoever runs the tests.
+fn without_capabilities<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let none = CapabilitySets {
+                effective: CapabilitySet::empty(),
+                permitted: CapabilitySet::empty(),
+                inheritable: CapabilitySet::empty(),
+            };
+            set_capabilities(None, none).unwrap();
+            work()
+        });
+        thread.join().unwrap()
+    })
+}
+
 #[test]
 fn a_closed_root_is_one_fault_with_the_way_out() {
     let kubelet = Kubelet::new();
@@ -496,12 +504,8 @@ fn a_closed_root_is_one_fault_with_the_way_out() {
     let close = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 
     close(&pods, 0o000);
-    let root_may = fs::read_dir(&pods).is_ok();
-    let reading = kubelet.read();
+    let reading = without_capabilities(|| kubelet.read());
     close(&pods, 0o755);
-    if root_may {
-        return; // For root nothing is closed.
-    }
     assert!(reading.unreadable);
     assert_eq!(reading.faults.len(), 1);
     assert!(
@@ -513,7 +517,7 @@ fn a_closed_root_is_one_fault_with_the_way_out() {
     for pod in ["a", "b"] {
         close(&pods.join(pod), 0o000);
     }
-    let reading = kubelet.read();
+    let reading = without_capabilities(|| kubelet.read());
     for pod in ["a", "b"] {
         close(&pods.join(pod), 0o755);
     }
@@ -672,6 +676,96 @@ fn while_nothing_changes_the_last_reading_is_given_once_more() {
             .all(|volume| volume.path.starts_with("/elsewhere"))
     );
     assert_eq!(first, read("/k"));
+}
+
+/// What is left over of a volume, or broken, stays so for months.
+#[test]
+fn what_is_wrong_and_stays_so_is_not_read_again_and_is_seen_when_it_is_mended() {
+    let kubelet = settled();
+    let csi = format!("pods/{POD}/volumes/kubernetes.io~csi");
+    kubelet.folder(format!("{csi}/orphaned"));
+    kubelet.csi(POD, "empty", "");
+    kubelet.link("pods/link", "/nowhere");
+    kubelet.age();
+    let file = |name: &str| kubelet.root().join(format!("{csi}/{name}/vol_data.json"));
+    let broken = File::options().write(true).open(file("empty")).unwrap();
+    broken.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let mut reader = KubeletReader::default();
+    let mut read = || {
+        let reading = reader.read(kubelet.root(), Path::new("/k"));
+        let told: Vec<_> = reading.faults.iter().map(|fault| fault.message.clone()).collect();
+        (reading.volumes, told)
+    };
+    let (first, told) = read();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let (second, still_told) = read();
+    assert!(Arc::ptr_eq(&first, &second));
+    assert_eq!(told, still_told);
+    for name in ["orphaned", "empty"] {
+        fs::write(file(name), vol_data("d", "h", name)).unwrap();
+        let (volumes, _) = read();
+        let volume = volumes.iter().find(|volume| volume.name == name).unwrap();
+        assert!(volume.csi.is_some(), "{name}");
+    }
+    fs::remove_file(file("orphaned")).unwrap();
+    let (volumes, _) = read();
+    let volume = volumes.iter().find(|volume| volume.name == "orphaned").unwrap();
+    assert!(volume.csi.is_none());
+}
+
+#[test]
+fn however_much_is_wrong_a_few_lines_tell_it() {
+    let kubelet = Kubelet::new();
+    for number in 0..300 {
+        kubelet.link(format!("pods/link-{number}"), "/nowhere");
+        kubelet.csi(POD, &format!("pv-{number}"), "");
+    }
+    let reading = kubelet.read();
+    assert_eq!(reading.volumes.len(), 300);
+    assert_eq!(reading.faults.len(), 102);
+    let told: Vec<_> = reading.faults[100..].iter().map(ToString::to_string).collect();
+    assert!(told[0].contains("200 more things"), "{told:?}");
+    assert!(told[1].contains("299 more are links likewise"), "{told:?}");
+}
+
+#[test]
+fn a_folder_with_entries_without_number_costs_what_is_beyond_them() {
+    let kubelet = Kubelet::new();
+    let plugin = format!("pods/{POD}/volumes/kubernetes.io~csi");
+    for number in 0..=super::tree::MOST_IN_FOLDER {
+        kubelet.file(format!("{plugin}/{number}"), "");
+    }
+    kubelet.folder(format!("pods/{POD}/volumes/kubernetes.io~nfs/share"));
+    let mut reader = KubeletReader::default();
+    for _ in 0..2 {
+        let reading = reader.read(kubelet.root(), Path::new("/k"));
+        let names: Vec<_> = reading.volumes.iter().map(|volume| &*volume.name).collect();
+        assert_eq!(names, ["share"]);
+        assert_eq!(reading.faults.len(), 1, "{:?}", reading.faults);
+        assert!(reading.faults[0].message.contains("5000 entries or more"));
+        kubelet.age();
+    }
+}
+
+#[test]
+fn of_all_folders_together_so_many_entries_are_read_and_no_more() {
+    let kubelet = Kubelet::new();
+    for pod in 0..6 {
+        for number in 0..10 {
+            kubelet.folder(format!("pods/{pod}/volumes/kubernetes.io~nfs/{number}"));
+        }
+    }
+    let mut kept = Memory::default();
+    let round = Round::new(&mut kept, Path::new("/k")).with_room(50);
+    let (reading, _) = round.read(kubelet.root());
+    // Of the folder in which the last place is taken all is read.
+    assert_eq!(reading.volumes.len(), 40);
+    assert_eq!(reading.faults.len(), 1, "{:?}", reading.faults);
+    assert!(
+        reading.faults[0]
+            .message
+            .contains("from 3/volumes/kubernetes.io~nfs on")
+    );
 }
 
 type Change<'a> = &'a dyn Fn(&Kubelet);

@@ -17,6 +17,9 @@ use rustix::io::{Errno, Result};
 /// Room for the entries of a folder: hundreds a call, and more than the longest name needs.
 const BUFFER: usize = 16 << 10;
 
+/// So many entries of a folder are read. The largest of the kubelet's has one for each pod.
+pub(super) const MOST_IN_FOLDER: usize = 5000;
+
 /// What a folder's entry is, as the folder itself says: nothing is asked of the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -103,7 +106,8 @@ impl Tree {
     ///
     /// This is one call where [`Tree::look`] is three, and it is made for what was reached by the guarded way before, again and
     /// again: it follows no link at the end of the path, but would follow what meanwhile took the place of a folder on
-    /// the way. What it finds there is another thing than before, and so is gone to by the guarded way.
+    /// the way. What it finds there is another thing than before, and so is gone to by the guarded way. Where that is on a server that does
+    /// not answer, the call does not come back: docs/security.md says why that is accepted.
     pub(super) fn still(&self, below: &Path) -> Result<Fingerprint> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let below = if below.as_os_str().is_empty() {
@@ -114,7 +118,8 @@ impl Tree {
         rustix::fs::statat(&self.descriptor, below, flags).map(Fingerprint::from)
     }
 
-    /// The entries of the folder `below` in the order of their names, and the folder's state before they were read.
+    /// The entries of the folder `below` in the order of their names, [`MOST_IN_FOLDER`] of them at most, and the folder's state before
+    /// they were read.
     pub(super) fn list(&self, below: &Path) -> Result<(Fingerprint, Vec<Entry>)> {
         let folder = if below.as_os_str().is_empty() {
             // The descriptor that is kept would go on where the last reading ended.
@@ -183,7 +188,9 @@ fn entries_of(folder: &OwnedFd) -> Result<Vec<Entry>> {
     let mut buffer = Vec::with_capacity(BUFFER);
     let mut reading = RawDir::new(folder, buffer.spare_capacity_mut());
     let mut entries = Vec::new();
-    while let Some(entry) = reading.next() {
+    while let Some(entry) = reading.next()
+        && entries.len() < MOST_IN_FOLDER
+    {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name == b"." || name == b".." {

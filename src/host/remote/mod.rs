@@ -20,12 +20,14 @@
 mod cloud;
 mod mount;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv6Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use self::cloud::cloud;
-pub use self::mount::of_mount;
+pub use self::mount::{MountTargets, of_mount};
 use super::read::{attribute, names};
 use super::roots::Roots;
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
@@ -36,46 +38,134 @@ use crate::model::remote::RemoteTarget;
 /// The source that this reader's faults name.
 pub const SOURCE: &str = "remote";
 
-/// The remote targets of every disk that has any: one for each path that leads there, in order, each once. A multipath
-/// map has those of its paths.
+/// Targets that may change while the graph does not are read again after this time.
+const LONGEST_KEPT: Duration = Duration::from_secs(10);
+
+/// Remote targets by disk.
+pub type Targets = BTreeMap<DeviceNumber, Vec<RemoteTarget>>;
+
+/// Finds where disks lead to, and remembers it as long as the graph of devices is the same.
 ///
-/// Costs nothing for local disks, and some four files for each remote one. What is said lasts as long
-/// as the graph does, but for the controllers of NVMe multipath, which come and go.
-pub fn read(
-    roots: &Roots,
-    devices: &BlockDevices,
-) -> (BTreeMap<DeviceNumber, Vec<RemoteTarget>>, Vec<Fault>) {
-    let mut faults = Vec::new();
-    let mut targets = BTreeMap::new();
-    for device in devices.iter() {
-        let found = of_disk(roots, device, &mut faults);
-        if !found.is_empty() {
-            targets.insert(device.number, found);
-        }
-    }
-    for map in devices
-        .iter()
-        .filter(|device| device.device_type == DeviceType::Multipath)
-    {
-        let mut found: Vec<_> = map
-            .parents
-            .iter()
-            .filter_map(|path| targets.get(path))
-            .flatten()
-            .cloned()
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        if !found.is_empty() {
-            targets.insert(map.number, found);
-        }
-    }
-    (targets, faults)
+/// A first reading costs nothing for local disks, and some four files for each remote one. After that what was found is given again. Only
+/// the controllers of NVMe disks come and go a little before or after their paths do, and what could not be read may be there later: those
+/// disks are looked at again after some seconds.
+#[derive(Debug, Default)]
+pub struct RemoteReader {
+    kept: Option<Kept>,
 }
+
+#[derive(Debug)]
+struct Kept {
+    devices: Arc<BlockDevices>,
+    read_at: Instant,
+    /// The disks that are looked at again.
+    unsettled: Vec<DeviceNumber>,
+    targets: Arc<Targets>,
+    faults: Vec<Fault>,
+}
+
+impl RemoteReader {
+    /// The remote targets of every disk that has any: one for each path that leads there, in order, each once. A multipath
+    /// map has those of its paths. The same in memory as before where they are the same.
+    pub fn read(
+        &mut self,
+        roots: &Roots,
+        devices: &Arc<BlockDevices>,
+        now: Instant,
+    ) -> (Arc<Targets>, Vec<Fault>) {
+        let before = self.kept.take();
+        let kept = match before {
+            Some(kept) if !Arc::ptr_eq(&kept.devices, devices) => {
+                let mut new = Kept::of_all(roots, devices, now);
+                if new.targets == kept.targets {
+                    new.targets = kept.targets;
+                }
+                new
+            }
+            Some(mut kept) => {
+                if !kept.unsettled.is_empty() && now.saturating_duration_since(kept.read_at) >= LONGEST_KEPT {
+                    kept.look_again(roots, now);
+                }
+                kept
+            }
+            None => Kept::of_all(roots, devices, now),
+        };
+        let answer = (Arc::clone(&kept.targets), kept.faults.clone());
+        self.kept = Some(kept);
+        answer
+    }
+}
+
+impl Kept {
+    fn of_all(roots: &Roots, devices: &Arc<BlockDevices>, now: Instant) -> Self {
+        let mut kept = Self {
+            devices: Arc::clone(devices),
+            read_at: now,
+            unsettled: devices.iter().map(|device| device.number).collect(),
+            targets: Arc::default(),
+            faults: Vec::new(),
+        };
+        kept.look_again(roots, now);
+        kept
+    }
+
+    fn look_again(&mut self, roots: &Roots, now: Instant) {
+        let mut targets = Targets::clone(&self.targets);
+        self.faults.clear();
+        let mut controllers = Controllers::default();
+        self.unsettled.retain(|number| {
+            let Some(disk) = self.devices.get(*number) else {
+                return false;
+            };
+            let known = self.faults.len();
+            let found = targets_of(roots, disk, &mut controllers, &mut self.faults);
+            if found.is_empty() {
+                targets.remove(number);
+            } else {
+                targets.insert(*number, found);
+            }
+            self.faults.len() > known || is_over_nvme(disk)
+        });
+        for map in self.devices.iter() {
+            if map.device_type == DeviceType::Multipath {
+                let paths = map.parents.iter().filter_map(|path| targets.get(path));
+                let mut found: Vec<_> = paths.flatten().cloned().collect();
+                found.sort_unstable();
+                found.dedup();
+                if found.is_empty() {
+                    targets.remove(&map.number);
+                } else {
+                    targets.insert(map.number, found);
+                }
+            }
+        }
+        if targets != *self.targets {
+            self.targets = Arc::new(targets);
+        }
+        self.read_at = now;
+    }
+}
+
+fn is_over_nvme(disk: &BlockDevice) -> bool {
+    let transport = disk.identity.transport.as_deref();
+    transport.is_some_and(|transport| transport.starts_with("nvme-"))
+}
+
+/// What the controllers lead to that were met in one reading: a controller has all namespaces of its subsystem.
+type Controllers = HashMap<PathBuf, Option<RemoteTarget>>;
 
 /// The remote targets of one disk; none for a local disk, and for anything made of other devices but DRBD's, which are
 /// made of a local one and of the peers'.
 pub fn of_disk(roots: &Roots, disk: &BlockDevice, faults: &mut Vec<Fault>) -> Vec<RemoteTarget> {
+    targets_of(roots, disk, &mut Controllers::default(), faults)
+}
+
+fn targets_of(
+    roots: &Roots,
+    disk: &BlockDevice,
+    controllers: &mut Controllers,
+    faults: &mut Vec<Fault>,
+) -> Vec<RemoteTarget> {
     let name = disk.kernel_name.as_str();
     if !disk.parents.is_empty() && numbered(name, "drbd").is_none() {
         return Vec::new();
@@ -90,7 +180,7 @@ pub fn of_disk(roots: &Roots, disk: &BlockDevice, faults: &mut Vec<Fault>) -> Ve
         match disk.identity.transport.as_deref() {
             Some("iscsi") => iscsi(roots, &place(roots, name), faults),
             Some("fc") => fibre_channel(roots, &place(roots, name), faults),
-            Some(transport) if transport.starts_with("nvme-") => return nvme(roots, name, faults),
+            _ if is_over_nvme(disk) => return nvme(roots, name, controllers, faults),
             _ => cloud(&disk.identity, &disk.links),
         }
     };
@@ -177,7 +267,12 @@ fn lun(place: &str) -> Option<u64> {
 
 /// The controllers through which a disk is reached. The `device` of a disk of native multipath is its subsystem, in
 /// which the controllers lie as links; that of any other is its controller.
-fn nvme(roots: &Roots, kernel_name: &str, faults: &mut Vec<Fault>) -> Vec<RemoteTarget> {
+fn nvme(
+    roots: &Roots,
+    kernel_name: &str,
+    known: &mut Controllers,
+    faults: &mut Vec<Fault>,
+) -> Vec<RemoteTarget> {
     let device = roots.block_device(kernel_name).join("device");
     let mut controllers: Vec<_> = names(&device)
         .into_iter()
@@ -188,8 +283,16 @@ fn nvme(roots: &Roots, kernel_name: &str, faults: &mut Vec<Fault>) -> Vec<Remote
         controllers = vec![device];
     }
     let mut targets: Vec<_> = controllers
-        .iter()
-        .filter_map(|controller| nvme_controller(controller, faults))
+        .into_iter()
+        .filter_map(|controller| {
+            // Several disks have links to one controller, each from another place; it has one name.
+            let link = std::fs::read_link(&controller).unwrap_or_default();
+            let name = link.file_name().map_or_else(|| controller.clone(), PathBuf::from);
+            let target = known
+                .entry(name)
+                .or_insert_with(|| nvme_controller(&controller, faults));
+            target.clone()
+        })
         .collect();
     targets.sort_unstable();
     targets.dedup();
@@ -380,7 +483,7 @@ mod tests {
         map.parents = paths.iter().map(|path| path.number).collect();
         let number = map.number;
         let devices = BlockDevices::new(paths.into_iter().chain([map, disk(0, "sda", Some("sata"))]));
-        let (targets, faults) = read(&roots, &devices);
+        let (targets, faults) = RemoteReader::default().read(&roots, &Arc::new(devices), Instant::now());
         assert!(faults.is_empty());
         assert_eq!(targets.len(), 4);
         assert_eq!(
@@ -390,6 +493,85 @@ mod tests {
                 "Fibre Channel port 0x500507680120d3a1, LUN 3"
             ]
         );
+    }
+
+    #[test]
+    fn while_the_devices_are_the_same_nothing_is_read_again() {
+        let (machine, roots) = machine(
+            &[("class/fc_remote_ports/rport-1:0-2/port_name", "0x50\n")],
+            &[("class/block/sdd", FC)],
+        );
+        let devices = || {
+            let mut local = disk(0, "sda", Some("sata"));
+            local.size = Some(1);
+            Arc::new(BlockDevices::new([disk(48, "sdd", Some("fc")), local]))
+        };
+        let (mut reader, graph, start) = (RemoteReader::default(), devices(), Instant::now());
+        let (first, _) = reader.read(&roots, &graph, start);
+        assert_eq!(first.len(), 1);
+        let port = machine.path().join("sys/class/fc_remote_ports");
+        std::fs::remove_dir_all(&port).unwrap();
+        let (second, faults) = reader.read(&roots, &graph, start + 10 * LONGEST_KEPT);
+        assert!(Arc::ptr_eq(&first, &second) && faults.is_empty());
+        write_tree(&port, &[("rport-1:0-2/port_name", "0x50\n")], &[]);
+        let (third, _) = reader.read(&roots, &devices(), start);
+        assert!(Arc::ptr_eq(&first, &third), "another graph, the same targets");
+    }
+
+    #[test]
+    fn what_could_not_be_read_and_controllers_of_nvme_are_looked_at_again() {
+        let (machine, roots) = machine(
+            &[
+                ("devices/virtual/nvme-subsystem/nvme-subsys1/nvme1n1/size", "1\n"),
+                (
+                    "devices/virtual/nvme-subsystem/nvme-subsys1/nvme1/transport",
+                    "tcp\n",
+                ),
+                (
+                    "devices/virtual/nvme-subsystem/nvme-subsys1/nvme1/subsysnqn",
+                    "nqn.a\n",
+                ),
+            ],
+            &[
+                ("class/block/sdd", FC),
+                (
+                    "class/block/nvme1n1",
+                    "../../devices/virtual/nvme-subsystem/nvme-subsys1/nvme1n1",
+                ),
+                (
+                    "devices/virtual/nvme-subsystem/nvme-subsys1/nvme1n1/device",
+                    "../../nvme-subsys1",
+                ),
+            ],
+        );
+        let devices = Arc::new(BlockDevices::new([
+            disk(48, "sdd", Some("fc")),
+            disk(64, "nvme1n1", Some("nvme-tcp")),
+        ]));
+        let (mut reader, start) = (RemoteReader::default(), Instant::now());
+        let (targets, faults) = reader.read(&roots, &devices, start);
+        assert_eq!((targets.len(), faults.len()), (1, 1));
+        let sys = machine.path().join("sys");
+        write_tree(
+            &sys,
+            &[
+                ("class/fc_remote_ports/rport-1:0-2/port_name", "0x50\n"),
+                (
+                    "devices/virtual/nvme-subsystem/nvme-subsys1/nvme2/transport",
+                    "rdma\n",
+                ),
+                (
+                    "devices/virtual/nvme-subsystem/nvme-subsys1/nvme2/subsysnqn",
+                    "nqn.a\n",
+                ),
+            ],
+            &[],
+        );
+        let (targets, _) = reader.read(&roots, &devices, start + LONGEST_KEPT / 2);
+        assert_eq!(targets.len(), 1);
+        let (targets, faults) = reader.read(&roots, &devices, start + LONGEST_KEPT);
+        assert_eq!((targets.len(), faults.len()), (2, 0));
+        assert_eq!(targets[&DeviceNumber::new(8, 64)].len(), 2);
     }
 
     #[test]

@@ -1,9 +1,36 @@
 //! What mounts of network filesystems lead to, told by what was mounted.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::mount::Mount;
+use crate::model::mount_table::MountTable;
 use crate::model::remote::RemoteTarget;
+
+/// [`of_mount`] of all mounts, thought over only where they have changed.
+#[derive(Debug, Default)]
+pub struct MountTargets {
+    mounts: Arc<MountTable>,
+    targets: Arc<BTreeMap<u64, RemoteTarget>>,
+}
+
+impl MountTargets {
+    /// What these mounts lead to, by their ids. The same in memory as before where it is the same.
+    pub fn of(&mut self, mounts: &Arc<MountTable>) -> Arc<BTreeMap<u64, RemoteTarget>> {
+        if !Arc::ptr_eq(&self.mounts, mounts) {
+            let targets = mounts
+                .iter()
+                .filter_map(|mount| Some((mount.id, of_mount(mount)?)));
+            let targets: BTreeMap<_, _> = targets.collect();
+            if targets != *self.targets {
+                self.targets = Arc::new(targets);
+            }
+            self.mounts = Arc::clone(mounts);
+        }
+        Arc::clone(&self.targets)
+    }
+}
 
 /// What a network filesystem's mount leads to; `None` for a local filesystem.
 pub fn of_mount(mount: &Mount) -> Option<RemoteTarget> {
@@ -214,6 +241,24 @@ mod tests {
                 "{fstype} {source}"
             );
         }
+    }
+
+    #[test]
+    fn while_the_same_is_mounted_the_targets_stay_in_their_place() {
+        let mut targets = MountTargets::default();
+        let table = |mounts: &[Mount]| Arc::new(MountTable::from(mounts.to_vec()));
+        let remote = mount("nfs4", "10.9.9.1:/");
+        let local = Mount {
+            id: 2,
+            ..mount("ext4", "/dev/sda1")
+        };
+        let one = table(std::slice::from_ref(&remote));
+        let first = targets.of(&one);
+        assert_eq!(first.len(), 1);
+        assert!(Arc::ptr_eq(&first, &targets.of(&one)));
+        let with_local = table(&[remote, local.clone()]);
+        assert!(Arc::ptr_eq(&first, &targets.of(&with_local)));
+        assert!(targets.of(&table(&[local])).is_empty());
     }
 
     #[test]

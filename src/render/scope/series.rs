@@ -67,12 +67,12 @@ impl<'a> Window<'a> {
             .collect()
     }
 
-    /// The rates of one volume. Volumes are read together with devices, so the latest intervals are the same; of the one or the other
-    /// more may be kept.
-    pub(super) fn of_volume<'b>(&self, rates: &'b Series<String>, volume: &str) -> InWindow<'b> {
+    /// The rates of one volume by the origin of its counters. Volumes are read together with devices, so the latest intervals are the
+    /// same; of the one or the other more may be kept.
+    pub(super) fn of_volume<'b>(&self, rates: &'b Series<u64>, origin: u64) -> InWindow<'b> {
         let (kept, length) = (rates.ends().len(), self.dates.len());
         rates
-            .since(kept.saturating_sub(length), volume)
+            .since(kept.saturating_sub(length), &origin)
             .map(|(at, rates)| (at + length - kept, rates))
             .collect()
     }

@@ -124,7 +124,7 @@ fn metrics<'a>(
 ) -> BTreeMap<&'static str, Metric<'a>> {
     let mut metrics = BTreeMap::new();
     if let Some(io) = &volume.io {
-        let rates = window.of_volume(&state.volume_rates, &volume.name);
+        let rates = window.of_volume(&state.volume_rates, io.origin);
         for (metric, ceiling) in RATE_METRICS.iter().zip(ceilings) {
             let known = match metric.needs {
                 Needs::Counts => true,

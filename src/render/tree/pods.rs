@@ -336,7 +336,7 @@ fn add_below(
 
 fn kernel_volume(state: &State, volume: &Volume, indent: &str) -> Row {
     let usage = volume.usage.as_ref().and_then(|usage| usage.as_ref().ok());
-    let rates = volume.io.and_then(|_| state.volume_rates.latest(&volume.name));
+    let rates = volume.io.and_then(|io| state.volume_rates.latest(&io.origin));
     let size = usage.map(|usage| usage.size).or(volume.device_size);
     let [used, share, read, written, reads, writes] = figures(usage, rates);
     [
