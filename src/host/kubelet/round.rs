@@ -419,8 +419,11 @@ impl<'a> Round<'a> {
                 (Some(fingerprint), Some(said))
             }
         };
-        self.is_all_remembered &= self.kept.keep_file(*part, below, fingerprint, &said);
-        Ok(said)
+        let is_remembered = self.kept.keep_file(*part, below, fingerprint, &said);
+        self.is_all_remembered &= is_remembered;
+        // The kubelet writes in place: a file that was emptied a moment ago is being written, and nothing is wrong with it yet.
+        let is_being_written = !is_remembered && fingerprint.is_some_and(|fingerprint| fingerprint.size == 0);
+        Ok(said.filter(|_| !is_being_written))
     }
 }
 

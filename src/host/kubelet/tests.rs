@@ -167,7 +167,7 @@ fn a_csi_volume_without_its_file_is_one_that_is_being_set_up() {
 fn a_file_that_is_not_understood_costs_the_csi_facts_alone() {
     let kubelet = Kubelet::new();
     kubelet.csi(POD, "a", "{\"driverName\": [1]}");
-    kubelet.csi(POD, "b", "");
+    kubelet.csi(POD, "b", "\n");
     kubelet.csi(
         POD,
         "c",
@@ -678,6 +678,22 @@ fn while_nothing_changes_the_last_reading_is_given_once_more() {
     assert_eq!(first, read("/k"));
 }
 
+/// The kubelet empties the file and then writes it.
+#[test]
+fn a_file_that_is_just_being_written_is_no_fault_and_is_read_once_it_is_whole() {
+    let kubelet = settled();
+    kubelet.csi(POD, "new", "");
+    let mut reader = KubeletReader::default();
+    let mut read = || reader.read(kubelet.root(), Path::new("/k"));
+    let reading = read();
+    assert_eq!(reading.faults, []);
+    assert!(reading.volumes.iter().any(|volume| volume.name == "new"));
+    kubelet.csi(POD, "new", vol_data("d", "h", "new"));
+    let reading = read();
+    let volume = reading.volumes.iter().find(|volume| volume.name == "new").unwrap();
+    assert!(volume.csi.is_some());
+}
+
 /// What is left over of a volume, or broken, stays so for months.
 #[test]
 fn what_is_wrong_and_stays_so_is_not_read_again_and_is_seen_when_it_is_mended() {
@@ -718,7 +734,7 @@ fn however_much_is_wrong_a_few_lines_tell_it() {
     let kubelet = Kubelet::new();
     for number in 0..300 {
         kubelet.link(format!("pods/link-{number}"), "/nowhere");
-        kubelet.csi(POD, &format!("pv-{number}"), "");
+        kubelet.csi(POD, &format!("pv-{number}"), "[]");
     }
     let reading = kubelet.read();
     assert_eq!(reading.volumes.len(), 300);
