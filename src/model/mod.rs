@@ -24,6 +24,7 @@ pub mod mount_table;
 pub mod placement;
 pub mod powerflex;
 pub mod quantity;
+pub mod raid;
 pub mod remote;
 pub mod replica;
 pub mod resources;
