@@ -118,7 +118,7 @@ pub(super) fn volume_facts<'a>(
     map: &'a ClusterMap,
     volume: &'a PersistentVolume,
 ) -> [(&'static str, Option<Cow<'a, str>>); 13] {
-    let nodes = map.inventory.nodes_of(volume);
+    let nodes = map.nodes_of(volume);
     // Scope's probe tells the first alone.
     let (first, further) = volume.access_modes.split_at(volume.access_modes.len().min(1));
     [
