@@ -172,7 +172,7 @@ fn a_disk_is_filled_by_pods_volumes() {
     for file in ["/proc/1/mountinfo", "/proc/self/mountinfo"] {
         let mounts = std::fs::read_to_string(machine.place(file)).unwrap();
         let of_pods = mounts.lines().filter(|line| !line.contains(" /data/1 "));
-        machine.write(file, of_pods.map(|line| format!("{line}\n")).collect::<String>());
+        machine.write(file, of_pods.collect::<Vec<_>>().join("\n") + "\n");
     }
     let mut sample = Host::new(machine.roots()).sample(Instant::now() + Duration::from_secs(2));
     let filled = |sample: &HostSample| {
