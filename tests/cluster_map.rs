@@ -70,6 +70,32 @@ fn each_snapshot_that_is_not_well_says_why() {
 }
 
 #[test]
+fn of_several_attachments_the_most_urgent_is_told() {
+    let failed = r#"{attachError: {message: "no such disk"}}"#;
+    // Their names are hashes: any of them may be the first.
+    for [gone, fails] in [["csi-1", "csi-2"], ["csi-2", "csi-1"]] {
+        let text = format!(
+            "---
+{{apiVersion: v1, kind: Node, metadata: {{name: w2}}}}
+---
+{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: pv}}, spec: {{csi: {{driver: d, volumeHandle: h}}}}, status: {{phase: Bound}}}}
+---
+{{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {{name: {gone}}}, spec: {{nodeName: w1, source: {{persistentVolumeName: pv}}}}}}
+---
+{{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {{name: {fails}}}, spec: {{nodeName: w2, source: {{persistentVolumeName: pv}}}}, status: {failed}}}
+"
+        );
+        let map = cluster::map(Arc::new(dump::parse(&text).unwrap()));
+        let told = map.volume_attention.get("pv").map(ToString::to_string);
+        assert_eq!(
+            told.as_deref(),
+            Some("failed: cannot be attached to w2: no such disk"),
+            "{fails}"
+        );
+    }
+}
+
+#[test]
 fn a_claims_snapshots_are_its_own_and_not_those_of_one_before_it() {
     let map = cluster::map(Arc::new(snapshots()));
     let of = |claim: &str| -> Vec<&str> {

@@ -5,13 +5,15 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use scope_storage_probe::cluster::dump;
 use scope_storage_probe::engine;
 use scope_storage_probe::link::{cluster, link};
 use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::model::disagreement::Disagreement;
-use scope_storage_probe::model::inventory::{Inventory, ResourceKind};
+use scope_storage_probe::model::inventory::{Inventory, Objects, ResourceKind};
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::node_page;
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use support::api_server::shipped_for_engines;
 use support::clusters::{checked, contradicted, engines, path, seen_from, shown};
 use support::told_copies::told;
+use support::{generated, reading};
 
 fn map() -> ClusterMap {
     cluster::map(Arc::new(engines()))
@@ -205,6 +208,161 @@ fn a_disks_death_is_told_by_any_of_its_names() {
     }
     assert_eq!(tree::disk(&state, "worker-1/sdz"), None);
     assert_eq!(tree::disk(&state, "sdb"), None, "whose?");
+}
+
+/// The map of the cluster with every engine, some of whose objects say something else.
+fn changed(changes: &[(&str, &str)]) -> ClusterMap {
+    let mut text = std::fs::read_to_string(path("engines.yaml")).unwrap();
+    for (before, after) in changes {
+        assert!(text.contains(before), "{before}");
+        text = text.replace(before, after);
+    }
+    cluster::map(Arc::new(dump::parse(&text).unwrap()))
+}
+
+/// What is said of one volume when a disk dies.
+fn fate(map: ClusterMap, disk: &str, volume: &str) -> String {
+    let told = tree::disk(&State::of_cluster(Arc::new(map)), disk).unwrap();
+    let mut lines = told.lines();
+    let line = lines.find_map(|line| line.split_once(&format!("volume {volume}: ")));
+    line.unwrap_or_else(|| panic!("{told}")).1.to_owned()
+}
+
+#[test]
+fn a_pool_that_lacks_a_disk_is_not_said_to_outlive_the_loss_of_another() {
+    const FIRST: &str = "[{blockDevices: [{blockDeviceName: blockdevice-1b, devLink: /dev/disk/by-id/ata-ST100_SER1B}]}]}, status: {phase: ONLINE";
+    const TWO: &str = "[{blockDevices: [{blockDeviceName: blockdevice-1b, devLink: /dev/disk/by-id/ata-ST100_SER1B}, {blockDeviceName: blockdevice-1d}]}]}, status: {phase: ";
+    // A single copy, in a mirror of two disks.
+    let others = ["pool-2", "pool-3"].map(|pool| {
+        let label = |volume| {
+            format!("cstorvolume.openebs.io/name: {volume}, cstorpoolinstance.openebs.io/name: {pool}")
+        };
+        (label("pvc-cstor"), label("another"))
+    });
+    let in_mirror = |phase: &str, alone: bool| {
+        let mirror = format!("{TWO}{phase}");
+        let mut changes = vec![(FIRST, mirror.as_str())];
+        if alone {
+            changes.extend(
+                others
+                    .iter()
+                    .map(|(before, after)| (before.as_str(), after.as_str())),
+            );
+        }
+        fate(changed(&changes), "worker-1/sdb", "pvc-cstor")
+    };
+    assert_eq!(
+        in_mirror("ONLINE", true),
+        "no copy is lost: its pool outlives the loss of a disk"
+    );
+    assert_eq!(
+        in_mirror("DEGRADED", true),
+        "may be lost: its pool outlives the loss of a disk while it is healthy; its state: degraded"
+    );
+    assert_eq!(
+        in_mirror("DEGRADED", false),
+        "loses its last healthy copy; left: worker-2 rebuilding, worker-3 failed"
+    );
+}
+
+#[test]
+fn what_is_spread_over_a_pool_survives_while_nothing_is_amiss_with_the_whole() {
+    let with = |health: &str, phase: &str| {
+        let health = format!("health: {health}");
+        let pool = "deviceClass: ssd}, status: {phase: Ready}";
+        let phase = format!("deviceClass: ssd}}, status: {{phase: {phase}}}");
+        let map = changed(&[("health: HEALTH_WARN", &health), (pool, &phase)]);
+        fate(map, "worker-1/sdb", "pvc-ceph")
+    };
+    let kept = "its pool keeps 3 copies of everything";
+    assert_eq!(with("HEALTH_OK", "Ready"), format!("survives, degraded: {kept}"));
+    assert_eq!(
+        with("HEALTH_ERR", "Ready"),
+        format!("may survive: {kept}, and rook-ceph/rook-ceph (whole cluster) is failed")
+    );
+    assert_eq!(
+        with("HEALTH_OK", "Failure"),
+        format!("may survive: {kept}, and rook-ceph/replicapool is failed")
+    );
+}
+
+/// Mayastor's pool names the disk by a link that the kernel does not know it by, and that has its serial number.
+#[test]
+fn a_nodes_own_disk_is_looked_for_by_all_its_names() {
+    let machine = generated::machine(2);
+    let serial = |state: &State| {
+        let disk = state.topology.devices.named("nvme0n1").unwrap().number;
+        state
+            .topology
+            .disk(disk)
+            .unwrap()
+            .identity
+            .serial
+            .clone()
+            .unwrap()
+    };
+    let of_node = |map: ClusterMap| {
+        let mut state = reading::state(&machine, 2);
+        state.host_id = "worker-1".to_owned();
+        state.topology.cluster = Some(Arc::new(map));
+        state
+    };
+    let serial = serial(&of_node(map()));
+    let link = format!("nvme-SSD_980_{serial}");
+    let map = changed(&[("nvme-SSD_980_SER1N", &link)]);
+    let told = tree::disk(&of_node(map), "nvme0n1").unwrap();
+    assert!(told.contains("Pools on it: pool-on-1."), "{told}");
+}
+
+#[test]
+fn a_claim_that_names_a_volume_that_is_not_its_own_carries_nothing() {
+    let claim = |volume: &str| format!("uid: c-jiva-1}}, spec: {{volumeName: {volume}}}");
+    let map = changed(&[(&claim("pvc-jiva-rep-1"), &claim("pvc-jiva-rep-0"))]);
+    let copies = map.copies(map.volume("pvc-jiva").unwrap()).unwrap();
+    let carriers: Vec<_> = copies.list.iter().map(|copy| copy.carrier).collect();
+    assert_eq!(carriers, [Some("pvc-jiva-rep-0"), None]);
+    assert!(copies.list[1].disks.is_empty());
+}
+
+/// Volumes that all say that they are the one whose copies they carry.
+#[test]
+fn copies_that_carry_each_other_are_looked_at_once() {
+    const MANY: usize = 80;
+    let mut text =
+        "---\n{apiVersion: openebs.io/v1, kind: JivaVolume, metadata: {name: v, namespace: openebs}}\n"
+            .to_owned();
+    for at in 0..MANY {
+        let claim = format!("openebs-v-jiva-rep-{at}");
+        let meta = format!("{{namespace: openebs, name: {claim}, uid: c-{at}}}");
+        let _ = write!(
+            text,
+            "---\n{{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {meta}, spec: {{volumeName: pv-{at}}}}}\n\
+             ---\n{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: pv-{at}}}, \
+             spec: {{claimRef: {meta}, csi: {{driver: jiva.csi.openebs.io, volumeHandle: v}}}}}}\n"
+        );
+    }
+    let map = cluster::map(Arc::new(dump::parse(&text).unwrap()));
+    let copies = map.copies(map.volume("pv-0").unwrap()).unwrap();
+    assert_eq!(copies.list.len(), MANY);
+}
+
+#[test]
+fn copies_whose_kind_was_not_read_are_not_counted() {
+    let mut inventory = engines();
+    let mut kinds = inventory.engines.keys().copied();
+    let kind = kinds.find(|kind| kind.name == "replicas.longhorn.io").unwrap();
+    inventory.engines.insert(kind, Objects::default());
+    let counted = |inventory: &Inventory| {
+        let map = cluster::map(Arc::new(inventory.clone()));
+        let copies = map.copies(map.volume("pvc-longhorn").unwrap()).unwrap();
+        (copies.number(), copies.healthy())
+    };
+    assert_eq!(counted(&inventory), (Some(0), Some(0)), "read, and there is none");
+    let watch = inventory.watches.get_mut(&ResourceKind::Engine(kind)).unwrap();
+    watch.synced = false;
+    assert_eq!(counted(&inventory), (None, None), "forbidden, or not read yet");
+    inventory.watches.remove(&ResourceKind::Engine(kind));
+    assert_eq!(counted(&inventory), (None, None), "a dump without them");
 }
 
 #[test]

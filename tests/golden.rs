@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::fmt::Write as _;
+
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::node_page;
@@ -131,6 +133,45 @@ fn an_nvme_disk_of_whose_controllers_none_is_connected() {
         "nvme-multipath",
         &controllers.map(|controller| (controller, "connecting\n")),
     );
+}
+
+/// What the death of each of these disks costs, on a captured machine where a pod has a volume on each mount below `/srv`.
+fn deaths(name: &str, disks: &[&str]) {
+    let machine = Machine::captured(name);
+    let mounts = std::fs::read_to_string(machine.place("/proc/1/mountinfo")).unwrap();
+    let mut with_pods = mounts.clone();
+    for (at, line) in mounts.lines().filter(|line| line.contains(" /srv/")).enumerate() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let (number, root, point) = (fields[2], fields[3], fields[4]);
+        let volume = point.trim_start_matches("/srv/");
+        let pod = "/var/lib/kubelet/pods/11111111-1111-4111-8111-111111111111";
+        let path = format!("{pod}/volumes/kubernetes.io~local-volume/{volume}");
+        std::fs::create_dir_all(machine.place(&path)).unwrap();
+        let rest = fields[5..].join(" ");
+        let _ = writeln!(with_pods, "{} 25 {number} {root} {path} {rest}", 900 + at);
+    }
+    machine.write("/proc/1/mountinfo", with_pods);
+    let state = reading::state(&machine, 2);
+    let told: Vec<String> = disks
+        .iter()
+        .map(|disk| {
+            let told = tree::disk(&state, disk).unwrap();
+            told[told.find("If ").unwrap()..].to_owned()
+        })
+        .collect();
+    insta::assert_snapshot!(format!("{name}.deaths"), told.join("\n"));
+}
+
+#[test]
+fn what_dies_with_each_disk_of_every_sort_of_stack() {
+    deaths("md-degraded", &["sda", "sdb", "sdc"]);
+    deaths("md-raid1", &["sda", "sdb"]);
+    deaths("md-raid0", &["sda"]);
+    deaths("lvm-thin", &["sda", "sdb"]);
+    deaths("btrfs-two-disks", &["sda", "nvme0n1"]);
+    deaths("bcache", &["sda", "nvme0n1"]);
+    deaths("loop", &["vdb"]);
+    deaths("multipath", &["mpatha", "sdc"]);
 }
 
 #[test]

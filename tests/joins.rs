@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use scope_storage_probe::cluster::dump;
 use scope_storage_probe::link::cluster::{self, Joined};
 use scope_storage_probe::model::cluster_map::ClusterMap;
-use scope_storage_probe::model::inventory::{Inventory, Objects, ResourceKind, Role};
+use scope_storage_probe::model::inventory::{Inventory, Objects, Role};
 use scope_storage_probe::model::replica::EngineObject;
 use scope_storage_probe::model::shared_map::SharedMap;
 use scope_storage_probe::model::snapshot::{
@@ -297,7 +297,6 @@ fn mixed_object(one: &EngineObject, other: &EngineObject, how: usize) -> EngineO
 
 fn apply(now: &mut Inventory, whole: &Inventory, step: &Step) {
     let engines: Vec<_> = whole.engines.keys().copied().collect();
-    let kinds = ResourceKind::ALL;
     // Most objects of the cluster's own are of three kinds.
     match step.kind % (engines.len() + 18) {
         0..=2 => change(&mut now.pods, &whole.pods, step, mixed_pod),
@@ -332,7 +331,8 @@ fn apply(now: &mut Inventory, whole: &Inventory, step: &Step) {
             |one, other, how| ExternalSnapshotData(mixed_content(&one.0, &other.0, how)),
         ),
         17 => {
-            if let Some(watch) = now.watches.get_mut(&kinds[step.object % kinds.len()]) {
+            let nth = step.object % now.watches.len();
+            if let Some(watch) = now.watches.values_mut().nth(nth) {
                 watch.synced = !watch.synced;
             }
         }

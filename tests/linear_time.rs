@@ -2,11 +2,18 @@
 //! takes about twice as long, whatever stands in it.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use scope_storage_probe::host::kubelet::parse_vol_data;
 use scope_storage_probe::host::{diskstats, mountinfo, udev};
+use scope_storage_probe::link::link;
+use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
+use scope_storage_probe::model::graph::BlockDevices;
+use scope_storage_probe::model::host::HostSample;
+use scope_storage_probe::model::mount_table::MountTable;
+use scope_storage_probe::model::volume::{PodVolume, VolumeMode};
 
 /// Sixteen times the text: a quadratic parser takes 256 times as long, a linear one sixteen times.
 const LARGER: usize = 16;
@@ -27,11 +34,23 @@ fn fastest(work: &dyn Fn()) -> Duration {
     (0..5).map(|_| once()).min().unwrap_or_default()
 }
 
+/// Large enough that the clock sees it, in a build without optimisation too.
+const UNIT: usize = 2_000;
+
+/// `made(n)` has a size in proportion to `n`.
+fn takes_time_in_proportion<T>(what: &str, made: impl Fn(usize) -> T, work: fn(&T)) {
+    let (small, large) = (made(UNIT), made(UNIT * LARGER));
+    let (short, long) = (fastest(&|| work(&small)), fastest(&|| work(&large)));
+    let most = short.max(Duration::from_micros(50)) * BETWEEN;
+    assert!(
+        long <= most,
+        "{what}: {UNIT} took {short:?}, {LARGER} times as many {long:?}"
+    );
+}
+
 /// `text(n)` has a length in proportion to `n`.
 fn is_linear(what: &str, text: impl Fn(usize) -> Vec<u8>, parse: fn(&[u8])) {
-    // Large enough that the clock sees it, in a build without optimisation too.
-    let unit = 2_000;
-    let (small, large) = (text(unit), text(unit * LARGER));
+    let (small, large) = (text(UNIT), text(UNIT * LARGER));
     assert!(
         large.len() >= small.len() * (LARGER - 1),
         "{what}: {} and {} bytes",
@@ -176,4 +195,58 @@ fn vol_data_takes_time_in_proportion() {
         |n| [b"{".to_vec(), numbered(n, r#""k"#, r#"":1,"#)].concat(),
         vol_data,
     );
+}
+
+/// A pod may have thousands of folders of the node's own filesystem mounted (`subPath`).
+#[test]
+fn mounts_of_one_device_take_time_in_proportion() {
+    let sample = |n| {
+        let disk = BlockDevice::new(DeviceNumber::new(8, 0), "sda", DeviceType::Disk);
+        let mount =
+            |at| format!("{at} 1 8:0 /folder/{at} /pods/p/volume-subpaths/{at} rw - xfs /dev/sda rw\n");
+        let text: String = (2..n + 2).map(mount).collect();
+        HostSample {
+            devices: Arc::new(BlockDevices::new([disk])),
+            mounts: Arc::new(MountTable::from(mountinfo::parse(text.as_bytes()).0)),
+            ..HostSample::default()
+        }
+    };
+    takes_time_in_proportion("folders", sample, |sample| {
+        black_box(link(sample, None));
+    });
+}
+
+/// A driver makes two binds of a device node for each raw block volume.
+#[test]
+fn raw_block_volumes_take_time_in_proportion() {
+    let sample = |n| {
+        let disk = BlockDevice::new(DeviceNumber::new(8, 0), "sda", DeviceType::Disk);
+        let path = |at: usize| format!("/plugins/kubernetes.io/csi/volumeDevices/publish/v{at}/pod");
+        let mount = |at| format!("{} 1 0:5 /sda {} rw - devtmpfs devtmpfs rw\n", at + 2, path(at));
+        let text: String = (0..n).map(mount).collect();
+        let volume = |at| PodVolume {
+            pod_uid: "pod".into(),
+            plugin: "kubernetes.io/csi".into(),
+            name: format!("v{at}"),
+            mode: VolumeMode::Block,
+            path: format!("/pods/pod/volumeDevices/v{at}").into(),
+            other_paths: vec![path(at).into()],
+            csi: None,
+        };
+        HostSample {
+            devices: Arc::new(BlockDevices::new([disk])),
+            mounts: Arc::new(MountTable::from(mountinfo::parse(text.as_bytes()).0)),
+            pod_volumes: (0..n).map(volume).collect(),
+            ..HostSample::default()
+        }
+    };
+    takes_time_in_proportion("volumes", sample, |sample| {
+        let topology = black_box(link(sample, None));
+        assert!(
+            topology
+                .volumes
+                .iter()
+                .all(|volume| volume.placement.disks.len() == 1)
+        );
+    });
 }

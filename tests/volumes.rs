@@ -11,15 +11,18 @@ use std::time::{Duration, Instant};
 
 use scope_storage_probe::app::observer::Observer;
 use scope_storage_probe::host::Host;
+use scope_storage_probe::link::link;
 use scope_storage_probe::link::volume_io::count;
 use scope_storage_probe::link::volumes::{Facts, place};
 use scope_storage_probe::model::cluster_map::Declared;
 use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use scope_storage_probe::model::graph::BlockDevices;
-use scope_storage_probe::model::io::{CountedElsewhere, IoCounters};
-use scope_storage_probe::model::mount::Mount;
+use scope_storage_probe::model::host::HostSample;
+use scope_storage_probe::model::io::{CgroupIo, CountedElsewhere, IoCounters};
+use scope_storage_probe::model::mount::{FilesystemUsage, Mount};
 use scope_storage_probe::model::mount_table::MountTable;
 use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
+use scope_storage_probe::model::remote::RemoteTarget;
 use scope_storage_probe::model::volume::{PodVolume, VolumeMode};
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
@@ -192,20 +195,148 @@ fn an_overlay_is_shared_and_on_no_disk() {
     assert!(merged.placement.shared && merged.placement.disks.is_empty());
 }
 
-/// zram, and a loop device on a file of a tmpfs: what is on them is on no disk, and is counted by the device all the same.
+/// A filesystem that is mounted for pods alone fills its disk as the node's own do.
 #[test]
-fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
-    let mount = |id, number, point: &str, fstype: &str, device: &str| Mount {
+fn a_disk_is_filled_by_pods_volumes() {
+    let machine = node();
+    for file in ["/proc/1/mountinfo", "/proc/self/mountinfo"] {
+        let mounts = std::fs::read_to_string(machine.place(file)).unwrap();
+        let of_pods = mounts.lines().filter(|line| !line.contains(" /data/1 "));
+        machine.write(file, of_pods.collect::<Vec<_>>().join("\n") + "\n");
+    }
+    let mut sample = Host::new(machine.roots()).sample(Instant::now() + Duration::from_secs(2));
+    let filled = |sample: &HostSample| {
+        let topology = link(sample, None);
+        let sda = topology.devices.named("sda").unwrap().number;
+        let disk = topology.disk(sda).unwrap();
+        (disk.used, disk.fullest.clone())
+    };
+    assert_eq!(filled(&sample), (None, None), "nobody was asked");
+    for answer in sample.volume_usage.answers_mut() {
+        *answer = Ok(FilesystemUsage {
+            size: 1000,
+            free: 400,
+            available: 400,
+            files: None,
+            files_free: None,
+            read_only: false,
+        });
+    }
+    assert_eq!(filled(&sample), (Some(600), Some((600, "pvc-alone".to_owned()))));
+}
+
+fn mount(id: u64, number: DeviceNumber, root: &str, point: &str, fstype: &str, source: &str) -> Mount {
+    Mount {
         id,
         parent_id: 1,
         number,
-        root: "/".into(),
+        root: root.into(),
         mount_point: point.into(),
         read_only: false,
         fstype: fstype.into(),
-        source: device.into(),
+        source: source.into(),
         filesystem_read_only: false,
+    }
+}
+
+fn local_volume(name: &str) -> PodVolume {
+    PodVolume {
+        pod_uid: WEB.into(),
+        plugin: "kubernetes.io/local-volume".into(),
+        name: name.into(),
+        mode: VolumeMode::Filesystem,
+        path: format!("/pods/{name}").into(),
+        other_paths: Vec::new(),
+        csi: None,
+    }
+}
+
+/// The only volume of a machine, with what a pod's control group did on each device counted.
+fn placed(
+    devices: &BlockDevices,
+    mounts: Vec<Mount>,
+    mount_remotes: &BTreeMap<u64, RemoteTarget>,
+    counted: &Counted,
+) -> Volume {
+    let mut placed = place(&Facts {
+        mounts: &MountTable::from(mounts),
+        devices,
+        btrfs: &[],
+        remotes: &BTreeMap::default(),
+        mount_remotes,
+        kubelet: Path::new("/var/lib/kubelet"),
+        pod_volumes: &[local_volume("v")],
+        declared: &Declared::default(),
+    });
+    count(devices, &BTreeMap::default(), counted, &mut placed);
+    placed.remove(0)
+}
+
+/// What device mapper makes of a partition is a device of its own, and the kernel counts it as one.
+#[test]
+fn a_folder_on_a_partition_of_a_multipath_disk_is_counted_there() {
+    let (path, map, partition) = (
+        DeviceNumber::new(8, 0),
+        DeviceNumber::new(253, 0),
+        DeviceNumber::new(253, 1),
+    );
+    let over = |number, name: &str, device_type: &str, parent| BlockDevice {
+        parents: vec![parent],
+        ..BlockDevice::new(number, name, device_type.into())
     };
+    let devices = BlockDevices::new([
+        BlockDevice::new(path, "sda", DeviceType::Disk),
+        over(map, "dm-0", "mpath", path),
+        over(partition, "dm-1", "part", map),
+    ]);
+    let did = |reads| CgroupIo {
+        reads,
+        ..CgroupIo::default()
+    };
+    let counted = Counted {
+        pods: [(WEB.to_owned(), [(map, did(900)), (partition, did(7))].into())].into(),
+        ..Counted::default()
+    };
+    let mounts = vec![mount(2, partition, "/folder", "/pods/v", "xfs", "/dev/dm-1")];
+    let volume = placed(&devices, mounts, &BTreeMap::default(), &counted);
+    assert_eq!(volume.io.unwrap().counters.reads.completed, 7);
+}
+
+/// A server's folder has the figures of all that is on the server's filesystem, but for Ceph's, which has a quota.
+#[test]
+fn what_a_server_gives_is_shared() {
+    let smb = RemoteTarget::Smb {
+        server: "filer".into(),
+        share: "data".into(),
+    };
+    let ceph = RemoteTarget::Ceph {
+        monitors: Vec::new(),
+        cluster: None,
+        filesystem: None,
+        path: "/volumes/v".into(),
+    };
+    for (fstype, remote, shared) in [("cifs", smb, true), ("ceph", ceph, false)] {
+        let mounts = vec![mount(
+            7,
+            DeviceNumber::new(0, 60),
+            "/",
+            "/pods/v",
+            fstype,
+            "there",
+        )];
+        let remotes = [(7, remote)].into();
+        let volume = placed(&BlockDevices::default(), mounts, &remotes, &Counted::default());
+        assert_eq!(
+            (volume.placement.medium, volume.placement.shared),
+            (Medium::Network, shared),
+            "{fstype}"
+        );
+    }
+}
+
+/// zram, and a loop device on a file of a tmpfs: what is on them is on no disk, and is counted by the device all the same.
+#[test]
+fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
     let (zram, file) = (DeviceNumber::new(252, 0), DeviceNumber::new(7, 0));
     let devices = BlockDevices::new([
         BlockDevice::new(zram, "zram0", DeviceType::Disk),
@@ -215,19 +346,11 @@ fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
         },
     ]);
     let mounts = MountTable::from(vec![
-        mount(2, DeviceNumber::new(0, 30), "/run", "tmpfs", "tmpfs"),
-        mount(3, zram, "/pods/a", "ext4", "/dev/zram0"),
-        mount(4, file, "/pods/b", "ext4", "/dev/loop0"),
+        mount(2, DeviceNumber::new(0, 30), "/", "/run", "tmpfs", "tmpfs"),
+        mount(3, zram, "/", "/pods/a", "ext4", "/dev/zram0"),
+        mount(4, file, "/", "/pods/b", "ext4", "/dev/loop0"),
     ]);
-    let pod_volumes = ["a", "b"].map(|name| PodVolume {
-        pod_uid: WEB.into(),
-        plugin: "kubernetes.io/local-volume".into(),
-        name: name.into(),
-        mode: VolumeMode::Filesystem,
-        path: format!("/pods/{name}").into(),
-        other_paths: Vec::new(),
-        csi: None,
-    });
+    let pod_volumes = ["a", "b"].map(local_volume);
     let mut placed = place(&Facts {
         mounts: &mounts,
         devices: &devices,

@@ -68,6 +68,7 @@ fn volume(object: &Fields<'_>) -> EngineVolume {
         state,
         said,
         claims: None,
+        replicas: Some(REPLICAS),
     }
 }
 

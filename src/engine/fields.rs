@@ -41,7 +41,17 @@ pub struct Fields<'a> {
     part: Option<&'a Value>,
     /// Where the part is, for people.
     place: String,
-    complaints: Rc<RefCell<Vec<String>>>,
+    complaints: Rc<RefCell<Complaints>>,
+}
+
+/// So many complaints of one object are told: who writes an object with ten thousand wrong fields gets no more lines in the log.
+const MOST_COMPLAINTS: usize = 8;
+
+/// What was not of the shape that was thought, each once.
+#[derive(Debug, Default)]
+struct Complaints {
+    first: Vec<String>,
+    are_more: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -57,7 +67,11 @@ impl<'a> Fields<'a> {
 
     /// What was not of the shape that was thought.
     pub fn into_complaints(self) -> Vec<String> {
-        self.complaints.take()
+        let Complaints { mut first, are_more } = self.complaints.take();
+        if are_more {
+            first.push("other fields as well".to_owned());
+        }
+        first
     }
 
     /// The object's name.
@@ -159,6 +173,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// True where the field is there, whatever stands in it.
+    pub fn has(&self, path: &str) -> bool {
+        self.find(path).is_some()
+    }
+
     /// True where the field is a list.
     pub fn is_list(&self, path: &str) -> bool {
         self.find(path).is_some_and(Value::is_array)
@@ -216,8 +235,13 @@ impl<'a> Fields<'a> {
     fn complain(&self, path: &str, what: &str) {
         let complaint = format!("{}{path}: {what}", self.place);
         let mut complaints = self.complaints.borrow_mut();
-        if !complaints.contains(&complaint) {
-            complaints.push(complaint);
+        if complaints.first.contains(&complaint) {
+            return;
+        }
+        if complaints.first.len() < MOST_COMPLAINTS {
+            complaints.first.push(complaint);
+        } else {
+            complaints.are_more = true;
         }
     }
 }
@@ -280,5 +304,19 @@ mod tests {
                 "pools[0].free: not a size",
             ]
         );
+    }
+
+    #[test]
+    fn of_many_wrong_fields_the_first_are_told() {
+        let pools = vec![r#"{"free": "-1"}"#; 1000].join(",");
+        let document = document(&format!(r#"{{"pools": [{pools}]}}"#));
+        let fields = Fields::of(&document);
+        for pool in fields.list("pools") {
+            assert_eq!((pool.bytes("free"), pool.bytes("free")), (None, None));
+        }
+        let complaints = fields.into_complaints();
+        assert_eq!(complaints.len(), MOST_COMPLAINTS + 1);
+        assert!(complaints[0].starts_with("pools[0].free: "), "{complaints:?}");
+        assert_eq!(complaints[MOST_COMPLAINTS], "other fields as well");
     }
 }

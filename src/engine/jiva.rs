@@ -57,6 +57,7 @@ impl Engine for Jiva {
                 prefix: format!("openebs-{}-jiva-rep-", object.name()),
                 modes,
             }),
+            replicas: None,
         }))]
     }
 

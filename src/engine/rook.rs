@@ -109,6 +109,7 @@ fn cluster(object: &Fields<'_>) -> Pool {
             group: object.namespace().to_owned(),
             class: None,
         }),
+        is_whole: true,
         // A pool may have the cluster's name: the whole cluster is told from it by what no pool's name has.
         ..Pool::named(
             pool_key(object.namespace(), &format!("{} (whole cluster)", object.name())),

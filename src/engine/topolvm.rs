@@ -48,13 +48,18 @@ impl Engine for TopoLvm {
         };
         let node = object.text("spec.nodeName");
         let class = object.text("spec.deviceClass").unwrap_or(DEFAULT_CLASS);
-        // The code is left out where it is 0: all went well.
-        let code = object.number("status.code").unwrap_or(0);
         let message = object.text("status.message");
+        // The code is left out where it is 0: all went well.
+        let code = if object.has("status.code") {
+            object.number("status.code")
+        } else {
+            Some(0)
+        };
         let (state, said) = match code {
-            0 => (Health::Healthy, None),
-            code => (
-                Health::Failed,
+            None => (None, None),
+            Some(0) => (Some(Health::Healthy), None),
+            Some(code) => (
+                Some(Health::Failed),
                 Some(message.map_or_else(|| format!("code {code}"), str::to_owned)),
             ),
         };
@@ -63,7 +68,7 @@ impl Engine for TopoLvm {
             name: object.text("spec.name").unwrap_or(object.name()).to_owned(),
             node: node.map(str::to_owned),
             pool: node.map(|node| PoolKey::on(NAME, node, class)),
-            state: Some(state),
+            state,
             said,
             made_only: true,
             size: object
@@ -85,5 +90,29 @@ impl Engine for TopoLvm {
                 ..Pool::named(PoolKey::on(NAME, &node.name, class), Some(node.name.clone()))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_is_healthy_where_no_code_says_otherwise() {
+        let state = |code: &str| {
+            let text = format!(r#"{{"metadata": {{"name": "v"}}, "status": {{"volumeID": "1"{code}}}}}"#);
+            let document = serde_json::from_str(&text).unwrap();
+            let fields = Fields::of(&document);
+            let parts = TopoLvm.read(&TopoLvm.resources()[0], &fields);
+            let [EnginePart::Replica(replica)] = parts.as_slice() else {
+                panic!("{parts:?}");
+            };
+            (replica.state, fields.into_complaints().len())
+        };
+        assert_eq!(state(""), (Some(Health::Healthy), 0));
+        assert_eq!(state(r#", "code": 0"#), (Some(Health::Healthy), 0));
+        assert_eq!(state(r#", "code": 8"#), (Some(Health::Failed), 0));
+        assert_eq!(state(r#", "code": -1"#), (None, 1));
+        assert_eq!(state(r#", "code": "x""#), (None, 1));
     }
 }

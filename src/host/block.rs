@@ -458,6 +458,7 @@ mod tests {
     use super::super::diskstats;
     use super::super::read::write_tree;
     use super::*;
+    use crate::model::raid::RaidRole;
 
     /// A machine with one disk, one array on it, and an empty slot.
     struct Machine {
@@ -794,6 +795,34 @@ mod tests {
         assert_eq!(named(&machine.read(), "md0").missing_members, Some(0));
         machine.write(&[(degraded, "1\n")]);
         assert_eq!(named(&machine.read(), "md0").missing_members, Some(1));
+    }
+
+    #[test]
+    fn a_member_that_fails_or_is_filled_is_seen_at_the_next_reading() {
+        let mut machine = Machine::new();
+        machine.settle();
+        let array = "sys/devices/virtual/block/md0/md";
+        let state = format!("{array}/dev-sda1/state");
+        machine.write(&[(&state, "in_sync\n")]);
+        assert_eq!(named(&machine.read(), "md0").raid_members, None, "not redundant");
+        machine.write(&[(&format!("{array}/degraded"), "1\n")]);
+        for (word, role) in [
+            ("in_sync", RaidRole::InSync),
+            ("faulty", RaidRole::Idle),
+            ("in_sync,write_mostly", RaidRole::InSync),
+        ] {
+            machine.write(&[(&state, &format!("{word}\n"))]);
+            let devices = machine.read();
+            let members = named(&devices, "md0").raid_members.as_deref().unwrap();
+            assert_eq!(
+                (members[0].name.as_str(), members[0].role),
+                ("sda1", role),
+                "{word}"
+            );
+            assert!(Arc::ptr_eq(&devices, &machine.read()), "{word}");
+        }
+        fs::remove_file(machine.folder.path().join(state)).unwrap();
+        assert_eq!(named(&machine.read(), "md0").raid_members, None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::kept_file::KeptFile;
 use super::read::{self, attribute, attribute_bytes, flag, names, number};
 use super::roots::Roots;
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
+use crate::model::raid::{RaidMember, RaidRole};
 
 /// A device, and the names of those that it is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +88,7 @@ pub fn describe(roots: &Roots, device_number: DeviceNumber, kernel_name: &str) -
         device.rotational = flag(&folder, "queue/rotational");
         slaves(&folder)
     };
+    device.raid_members = raid_members(&folder, device.missing_members, &parent_names);
     let hidden = flag(&folder, "hidden") == Some(true);
     if !partition && made_up {
         device.identity.transport = named_transport(kernel_name).map(Cow::Borrowed);
@@ -202,13 +204,29 @@ impl ChangingFiles {
         {
             return false;
         }
-        slaves(&folder()) == described.parent_names
+        let folder = folder();
+        slaves(&folder) == described.parent_names
+            && raid_members(&folder, device.missing_members, &described.parent_names) == device.raid_members
     }
 }
 
 /// The type of a RAID, given its level.
 fn array_type(level: Option<String>) -> DeviceType {
     level.map_or_else(|| "md".into(), |level| level.to_ascii_lowercase().as_str().into())
+}
+
+/// What each member is to an array; `None` where one of them does not say, and for levels without redundancy, which have no
+/// `degraded` (`missing`).
+fn raid_members(folder: &Path, missing: Option<u64>, names: &[String]) -> Option<Vec<RaidMember>> {
+    missing?;
+    let member = |name: &String| {
+        let state = attribute(folder, &format!("md/dev-{}/state", name.replace('/', "!")))?;
+        Some(RaidMember {
+            name: name.clone(),
+            role: RaidRole::of_state(&state),
+        })
+    };
+    names.iter().map(member).collect()
 }
 
 fn slaves(folder: &Path) -> Vec<String> {

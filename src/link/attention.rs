@@ -15,11 +15,10 @@ const LONGEST_MESSAGE: usize = 300;
 
 /// What is to be told of a volume, or of its attachments: the more urgent of both.
 pub(super) fn of_volume(map: &ClusterMap, volume: &PersistentVolume) -> Option<Attention> {
-    let mut attachments = map.attachments.all(&volume.name).iter();
-    let of_attachment = attachments.find_map(|attachment| of_attachment(&map.inventory, attachment));
-    [of_attachment, of_volume_itself(map, volume)]
-        .into_iter()
-        .flatten()
+    let attachments = map.attachments.all(&volume.name).iter();
+    attachments
+        .filter_map(|attachment| of_attachment(&map.inventory, attachment))
+        .chain(of_volume_itself(map, volume))
         .min_by_key(|attention| attention.urgency)
 }
 

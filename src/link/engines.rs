@@ -12,7 +12,7 @@ use super::engine_tables::{Touched, put, take};
 use crate::engine::{self, ENGINES};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::{DEEPEST, EngineTables};
-use crate::model::inventory::{Inventory, Objects};
+use crate::model::inventory::{Inventory, Objects, ResourceKind};
 use crate::model::replica::{Place, Placement, Pool, PoolKey, Replica, VolumeKey};
 use crate::model::shared_map::SharedMap;
 use crate::model::workload::{NamespacedName, Node, PersistentVolume};
@@ -41,6 +41,7 @@ pub(super) fn bring_up_to_date(map: &mut ClusterMap, before: &Inventory, affecte
         names.extend(map.names.volumes_of_engine.all(key).iter().cloned());
     }
     names.extend(touched_by_nodes(map, &touched));
+    names.extend(touched_by_sight(map, before));
     add_carried(map, &mut names, &mut touched);
     if affected.everything {
         names.extend(map.inventory.volumes.keys().cloned());
@@ -173,7 +174,7 @@ fn placement(map: &ClusterMap, volume: &PersistentVolume) -> Option<Placement> {
 /// Claims may carry copies of other volumes, and disks of pools.
 fn touch_claim(map: &ClusterMap, claim: &NamespacedName, touched: &mut Touched) {
     touched.volumes.extend(carried_by(map, claim));
-    touched.disks |= carries_a_disk(map, claim);
+    touched.disks = touched.disks || carries_a_disk(map, claim);
 }
 
 /// The engines' volumes of which a copy may lie in a claim: those whose copies' claims are called so, but for a number behind it.
@@ -205,7 +206,7 @@ fn add_carried(map: &ClusterMap, names: &mut BTreeSet<String>, touched: &mut Tou
         let mut above = BTreeSet::new();
         for name in &last {
             for claim in map.names.claims_of_volume.all(name) {
-                touched.disks |= carries_a_disk(map, &claim.name);
+                touched.disks = touched.disks || carries_a_disk(map, &claim.name);
                 for key in carried_by(map, &claim.name) {
                     above.extend(map.names.volumes_of_engine.all(&key).iter().cloned());
                 }
@@ -264,6 +265,24 @@ fn touched_by_nodes(map: &ClusterMap, touched: &Touched) -> Vec<String> {
     let volumes = map.copy_nodes.iter();
     let there = volumes.filter(|(_, nodes)| nodes.iter().any(|node| touched.nodes.contains(node)));
     there.map(|(name, _)| name.clone()).collect()
+}
+
+/// The volumes without a copy, where other kinds of engines' objects have been seen now: then it is known, or not any more, that they have
+/// none.
+fn touched_by_sight(map: &ClusterMap, before: &Inventory) -> Vec<String> {
+    fn seen(inventory: &Inventory) -> impl Iterator<Item = &ResourceKind> {
+        let kinds = inventory.watches.iter();
+        let seen = kinds.filter(|(kind, watch)| kind.is_engines() && watch.synced);
+        seen.map(|(kind, _)| kind)
+    }
+    if seen(before).eq(seen(&map.inventory)) {
+        return Vec::new();
+    }
+    let keys = map.engines.volumes.keys();
+    keys.filter(|key| map.engines.replicas.all(*key).is_empty())
+        .flat_map(|key| map.names.volumes_of_engine.all(key))
+        .cloned()
+        .collect()
 }
 
 fn names_where(map: &ClusterMap, is_it: impl Fn(&Place) -> bool) -> Vec<String> {

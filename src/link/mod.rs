@@ -17,5 +17,6 @@ pub mod resources;
 mod snapshots;
 pub mod volume_io;
 pub mod volumes;
+mod zfs_pools;
 
 pub use node::{Before, link, relink};

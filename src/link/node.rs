@@ -120,6 +120,12 @@ fn made_up(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
         let device = volume.placement.devices.first();
         volume.device_size = device.and_then(|device| devices.get(*device)?.size);
     }
+    let mut on_disks: BTreeMap<DeviceNumber, Vec<usize>> = BTreeMap::new();
+    for (at, volume) in volumes.iter().enumerate() {
+        for disk in &volume.placement.disks {
+            on_disks.entry(*disk).or_default().push(at);
+        }
+    }
     let disk = |disk: &BlockDevice| disks::disk(devices, disk, &mount_points);
     let is_disk = |device: &&BlockDevice| is_writable_loop(device, &sample.kubelet);
     let mut topology = Topology {
@@ -129,6 +135,7 @@ fn made_up(sample: &HostSample, cluster: Option<Arc<ClusterMap>>) -> Topology {
         troubles: Troubles::of(devices),
         mount_points,
         volumes,
+        on_disks,
         cluster,
     };
     hold_against_cluster(&mut topology, sample);
@@ -151,12 +158,6 @@ fn hold_against_cluster(topology: &mut Topology, sample: &HostSample) {
 
 /// Fills in how full everything is. What was read and written is known later, and of the readings before it there is nothing left.
 fn fill_in(topology: &mut Topology, sample: &HostSample) {
-    let filesystems = disks::filesystems_by_disk(&sample.devices, &sample.filesystems);
-    for disk in topology.disks.iter_mut().chain(&mut topology.loops) {
-        let on_it = filesystems.get(&disk.number).map_or(&[][..], Vec::as_slice);
-        disk.used = disks::used(&sample.devices, on_it);
-        disk.fullest = disks::fullest(on_it);
-    }
     let mut by_number: BTreeMap<DeviceNumber, &Filesystem> = BTreeMap::new();
     for filesystem in &sample.filesystems {
         by_number.entry(filesystem.number).or_insert(filesystem);
@@ -166,6 +167,12 @@ fn fill_in(topology: &mut Topology, sample: &HostSample) {
         if volume.mode == VolumeMode::Filesystem {
             volume.usage = usage(sample, &by_number, volume);
         }
+    }
+    let filesystems = disks::filesystems_by_disk(&sample.devices, &sample.filesystems, &topology.volumes);
+    for disk in topology.disks.iter_mut().chain(&mut topology.loops) {
+        let on_it = filesystems.get(&disk.number).map_or(&[][..], Vec::as_slice);
+        disk.used = disks::used(on_it);
+        disk.fullest = disks::fullest(on_it);
     }
 }
 

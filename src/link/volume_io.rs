@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::model::device::{DeviceNumber, DeviceType};
+use crate::model::device::DeviceNumber;
 use crate::model::graph::BlockDevices;
 use crate::model::io::{CgroupIo, CountedElsewhere, IoCounters, NfsIo, OperationCounters};
 use crate::model::placement::{IoSource, Medium, Volume, VolumeIo};
@@ -137,20 +137,10 @@ fn counter(devices: &BlockDevices, volume: &Volume) -> Counter {
         // In memory only what has no device is counted by nobody: zram, or a loop device on a file there, does count.
         (Medium::Disk | Medium::Memory, _) => match placement.devices.as_slice() {
             [device] if !placement.shared || volume.mode == VolumeMode::Block => Counter::Device(*device),
-            [device] => whole(devices, *device).map_or(Counter::Nobody, Counter::Pods),
+            [device] => Counter::Pods(devices.counted_at(*device)),
             _ => Counter::Nobody,
         },
         _ => Counter::Nobody,
-    }
-}
-
-/// Control groups count whole devices: a partition's I/O stands at its disk.
-fn whole(devices: &BlockDevices, number: DeviceNumber) -> Option<DeviceNumber> {
-    let device = devices.get(number)?;
-    if device.device_type == DeviceType::Partition {
-        device.parents.first().copied()
-    } else {
-        Some(number)
     }
 }
 

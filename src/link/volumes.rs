@@ -4,8 +4,9 @@
 //! sort of volume what is shown and from which datum.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::zfs_pools::zfs_pools;
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::cluster_map::{Declared, DeclaredPath};
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
@@ -48,8 +49,12 @@ pub fn place(facts: &Facts<'_>) -> Vec<Volume> {
 struct Resolver<'a> {
     facts: &'a Facts<'a>,
     table: &'a MountTable,
-    /// Device nodes that are bound somewhere: raw block volumes are.
-    bound_nodes: Vec<&'a Mount>,
+    /// Device nodes that are bound somewhere, as raw block volumes are, by the place. What lies below a path is in one row.
+    bound_nodes: BTreeMap<&'a Path, &'a Mount>,
+    /// Loop devices by their file: the kubelet holds one on each raw block volume.
+    held: BTreeMap<&'a Path, &'a BlockDevice>,
+    /// The members of each ZFS pool.
+    zfs_pools: BTreeMap<&'a str, Vec<DeviceNumber>>,
     /// Filesystems on which the node itself lives.
     of_the_node: BTreeSet<DeviceNumber>,
     written: Written<'a>,
@@ -61,6 +66,7 @@ struct Resolver<'a> {
 #[derive(Default)]
 struct Ends {
     disks: BTreeSet<DeviceNumber>,
+    files: BTreeMap<DeviceNumber, Vec<DeviceNumber>>,
     remote: Option<RemoteTarget>,
     /// True where some of it is in this node's memory.
     memory: bool,
@@ -100,11 +106,19 @@ impl<'a> Resolver<'a> {
             }
         }
         let is_node = |mount: &&Mount| mount.fstype == "devtmpfs" && mount.root != Path::new("/");
-        let bound_nodes = facts.mounts.iter().filter(is_node).collect();
+        let bound_nodes = facts.mounts.iter().filter(is_node);
+        let held = facts.devices.iter().filter_map(|device| {
+            let file = device.backing_file.as_deref()?;
+            Some((Path::new(file), device))
+        });
         Self {
             facts,
             table,
-            bound_nodes,
+            bound_nodes: bound_nodes
+                .map(|mount| (mount.mount_point.as_path(), mount))
+                .collect(),
+            held: held.collect(),
+            zfs_pools: zfs_pools(facts.devices),
             of_the_node,
             written,
             owners,
@@ -190,7 +204,7 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    fn placement(&self, volume: &PodVolume) -> Placement {
+    fn placement(&self, volume: &'a PodVolume) -> Placement {
         match volume.mode {
             VolumeMode::Block => self.raw_block(volume),
             VolumeMode::Filesystem => match self.table.at(&volume.path) {
@@ -211,14 +225,21 @@ impl<'a> Resolver<'a> {
 
     /// Others lie on the filesystem if only a folder of it is mounted here, if another volume has a mount of it, if the node
     /// itself lives on it, or if it is of a kind that is shared by design: an overlay's figures are those of the filesystem
-    /// that it lies on.
+    /// that it lies on, and those of a server's folder the server's filesystem's. A folder of Ceph's tells its own quota.
     fn is_shared(&self, mount: &Mount, own: &VolumeKey) -> bool {
-        let by_design = matches!(mount.fstype.as_str(), "zfs" | "overlay") || is_nfs(&mount.fstype);
+        let by_design = matches!(mount.fstype.as_str(), "zfs" | "overlay") || self.is_of_a_server(mount);
         let others = self
             .owners
             .get(&mount.number)
             .is_some_and(|owners| owners.iter().any(|owner| owner != own));
         by_design || others || mount.root != Path::new("/") || self.of_the_node.contains(&mount.number)
+    }
+
+    fn is_of_a_server(&self, mount: &Mount) -> bool {
+        let remote = self.facts.mount_remotes.get(&mount.id);
+        let has_device = || self.facts.devices.get(mount.number).is_some();
+        is_nfs(&mount.fstype)
+            || remote.is_some_and(|remote| !matches!(remote, RemoteTarget::Ceph { .. })) && !has_device()
     }
 
     fn on_mount(&self, mount: &Mount, shared: bool, loops: &mut BTreeSet<DeviceNumber>) -> Placement {
@@ -231,6 +252,7 @@ impl<'a> Resolver<'a> {
             read_only: mount.read_only || mount.filesystem_read_only,
             devices: self.devices_of(mount),
             disks: Vec::new(),
+            files: BTreeMap::new(),
             remote: None,
             shared,
         };
@@ -276,7 +298,7 @@ impl<'a> Resolver<'a> {
             "zfs" => {
                 // A snapshot is mounted as `tank@now`.
                 let pool = mount.source.split(['/', '@']).next().unwrap_or_default();
-                pool_members(devices, pool)
+                self.zfs_pools.get(pool).cloned().unwrap_or_default()
             }
             _ => Vec::new(),
         }
@@ -295,6 +317,7 @@ impl<'a> Resolver<'a> {
             Medium::Disk
         };
         placement.disks = ends.disks.into_iter().collect();
+        placement.files = ends.files;
         placement.remote = ends.remote;
     }
 
@@ -322,6 +345,8 @@ impl<'a> Resolver<'a> {
             let below = self.on_mount(mount, true, loops);
             ends.memory |= below.medium == Medium::Memory;
             ends.disks.extend(below.disks);
+            ends.files.extend(below.files);
+            ends.files.insert(end.number, below.devices);
             if ends.remote.is_none() {
                 ends.remote = below.remote;
             }
@@ -329,27 +354,19 @@ impl<'a> Resolver<'a> {
     }
 
     /// A raw block volume is a file bound to a device's node: the bind's `root` names the node in devtmpfs.
-    fn raw_block(&self, volume: &PodVolume) -> Placement {
+    fn raw_block(&self, volume: &'a PodVolume) -> Placement {
         let devices = self.facts.devices;
-        let bound = self.bound_nodes.iter().find_map(|mount| {
-            volume
-                .other_paths
-                .iter()
-                .find(|path| mount.mount_point.starts_with(path))?;
+        let at_or_below = |path: &'a Path| {
+            let from = self.bound_nodes.range(path..);
+            from.take_while(move |(point, _)| point.starts_with(path))
+        };
+        let paths = || volume.other_paths.iter().map(PathBuf::as_path);
+        let bound = paths().flat_map(at_or_below).find_map(|(_, mount)| {
             let node = mount.root.strip_prefix("/").ok()?.to_str()?;
             devices.named(node.strip_prefix("mapper/").unwrap_or(node))
         });
         // Drivers that hand out a plain link to the device leave no bind; the kubelet then holds a loop device on the path.
-        let held = || {
-            devices.iter().find_map(|device| {
-                let file = device.backing_file.as_deref().map(Path::new)?;
-                volume
-                    .other_paths
-                    .iter()
-                    .any(|path| path == file)
-                    .then_some(device)
-            })
-        };
+        let held = || paths().find_map(|path| self.held.get(path).copied());
         bound
             .or_else(held)
             .map_or_else(Placement::not_mounted, |device| self.on_device(device))
@@ -365,27 +382,6 @@ impl<'a> Resolver<'a> {
         self.add_disks(&mut placement, &mut BTreeSet::new());
         placement
     }
-}
-
-/// The devices that a ZFS pool is made of, in order of their numbers, log and cache devices too: ZFS writes the pool's name as the label of each.
-///
-/// A scan of the first blocks finds that on more than the members: on a disk of which ZFS uses partition 1, and on a multipath disk's
-/// paths. Of devices made of each other, the uppermost is the member. Nothing is found where no udev runs.
-fn pool_members(devices: &BlockDevices, pool: &str) -> Vec<DeviceNumber> {
-    let is_member = |device: &BlockDevice| {
-        device.signature.fstype.as_deref() == Some("zfs_member")
-            && device.signature.label.as_deref() == Some(pool)
-    };
-    devices
-        .iter()
-        .filter(|device| is_member(device))
-        .filter(|device| !devices.above(device.number).into_iter().skip(1).any(is_member))
-        .map(|device| device.number)
-        .collect()
-}
-
-fn is_nfs(fstype: &str) -> bool {
-    matches!(fstype, "nfs" | "nfs4")
 }
 
 /// The PersistentVolume that a pod's volume is, unless the pod declares the volume itself.
@@ -426,44 +422,6 @@ pub fn layers(devices: &BlockDevices, placement: &Placement) -> BTreeSet<DeviceN
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::device::{DeviceType, Signature};
-
-    fn device(minor: u32, name: &str, parents: &[u32], pool: Option<&str>) -> BlockDevice {
-        BlockDevice {
-            parents: parents.iter().map(|minor| DeviceNumber::new(8, *minor)).collect(),
-            signature: Signature {
-                fstype: pool.map(|_| "zfs_member".into()),
-                label: pool.map(Into::into),
-                uuid: None,
-            },
-            ..BlockDevice::new(DeviceNumber::new(8, minor), name, DeviceType::Disk)
-        }
-    }
-
-    #[test]
-    fn a_pool_lies_on_its_members_and_not_on_what_these_are_made_of() {
-        let devices = BlockDevices::new([
-            device(0, "sda", &[], Some("tank")),
-            device(1, "sda1", &[0], Some("tank")),
-            device(9, "sda9", &[0], None),
-            device(16, "sdb", &[], Some("tank")),
-            device(32, "sdc", &[], Some("other")),
-            device(48, "sdd", &[], Some("tank")),
-            device(64, "sde", &[], Some("tank")),
-            device(100, "mpatha", &[48, 64], Some("tank")),
-            device(101, "mpatha1", &[100], Some("tank")),
-        ]);
-        let names = |pool: &str| -> Vec<_> {
-            pool_members(&devices, pool)
-                .into_iter()
-                .map(|number| devices.get(number).unwrap().kernel_name.clone())
-                .collect()
-        };
-        assert_eq!(names("tank"), ["sda1", "sdb", "mpatha1"]);
-        assert_eq!(names("other"), ["sdc"]);
-        assert!(names("none").is_empty());
-    }
+fn is_nfs(fstype: &str) -> bool {
+    matches!(fstype, "nfs" | "nfs4")
 }

@@ -15,10 +15,39 @@ use super::replica::{
     ReplicaClaims, ReplicaModes, VolumeKey,
 };
 use super::shared_map::SharedMap;
-use super::workload::{NamespacedName, PersistentVolume};
+use super::workload::{Claim, NamespacedName, PersistentVolume};
 
 /// Volumes that lie on volumes that lie on volumes: further than this nobody goes.
 pub const DEEPEST: usize = 4;
+
+/// A search down from a volume to those that carry its copies.
+struct Descent<'a> {
+    /// How many steps are left.
+    left: usize,
+    /// The volumes whose carriers have been looked at. Several objects may claim to be one volume of an engine's, and each of its copies
+    /// to be carried by another of those.
+    seen: BTreeSet<&'a VolumeKey>,
+}
+
+impl<'a> Descent<'a> {
+    fn to(deepest: usize) -> Self {
+        Self {
+            left: deepest + 1,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Goes one step down, to what carries the copies of this volume; true where those may be looked into.
+    fn begin(&mut self, key: &'a VolumeKey) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.seen.insert(key) && self.left > 0
+    }
+
+    /// Goes back up.
+    fn end(&mut self) {
+        self.left += 1;
+    }
+}
 
 /// What the engines say, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +99,7 @@ pub struct Copies<'a> {
     /// Those that are known.
     pub list: Vec<PlacedReplica<'a>>,
     /// True where the list has every copy; false where they are not told one by one: a pool that keeps each part of a volume on other
-    /// disks, or somebody's storage system.
+    /// disks, or somebody's storage system; and false where the objects that would tell have not been seen.
     pub counted: bool,
 }
 
@@ -122,10 +151,14 @@ impl PlacedReplica<'_> {
 impl ClusterMap {
     /// The copies of a volume; `None` where no engine that is known here serves it, or none of its objects is there.
     pub fn copies<'a>(&'a self, volume: &'a PersistentVolume) -> Option<Copies<'a>> {
-        self.copies_within(volume, DEEPEST)
+        self.copies_within(volume, &mut Descent::to(DEEPEST))
     }
 
-    fn copies_within<'a>(&'a self, volume: &'a PersistentVolume, deepest: usize) -> Option<Copies<'a>> {
+    fn copies_within<'a>(
+        &'a self,
+        volume: &'a PersistentVolume,
+        descent: &mut Descent<'a>,
+    ) -> Option<Copies<'a>> {
         let placement = self.placements.get(&volume.name)?;
         let mut copies = Copies {
             engine: placement.engine,
@@ -150,8 +183,11 @@ impl ClusterMap {
                 }
                 copies.list = replicas.iter().map(|replica| self.placed(replica)).collect();
                 if let Some(claims) = told.and_then(|told| told.claims.as_ref()) {
-                    copies.list.extend(self.carried(claims, deepest));
+                    copies.list.extend(self.carried(key, claims, descent));
                 }
+                // That there is none is known once all that could be one have been seen.
+                copies.counted =
+                    !copies.list.is_empty() || told.is_some_and(|told| self.sees_copies_of(told));
             }
             Place::Here(disks) => copies.list.push(self.here(volume, disks)),
             Place::DiskClaim(claim) => {
@@ -176,6 +212,14 @@ impl ClusterMap {
         Some(copies)
     }
 
+    /// True where all objects have been seen that tell of a volume's copies.
+    fn sees_copies_of(&self, volume: &EngineVolume) -> bool {
+        match volume.replicas {
+            Some(kind) => self.inventory.knows_all_of_engine(kind),
+            None => self.inventory.knows_all(ResourceKind::Claims),
+        }
+    }
+
     /// The name that the cluster has for a node that an engine calls so.
     pub fn node_called(&self, name: &str) -> String {
         match self.node_aliases.get(name) {
@@ -194,6 +238,23 @@ impl ClusterMap {
             worsen(&mut state, of_node, || why);
         }
         state
+    }
+
+    /// What is worst of a pool and of the whole that it is a part of, and of which of both it is said; `None` where nothing is known to be
+    /// amiss.
+    pub fn ill_part_of<'a>(&'a self, pool: &'a Pool) -> Option<(&'a Pool, Health)> {
+        let group = pool.members.as_ref().map(|members| &members.group);
+        let is_whole = |other: &&Pool| {
+            let of_group = other.members.as_ref().map(|members| &members.group);
+            other.is_whole && other.key.engine == pool.key.engine && group.is_some() && of_group == group
+        };
+        let others = self.engines.pools.values().map(|other| &**other);
+        let ill = |pool: &'a Pool| Some((pool, pool.state.filter(|state| *state != Health::Healthy)?));
+        others
+            .filter(is_whole)
+            .chain([pool])
+            .filter_map(ill)
+            .max_by_key(|(_, state)| *state)
     }
 
     /// What a node adds to the state of what lies on it: nothing where it is well, or not known.
@@ -259,7 +320,9 @@ impl ClusterMap {
 
     /// True where all pools of the engine are known, and this one is not among them.
     fn is_gone(&self, key: &PoolKey, pool: Option<&Arc<Pool>>) -> bool {
-        pool.is_none() && self.engines.pools.keys().any(|known| known.engine == key.engine)
+        let first = PoolKey::new(key.engine, "");
+        let of_engine = || self.engines.pools.starting_at(&first).next();
+        pool.is_none() && of_engine().is_some_and(|(known, _)| known.engine == key.engine)
     }
 
     fn mode_of(&self, replica: &Replica) -> Option<&(Health, String)> {
@@ -268,7 +331,13 @@ impl ClusterMap {
     }
 
     /// Copies that are volumes of claims themselves.
-    fn carried<'a>(&'a self, claims: &'a ReplicaClaims, deepest: usize) -> Vec<PlacedReplica<'a>> {
+    fn carried<'a>(
+        &'a self,
+        key: &'a VolumeKey,
+        claims: &'a ReplicaClaims,
+        descent: &mut Descent<'a>,
+    ) -> Vec<PlacedReplica<'a>> {
+        let goes_on = descent.begin(key);
         let first = NamespacedName::new(&claims.namespace, &claims.prefix);
         let ours = |name: &NamespacedName| {
             name.namespace == claims.namespace
@@ -277,7 +346,8 @@ impl ClusterMap {
                     .strip_prefix(&claims.prefix)
                     .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
         };
-        self.inventory
+        let carried = self
+            .inventory
             .claims
             .starting_at(&first)
             .take_while(|(name, _)| {
@@ -296,14 +366,18 @@ impl ClusterMap {
                         "the engine does not count it".to_owned()
                     });
                 }
-                let volume = claim.volume.as_ref().and_then(|name| self.volume(name));
-                let below = volume
-                    .filter(|_| deepest > 0)
-                    .and_then(|volume| self.copies_within(volume, deepest - 1));
-                let below = below.and_then(|below| below.list.into_iter().next());
-                let node = below
-                    .as_ref()
-                    .and_then(|below| below.node.clone())
+                let carrier = self.bound_to(claim);
+                let below = carrier
+                    .filter(|_| goes_on)
+                    .and_then(|volume| self.copies_within(volume, descent));
+                let below = below.map(|below| below.list).unwrap_or_default();
+                // Of what lies on a volume that has several copies itself no node and no pool is the one.
+                let alone = match below.as_slice() {
+                    [alone] => Some(alone),
+                    _ => None,
+                };
+                let node = alone
+                    .and_then(|alone| alone.node.clone())
                     .or_else(|| server.and_then(|pod| pod.node.clone()));
                 if let Some((of_node, why)) = node.as_deref().and_then(|node| self.node_state(node)) {
                     worsen(&mut state, of_node, || why);
@@ -311,22 +385,34 @@ impl ClusterMap {
                 PlacedReplica {
                     name: Cow::Borrowed(&name.name),
                     node,
-                    pool: below.as_ref().and_then(|below| below.pool),
-                    pool_key: below.as_ref().and_then(|below| below.pool_key),
-                    carrier: claim.volume.as_deref(),
+                    pool: alone.and_then(|alone| alone.pool),
+                    pool_key: alone.and_then(|alone| alone.pool_key),
+                    carrier: carrier.map(|volume| volume.name.as_str()),
                     state: state.as_ref().map(|(state, _)| *state),
                     reason: state.and_then(|(_, reason)| reason),
                     size: claim.capacity,
-                    disks: below.map(|below| below.disks).unwrap_or_default(),
+                    disks: match alone {
+                        Some(alone) => Arc::clone(&alone.disks),
+                        None => below.iter().flat_map(|copy| copy.disks.iter().cloned()).collect(),
+                    },
                     layout: None,
                 }
             })
-            .collect()
+            .collect();
+        descent.end();
+        carried
+    }
+
+    /// The volume that a claim is bound to, by both their words: a claim may name any volume.
+    fn bound_to(&self, claim: &Claim) -> Option<&Arc<PersistentVolume>> {
+        let volume = self.volume(claim.volume.as_ref()?)?;
+        let bound = self.inventory.claim_of(volume)?;
+        (bound.name == claim.name).then_some(volume)
     }
 
     /// One copy, of which no object but the volume tells.
     fn here<'a>(&'a self, volume: &'a PersistentVolume, disks: &[DiskReference]) -> PlacedReplica<'a> {
-        let nodes = self.inventory.nodes_of(volume);
+        let nodes = self.nodes_of(volume);
         let node = match nodes.as_slice() {
             [node] => Some(node.clone()),
             _ => None,
@@ -452,9 +538,9 @@ impl ClusterMap {
             .claim
             .as_ref()
             .and_then(|(namespace, name)| self.inventory.claims.get(&NamespacedName::new(namespace, name)))
-            .and_then(|claim| self.volume(claim.volume.as_ref()?))
+            .and_then(|claim| self.bound_to(claim))
             .filter(|volume| self.placements.get(&volume.name).is_some_and(is_plain))
-            .and_then(|volume| self.copies_within(volume, 0));
+            .and_then(|volume| self.copies_within(volume, &mut Descent::to(0)));
         match carrier {
             Some(carrier) => carrier
                 .list

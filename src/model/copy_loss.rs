@@ -50,14 +50,14 @@ pub struct DiskLoss<'a> {
 }
 
 impl ClusterMap {
-    /// What happens when the disk of a node dies that is called so; `None` where no object tells of such a disk.
-    pub fn disk_loss(&self, node: &str, name: &str) -> Option<DiskLoss<'_>> {
+    /// What happens when the disk of a node dies that has one of these names; `None` where no object tells of such a disk.
+    pub fn disk_loss(&self, node: &str, names: &[&str]) -> Option<DiskLoss<'_>> {
         let node = self.node_called(node);
         let is_it = |disk: &DiskReference| {
             disk.node
                 .as_deref()
                 .is_some_and(|known| self.node_called(known) == node)
-                && disk.is_called(name)
+                && names.iter().any(|name| disk.is_called(name))
         };
         let mut found = DiskLoss::default();
         let mut known: Option<DiskReference> = None;
@@ -96,7 +96,7 @@ impl ClusterMap {
                     *found.elsewhere_known.entry(place).or_default() += 1;
                 }
             }
-            if let Some((loss, text)) = loss(&copies, &is_it) {
+            if let Some((loss, text)) = loss(self, &copies, &is_it) {
                 found.losers.push(Loser { volume, loss, text });
             }
             let untold = self.placements.get(&volume.name).is_some_and(|placement| {
@@ -142,12 +142,14 @@ fn known_there_alone(copy: &PlacedReplica<'_>) -> Option<String> {
             )
         )
     };
+    // A pool's folder is its disk's own.
+    let is_own = copy.pool_key.is_some();
     match (copy.disks.first(), copy.pool_key) {
         (None, Some(pool)) => Some(format!("the pool {pool}")),
         (None, None) => Some("a disk that is not told".to_owned()),
         (Some(disk), _) if is_vague(disk) => match disk.best() {
             // Each such volume has a folder of its own: what counts is what they lie below.
-            Some(DiskName::Folder(folder)) => {
+            Some(DiskName::Folder(folder)) if !is_own => {
                 let parent = folder
                     .trim_end_matches('/')
                     .rsplit_once('/')
@@ -161,34 +163,27 @@ fn known_there_alone(copy: &PlacedReplica<'_>) -> Option<String> {
 }
 
 /// What a volume loses; `None` where nothing of it lies on the disk.
-fn loss(copies: &Copies<'_>, is_it: &impl Fn(&DiskReference) -> bool) -> Option<(CopyLoss, String)> {
+fn loss(
+    map: &ClusterMap,
+    copies: &Copies<'_>,
+    is_it: &impl Fn(&DiskReference) -> bool,
+) -> Option<(CopyLoss, String)> {
     let (hit, left): (Vec<_>, Vec<_>) = copies.list.iter().partition(|copy| copy.disks.iter().any(is_it));
     let first = *hit.first()?;
     if !copies.counted {
-        return Some(match first.layout {
-            Some(Layout::Copies(1)) => (
-                CopyLoss::Lost,
-                "lost in part: its pool keeps a single copy of everything".to_owned(),
-            ),
-            Some(Layout::Copies(kept)) => (
-                CopyLoss::Degraded,
-                format!("survives, degraded: its pool keeps {kept} copies of everything, on different disks"),
-            ),
-            Some(Layout::Redundant(_)) => (
-                CopyLoss::Degraded,
-                "survives, degraded: its pool outlives the loss of a disk".to_owned(),
-            ),
-            _ if first.pool_key.is_some() => (
-                CopyLoss::NotTold,
-                "may survive: how its pool keeps it is not told".to_owned(),
-            ),
-            _ => (CopyLoss::Lost, "its node loses it".to_owned()),
-        });
+        return Some(loss_of_spread(map, first, is_it));
     }
+    let has_spare = |copy: &&PlacedReplica<'_>| {
+        let gone = copy.disks.iter().filter(|disk| is_it(disk)).count();
+        let outlived = match copy.layout {
+            Some(Layout::Redundant(disks)) => usize::try_from(disks).unwrap_or(usize::MAX),
+            _ => 0,
+        };
+        gone <= outlived && copy.disks.len() > gone
+    };
+    let state_of_pool = |copy: &PlacedReplica<'_>| copy.pool.and_then(|pool| pool.state);
     let outlives = |copy: &&PlacedReplica<'_>| {
-        matches!(copy.layout, Some(Layout::Redundant(_)))
-            && copy.state == Some(Health::Healthy)
-            && copy.disks.len() > 1
+        has_spare(copy) && copy.is_healthy() && state_of_pool(copy) == Some(Health::Healthy)
     };
     if hit.iter().all(outlives) {
         return Some((
@@ -198,6 +193,14 @@ fn loss(copies: &Copies<'_>, is_it: &impl Fn(&DiskReference) -> bool) -> Option<
     }
     let lost = hit.len();
     if left.is_empty() {
+        // A pool that lacks a disk already may or may not do without this one.
+        if let Some(copy) = hit.iter().find(|copy| has_spare(copy)) {
+            let state = state_of_pool(copy).map_or("not told", Health::as_str);
+            let text = format!(
+                "may be lost: its pool outlives the loss of a disk while it is healthy; its state: {state}"
+            );
+            return Some((CopyLoss::NotTold, text));
+        }
         let all = if lost == 1 {
             "its only copy lies".to_owned()
         } else {
@@ -230,6 +233,47 @@ fn loss(copies: &Copies<'_>, is_it: &impl Fn(&DiskReference) -> bool) -> Option<
             format!("loses {lost} of {all} copies, and has no healthy one; left: {told}"),
         )
     })
+}
+
+/// What a volume loses that is spread over a pool, or of whose copies no more is told than what they lie on.
+fn loss_of_spread(
+    map: &ClusterMap,
+    copy: &PlacedReplica<'_>,
+    is_it: &impl Fn(&DiskReference) -> bool,
+) -> (CopyLoss, String) {
+    let gone = copy.disks.iter().filter(|disk| is_it(disk)).count();
+    let (survives, kept) = match copy.layout {
+        Some(Layout::Copies(1)) => {
+            let text = "lost in part: its pool keeps a single copy of everything";
+            return (CopyLoss::Lost, text.to_owned());
+        }
+        Some(Layout::Copies(kept)) => (
+            (gone as u64) < u64::from(kept),
+            format!("its pool keeps {kept} copies of everything"),
+        ),
+        Some(Layout::Redundant(disks)) => (
+            gone as u64 <= u64::from(disks),
+            "its pool outlives the loss of a disk".to_owned(),
+        ),
+        _ if copy.pool_key.is_some() => {
+            let text = "may survive: how its pool keeps it is not told";
+            return (CopyLoss::NotTold, text.to_owned());
+        }
+        _ => return (CopyLoss::Lost, "its node loses it".to_owned()),
+    };
+    let ill = copy.pool.and_then(|pool| map.ill_part_of(pool));
+    match ill {
+        // What is kept twice as a rule may be there once now.
+        Some((pool, state)) => (
+            CopyLoss::NotTold,
+            format!("may survive: {kept}, and {} is {}", pool.key, state.as_str()),
+        ),
+        None if survives => (CopyLoss::Degraded, format!("survives, degraded: {kept}")),
+        None => (
+            CopyLoss::NotTold,
+            format!("may survive: {kept}, and the disk has {gone} parts of the pool"),
+        ),
+    }
 }
 
 fn described(copy: &PlacedReplica<'_>) -> String {

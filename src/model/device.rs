@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use super::raid::RaidMember;
+
 /// The kernel's number of a block device, `major:minor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct DeviceNumber {
@@ -213,6 +215,8 @@ pub struct BlockDevice {
     pub backing_file: Option<String>,
     /// Members that a RAID array lacks (`md/degraded`); `None` for what is no md array.
     pub missing_members: Option<u64>,
+    /// What the parents of a redundant md array are to it, in order of name; `None` where that is not known of all.
+    pub raid_members: Option<Vec<RaidMember>>,
     /// A multipath map's WWID.
     pub map_uuid: Option<String>,
     /// Devices that this one is made of: a partition's disk, a logical volume's physical volumes, …
@@ -247,6 +251,7 @@ impl BlockDevice {
             state: None,
             backing_file: None,
             missing_members: None,
+            raid_members: None,
             map_uuid: None,
             parents: Vec::new(),
             children: Vec::new(),

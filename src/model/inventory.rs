@@ -18,11 +18,6 @@ use super::workload::{
 /// The source of all that the Kubernetes API says.
 pub const KUBERNETES: &str = "kubernetes";
 
-/// The label of a node by which local volumes name it.
-const HOST_NAME: &str = "kubernetes.io/hostname";
-/// How an affinity names a node by its name.
-const NODE_NAME: &str = "metadata.name";
-
 /// Which part of the cluster this process watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Role {
@@ -288,6 +283,14 @@ impl Inventory {
         self.watches.get(&kind).is_some_and(|watch| watch.synced)
     }
 
+    /// The same of an engine's kind, by [`EngineResource::name`].
+    pub fn knows_all_of_engine(&self, kind: &str) -> bool {
+        let is_it = |known: &ResourceKind| known.is_engines() && known.name() == kind;
+        self.watches
+            .iter()
+            .any(|(known, watch)| is_it(known) && watch.synced)
+    }
+
     /// Unix seconds since when a kind is not heard any more, the longest of all; `None` while all are.
     pub fn stale_since(&self) -> Option<i64> {
         self.watches
@@ -350,99 +353,5 @@ impl Inventory {
             SnapshotApi::Csi => self.snapshot_contents.get(name).map(|content| &**content),
             SnapshotApi::ExternalStorage => self.external_snapshot_data.get(name).map(|data| &data.0),
         }
-    }
-
-    /// The nodes that an affinity names one by one, in order; none where it names zones or anything else that many nodes share.
-    ///
-    /// An affinity names a node by its host name, by its name, or by a label of a storage engine's own, whose value may
-    /// be the node's name.
-    pub fn nodes_of(&self, volume: &PersistentVolume) -> Vec<String> {
-        let mut found = Vec::new();
-        for requirement in volume.node_affinity.iter().flatten() {
-            if requirement.operator != "In" {
-                continue;
-            }
-            for value in &requirement.values {
-                let node = match requirement.key.as_str() {
-                    NODE_NAME => Some(value.clone()),
-                    HOST_NAME => Some(self.with_host_name(value).unwrap_or(value).to_owned()),
-                    _ => self.nodes.contains_key(value).then(|| value.clone()),
-                };
-                found.extend(node);
-            }
-        }
-        found.sort();
-        found.dedup();
-        found
-    }
-
-    fn with_host_name(&self, host_name: &str) -> Option<&str> {
-        self.nodes
-            .values()
-            .find(|node| node.host_name.as_deref() == Some(host_name))
-            .map(|node| node.name.as_str())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn local(values: &[(&str, &str, &str)]) -> PersistentVolume {
-        PersistentVolume {
-            uid: "u".into(),
-            name: "pv".into(),
-            phase: None,
-            reason: None,
-            message: None,
-            class: None,
-            capacity: None,
-            access_modes: Vec::new(),
-            reclaim_policy: None,
-            mode: crate::model::volume::VolumeMode::Filesystem,
-            claim: None,
-            source: None,
-            migrated_to: None,
-            provisioned_by: None,
-            details: None,
-            node_affinity: vec![
-                values
-                    .iter()
-                    .map(|(key, operator, value)| super::super::workload::NodeRequirement {
-                        key: (*key).into(),
-                        operator: (*operator).into(),
-                        values: vec![(*value).into()],
-                    })
-                    .collect(),
-            ],
-            mount_options: Vec::new(),
-            created: None,
-            deletion: None,
-        }
-    }
-
-    #[test]
-    fn a_local_volume_names_its_node_by_host_name() {
-        let node = Node {
-            name: "worker-1.example".into(),
-            host_name: Some("worker-1".into()),
-            ready: Some(true),
-            other_names: Vec::new(),
-            free: Vec::new(),
-        };
-        let inventory = Inventory {
-            nodes: Arc::new(SharedMap::from_iter([(node.name.clone(), Arc::new(node))])),
-            ..Inventory::default()
-        };
-        let nodes = |key, operator, value| inventory.nodes_of(&local(&[(key, operator, value)]));
-        assert_eq!(nodes(HOST_NAME, "In", "worker-1"), ["worker-1.example"]);
-        // In the role of a node no Node is known: the value is all there is.
-        assert_eq!(nodes(HOST_NAME, "In", "worker-2"), ["worker-2"]);
-        assert_eq!(
-            nodes("engine/node", "In", "worker-1.example"),
-            ["worker-1.example"]
-        );
-        assert_eq!(nodes("topology.kubernetes.io/zone", "In", "a"), [] as [String; 0]);
-        assert_eq!(nodes(HOST_NAME, "NotIn", "worker-1"), [] as [String; 0]);
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, and nothing here knows where a value came from or where it goes: the modules import
 //! the standard library only. A value that is not known is `None` or not there; it is never zero.
 
+mod affinity;
 pub mod backend;
 pub mod btrfs;
 pub mod bytes;
@@ -24,6 +25,7 @@ pub mod mount_table;
 pub mod placement;
 pub mod powerflex;
 pub mod quantity;
+pub mod raid;
 pub mod remote;
 pub mod replica;
 pub mod resources;

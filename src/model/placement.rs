@@ -1,5 +1,6 @@
 //! Where a volume's data lie: the answer that the resolver gives.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::device::DeviceNumber;
@@ -58,6 +59,8 @@ pub struct Placement {
     pub devices: Vec<DeviceNumber>,
     /// The whole disks below those, each once.
     pub disks: Vec<DeviceNumber>,
+    /// For each loop device on the way down to the disks the devices of the filesystem that its file lies on.
+    pub files: BTreeMap<DeviceNumber, Vec<DeviceNumber>>,
     /// The machine that the data are on, if that is another one.
     pub remote: Option<RemoteTarget>,
     /// True where others than this volume lie on the same filesystem, so that its capacity and use are not the volume's alone.
@@ -76,6 +79,7 @@ impl Placement {
             read_only: false,
             devices: Vec::new(),
             disks: Vec::new(),
+            files: BTreeMap::new(),
             remote: None,
             shared: false,
         }

@@ -24,15 +24,6 @@ pub enum Health {
 }
 
 impl Health {
-    /// All of them, the best first.
-    pub const ALL: [Self; 5] = [
-        Self::Healthy,
-        Self::Rebuilding,
-        Self::Degraded,
-        Self::Unknown,
-        Self::Failed,
-    ];
-
     /// A word for people and labels.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -171,6 +162,8 @@ pub struct EngineVolume {
     pub said: Option<String>,
     /// Its copies, where they are volumes of claims themselves.
     pub claims: Option<ReplicaClaims>,
+    /// The kind (by [`EngineResource::name`]) whose objects are its copies, else.
+    pub replicas: Option<&'static str>,
 }
 
 /// Copies that lie on other volumes: those of the claims `PREFIX…` of a namespace.
@@ -223,7 +216,7 @@ pub enum Layout {
     Striped,
     /// It outlives the loss of so many disks.
     Redundant(u32),
-    /// Each object is kept so many times, on different disks.
+    /// Each object is kept so many times.
     Copies(u32),
 }
 
@@ -250,6 +243,8 @@ pub struct Pool {
     pub disks: Vec<DiskReference>,
     /// Its disks, where others say so: those of this group, and where a class is named, of this class.
     pub members: Option<Members>,
+    /// True for what all pools of the group are parts of: how their data are is said of it alone.
+    pub is_whole: bool,
 }
 
 impl Pool {
@@ -266,6 +261,7 @@ impl Pool {
             layout: None,
             disks: Vec::new(),
             members: None,
+            is_whole: false,
         }
     }
 }

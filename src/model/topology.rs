@@ -26,11 +26,11 @@ pub struct Disk {
     pub paths: Option<Vec<DiskPath>>,
     /// The uppermost devices on it, in order: what a person would name when asked what the disk holds.
     pub carries: Vec<DeviceNumber>,
-    /// Bytes in use on the filesystems on it; `None` where there is none, where one of them is not known, or
-    /// where one lies on other disks as well.
+    /// Bytes in use on the filesystems on it, those of pods' volumes among them; `None` where there is none, where one of them is not known,
+    /// or where one lies on other disks as well.
     pub used: Option<u64>,
-    /// The fullest filesystem on it, whether or not that lies on other disks as well: its mount point, and the
-    /// share in use in thousandths.
+    /// The fullest filesystem on it, whether or not that lies on other disks as well: the share in use in thousandths, and its mount
+    /// point, or the name of the volume where it is mounted for pods alone.
     pub fullest: Option<(u16, String)>,
     /// What the PersistentVolumes on it were promised.
     pub promise: Promise,
@@ -92,12 +92,14 @@ pub struct Topology {
     pub mount_points: BTreeMap<DeviceNumber, Vec<String>>,
     /// Whole disks, in order of their numbers.
     pub disks: Vec<Disk>,
-    /// Files that serve as disks: loop devices that can be written. Read-only images are nobody's storage.
+    /// Files that serve as disks, in order of their numbers: loop devices that can be written. Read-only images are nobody's storage.
     pub loops: Vec<Disk>,
     /// What is wrong with the devices.
     pub troubles: Troubles,
     /// Pods' volumes, each once, in order of name.
     pub volumes: Vec<Volume>,
+    /// The places among them of those that lie on each disk.
+    pub on_disks: BTreeMap<DeviceNumber, Vec<usize>>,
     /// What the Kubernetes API says; `None` where there is none in reach.
     pub cluster: Option<Arc<ClusterMap>>,
 }
@@ -105,17 +107,16 @@ pub struct Topology {
 impl Topology {
     /// A whole disk, or a loop device that serves as one.
     pub fn disk(&self, number: DeviceNumber) -> Option<&Disk> {
-        self.disks
-            .iter()
-            .chain(&self.loops)
-            .find(|disk| disk.number == number)
+        [&self.disks, &self.loops].into_iter().find_map(|disks| {
+            let at = disks.binary_search_by_key(&number, |disk| disk.number);
+            disks.get(at.ok()?)
+        })
     }
 
     /// The volumes that lie on a disk, alone or with other disks.
     pub fn volumes_on(&self, disk: DeviceNumber) -> impl Iterator<Item = &Volume> {
-        self.volumes
-            .iter()
-            .filter(move |volume| volume.placement.disks.contains(&disk))
+        let places = self.on_disks.get(&disk).into_iter().flatten();
+        places.filter_map(|at| self.volumes.get(*at))
     }
 
     /// The devices below a volume that are in trouble, in order of their numbers.

@@ -7,11 +7,12 @@ use std::fmt;
 use super::device::{BlockDevice, DeviceNumber, DiskPath, takes_requests};
 use super::graph::BlockDevices;
 use super::placement::Volume;
+use super::raid::tolerated;
 
 /// What sort of trouble a device is in, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TroubleKind {
-    /// It takes no requests: what lies on it cannot be read or written.
+    /// It takes no requests, or lacks more members than it can do without: what lies on it cannot be read or written.
     Unusable,
     /// A RAID that lacks members: it may not survive the loss of another.
     Degraded,
@@ -107,8 +108,14 @@ fn of_device(devices: &BlockDevices, device: &BlockDevice) -> Option<Trouble> {
         });
     }
     let missing = device.missing_members.filter(|missing| *missing > 0)?;
+    // The kernel calls such an array active all the same, and answers every request with an error.
+    let too_many = tolerated(device.device_type.as_str()).is_some_and(|most| missing > most);
     Some(Trouble {
-        kind: TroubleKind::Degraded,
+        kind: if too_many {
+            TroubleKind::Unusable
+        } else {
+            TroubleKind::Degraded
+        },
         reason: format!("lacks {missing} of the members that it is meant to have"),
     })
 }
@@ -213,6 +220,28 @@ mod tests {
         let devices = BlockDevices::new([BlockDevice::over(MAP, "dm-0", "mpath", &[])]);
         let said = Troubles::of(&devices).get(MAP).map(ToString::to_string);
         assert_eq!(said.as_deref(), Some("unusable: it has no path"));
+    }
+
+    #[test]
+    fn an_array_that_lacks_more_than_it_can_do_without_is_unusable() {
+        let said = |level: &str, missing| {
+            let mut array = BlockDevice::over(MAP, "md0", level, &[]);
+            array.missing_members = Some(missing);
+            let troubles = Troubles::of(&BlockDevices::new([array]));
+            troubles.get(MAP).map(ToString::to_string)
+        };
+        assert_eq!(said("raid5", 0), None);
+        for (level, missing, kind) in [
+            ("raid1", 2, "degraded"),
+            ("raid10", 2, "degraded"),
+            ("raid5", 1, "degraded"),
+            ("raid5", 2, "unusable"),
+            ("raid6", 2, "degraded"),
+            ("raid6", 3, "unusable"),
+        ] {
+            let whole = format!("{kind}: lacks {missing} of the members that it is meant to have");
+            assert_eq!(said(level, missing), Some(whole), "{level}");
+        }
     }
 
     #[test]

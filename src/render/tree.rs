@@ -15,6 +15,7 @@ use crate::model::io::IoRates;
 use crate::model::loss::loss;
 use crate::model::mount::FilesystemUsage;
 use crate::model::text::printable;
+use crate::model::topology::Disk;
 use crate::state::State;
 
 /// Which way a column's text is set.
@@ -71,16 +72,26 @@ pub fn text(state: &State) -> String {
 /// What lies on one disk, and what is lost if it dies: of this node's by its name, of any node's that objects of the cluster tell of as
 /// `NODE/DEVICE`. `None` where there is no such disk.
 pub fn disk(state: &State, name: &str) -> Option<String> {
-    if let Some(own) = own_disk(state, name) {
-        // Copies of volumes of other nodes' pods may lie on it as well.
-        let others = copies::disk(state, &state.host_id, name);
+    let topology = &state.topology;
+    let device = topology.devices.named(name.strip_prefix("/dev/").unwrap_or(name));
+    if let Some((device, disk)) = device.and_then(|device| Some((device, topology.disk(device.number)?))) {
+        let own = own_disk(state, device, disk);
+        // Copies of volumes of other nodes' pods may lie on it as well. Objects may call it by any of its names.
+        let identity = &disk.identity;
+        let lasting = [&identity.serial, &identity.wwn, &identity.path];
+        let names: Vec<&str> = [name]
+            .into_iter()
+            .chain(lasting.into_iter().flatten().map(String::as_str))
+            .chain(device.links.iter().map(String::as_str))
+            .collect();
+        let others = copies::disk(state, &state.host_id, &names);
         return Some(match others {
             Some(others) => format!("{own}\nOf the cluster:\n{others}"),
             None => own,
         });
     }
     let (node, device) = name.split_once('/').filter(|(node, _)| !node.is_empty())?;
-    copies::disk(state, node, device)
+    copies::disk(state, node, &[device])
 }
 
 /// The disks of the node of `NODE/DEVICE` that objects of the cluster tell of.
@@ -90,10 +101,8 @@ pub fn disks_beside(state: &State, name: &str) -> Vec<String> {
     cluster.map(|cluster| cluster.disks_on(node)).unwrap_or_default()
 }
 
-fn own_disk(state: &State, name: &str) -> Option<String> {
+fn own_disk(state: &State, device: &BlockDevice, disk: &Disk) -> String {
     let devices = &state.topology.devices;
-    let device = devices.named(name.strip_prefix("/dev/").unwrap_or(name))?;
-    let disk = state.topology.disk(device.number)?;
     let mut rows: Vec<Row> = vec![COLUMNS.map(|(heading, _)| heading.to_owned())];
     add_rows(state, device, "", "", &mut Vec::new(), &mut rows);
     let mut text = aligned(&rows);
@@ -130,7 +139,7 @@ fn own_disk(state: &State, name: &str) -> Option<String> {
             &format!("  {name}: {} ({})", loss.as_str(), pods.join(", ")),
         );
     }
-    Some(text)
+    text
 }
 
 /// Writes a line, in which no name can end it or command the terminal.

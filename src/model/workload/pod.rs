@@ -109,11 +109,6 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// True once somebody deleted it and while it is not gone yet.
-    pub fn is_terminating(&self) -> bool {
-        self.deletion.is_some()
-    }
-
     /// True once all its containers have ended for good: it holds no volume any more.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Some(PodPhase::Succeeded | PodPhase::Failed))

@@ -120,7 +120,7 @@ pub(super) fn volume_facts<'a>(
     volume: &'a PersistentVolume,
     copies: Option<&Copies<'_>>,
 ) -> [(&'static str, Option<Cow<'a, str>>); 13] {
-    let nodes = map.inventory.nodes_of(volume);
+    let nodes = map.nodes_of(volume);
     // Scope's probe tells the first alone.
     let (first, further) = volume.access_modes.split_at(volume.access_modes.len().min(1));
     [

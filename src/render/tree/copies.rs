@@ -131,10 +131,10 @@ fn disk_row(cluster: &ClusterMap, disk: &DiskReference, indent: &str) -> Row {
     row
 }
 
-/// What dies with a disk of any node (`worker-1/sdb`); `None` where no object of the cluster tells of it.
-pub(super) fn disk(state: &State, node: &str, name: &str) -> Option<String> {
+/// What dies with a disk of any node that is called by one of these names (`sdb`); `None` where no object of the cluster tells of it.
+pub(super) fn disk(state: &State, node: &str, names: &[&str]) -> Option<String> {
     let cluster = state.topology.cluster.as_deref()?;
-    let loss = cluster.disk_loss(node, name)?;
+    let loss = cluster.disk_loss(node, names)?;
     let known = &loss.disk;
     let mut text = String::new();
     let names: Vec<String> = known.names.iter().map(ToString::to_string).collect();
