@@ -40,6 +40,7 @@ mod fixture;
 #[path = "../tests/support/generated.rs"]
 mod generated;
 #[allow(
+    dead_code,
     unreachable_pub,
     clippy::expect_used,
     reason = "the tests use it, too, and end where something is missing"

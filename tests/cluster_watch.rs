@@ -557,6 +557,13 @@ async fn a_nodes_page_counts_errors_while_nothing_else_changes() {
     tokio::time::sleep(FRESH).await;
     let second = counted();
     assert!(second > first && second >= Some(2.0), "{first:?}, {second:?}");
+    let observation = observer.observe(Instant::now());
+    observation.report(&BackendReadings::default());
+    assert_eq!(
+        observation.left_out(),
+        Some(0),
+        "nothing, now that there is a report"
+    );
 }
 
 /// The load is bounded from above: a machine that is busy asks more rarely.

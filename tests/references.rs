@@ -177,8 +177,8 @@ fn labels() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Labels of families of which no golden page has a sample, or none with all of its labels. A captured machine cannot be asked how full it
-/// is; of PowerFlex's systems and protection domains the pages have some figures.
-const FURTHER_LABELS: [(&str, &[&str]); 13] = [
+/// is, and has no program running on it; of PowerFlex's systems and protection domains the pages have some figures.
+const FURTHER_LABELS: [(&str, &[&str]); 15] = [
     ("storage_probe_backend_", &["backend", "instance"]),
     ("storage_probe_filesystem_", &["device", "fstype", "mountpoint"]),
     ("storage_probe_volume_remote_info", &["pod", "uid", "volume"]),
@@ -191,6 +191,8 @@ const FURTHER_LABELS: [(&str, &[&str]); 13] = [
         &["reason", "resource"],
     ),
     ("storage_probe_build_info", &["revision", "rustc"]),
+    ("storage_probe_report_bytes", &[]),
+    ("process_", &[]),
     (
         "storage_probe_powerflex_protection_domain_iops",
         &["operation", "protection_domain", "system", "traffic"],

@@ -92,7 +92,7 @@ pub(super) async fn watch(sources: &SourceArguments) -> Result<(Cluster, Watchin
     match (role, &settings.node) {
         (Role::Node, Some(node)) => tracing::info!("reading the pods of node {node} from {url}"),
         (_, Some(node)) => {
-            tracing::info!("reading the whole cluster from {url}, and as its node {node} this machine")
+            tracing::info!("reading the whole cluster from {url}, and as its node {node} this machine");
         }
         (_, None) => tracing::info!("reading the whole cluster from {url}"),
     }

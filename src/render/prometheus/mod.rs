@@ -45,12 +45,12 @@ pub fn write_node_page(told: &NodePage<'_>, format: Format, take: &mut dyn FnMut
     disks::write(&mut page, state);
     volumes::write(&mut page, &state.topology);
     filesystems::write(&mut page, &state.sample.filesystems);
-    if let Some(map) = &state.topology.cluster {
-        if map.inventory.role.sees_cluster() {
-            cluster::write(&mut page, map);
-            snapshots::write(&mut page, map);
-            engines::write(&mut page, map);
-        }
+    if let Some(map) = &state.topology.cluster
+        && map.inventory.role.sees_cluster()
+    {
+        cluster::write(&mut page, map);
+        snapshots::write(&mut page, map);
+        engines::write(&mut page, map);
     }
     if let Some(inventory) = told.inventory {
         cluster::write_watches(&mut page, inventory);
@@ -131,7 +131,7 @@ pub fn node_page(state: &State, itself: &SelfFigures, format: Format) -> Vec<u8>
     };
     let mut page = Vec::new();
     write_node_page(&told, format, &mut |piece| {
-        page.extend_from_slice(piece.as_bytes())
+        page.extend_from_slice(piece.as_bytes());
     });
     page
 }

@@ -12,6 +12,7 @@ use crate::model::snapshot::{Snapshot, SnapshotApi, SnapshotContent};
 use crate::model::workload::{Claim, PersistentVolume};
 
 /// Objects that are told of together.
+#[derive(Clone, Copy)]
 enum Told<'a> {
     Claim(Option<&'a Claim>, Option<&'a PersistentVolume>),
     Snapshot(Option<&'a Snapshot>, Option<&'a SnapshotContent>),
