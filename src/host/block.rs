@@ -453,6 +453,7 @@ fn add_record(described: &mut Described, record: udev::UdevRecord) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
     use std::fs::{self, File, FileTimes};
 
     use super::super::diskstats;
@@ -643,7 +644,7 @@ mod tests {
                 &[(size.as_str(), "2048\n")],
                 &[(link.as_str(), target.as_str())],
             );
-            text += &format!("8 {} sd{disk} 1 1 1 1 1 1 1 1 1 1 1\n", disk * 16);
+            writeln!(text, "8 {} sd{disk} 1 1 1 1 1 1 1 1 1 1 1", disk * 16).unwrap();
         }
         let roots = Roots::below(folder.path());
         let mut reader = BlockReader::default();

@@ -71,16 +71,11 @@ impl ZfsReader {
         let mut found = BTreeMap::new();
         let mut missing: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for dataset in wanted {
-            match self.remembered(dataset, &mut room) {
-                Some(io) => {
-                    found.insert(dataset.clone(), io);
-                }
-                None => {
-                    let pool = pool_of(dataset);
-                    if !matches!(pool, "" | "." | "..") {
-                        missing.entry(pool).or_default().insert(dataset.clone());
-                    }
-                }
+            let pool = pool_of(dataset);
+            if let Some(io) = self.remembered(dataset, &mut room) {
+                found.insert(dataset.clone(), io);
+            } else if !matches!(pool, "" | "." | "..") {
+                missing.entry(pool).or_default().insert(dataset.clone());
             }
         }
         self.searched

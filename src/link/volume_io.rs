@@ -70,8 +70,8 @@ pub fn count(
     let on_disk = volumes_of_pods_by_disk(devices, volumes);
     let owners = volumes_by_filesystem(volumes);
     for volume in volumes.iter_mut().filter(|volume| volume.persistent) {
-        let counter = counter(devices, volume);
-        let counters = match &counter {
+        let who = counter(devices, volume);
+        let counters = match &who {
             Counter::Device(device) => device_counters.get(device).copied(),
             Counter::Pods(disk) => of_pods(volume, *disk, &on_disk, counted),
             Counter::Dataset(dataset) => {
@@ -83,8 +83,8 @@ pub fn count(
         };
         volume.io = counters.and_then(|counters| {
             Some(VolumeIo {
-                source: counter.source()?,
-                origin: origin(devices, volume, &counter),
+                source: who.source()?,
+                origin: origin(devices, volume, &who),
                 counters,
             })
         });
