@@ -12,6 +12,7 @@ use crate::history::{DeviceHistory, History};
 use crate::host::Host;
 use crate::link::volume_io::{self, Counted};
 use crate::link::{Before, relink};
+use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::render::scope;
 use crate::state::State;
@@ -67,6 +68,17 @@ impl Observer {
     pub fn with_cluster(mut self, cluster: Option<Cluster>) -> Self {
         self.cluster = cluster.map(ClusterObserver::new);
         self
+    }
+
+    /// The objects of the Kubernetes API, joined, without a look at this machine; `None` where no cluster is read.
+    pub fn cluster_map(&mut self) -> Option<Arc<ClusterMap>> {
+        self.cluster.as_mut().map(ClusterObserver::map)
+    }
+
+    /// True where the machine has been read.
+    #[cfg(test)]
+    pub(super) fn has_read(&self) -> bool {
+        self.latest.is_some()
     }
 
     /// The state now: read afresh, unless the latest reading is younger than [`FRESH`]. Slow filesystems are
