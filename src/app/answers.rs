@@ -37,6 +37,16 @@ impl Source {
             Self::Tenant(namespaces) => Answers::Tenant(Arc::clone(namespaces)),
         }
     }
+
+    /// The objects of the Kubernetes API, joined; `None` where no cluster is read. Nothing is asked for them: who wants them
+    /// alone costs the kernel nothing, and leaves nobody a reading that was made in a hurry.
+    pub fn cluster_map(&mut self) -> Option<Arc<ClusterMap>> {
+        match self {
+            Self::Node(observer) => observer.cluster_map(),
+            Self::Cluster(observer) => Some(observer.observe().into_map()),
+            Self::Tenant(_) => None,
+        }
+    }
 }
 
 /// All answers of one moment.
@@ -146,5 +156,26 @@ impl Answers {
                     .collect()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::host::Host;
+    use crate::host::roots::Roots;
+
+    #[test]
+    fn who_wants_the_clusters_objects_alone_does_not_make_the_machine_be_read() {
+        let machine = tempfile::tempdir().unwrap();
+        let cluster = Cluster::fixed(Inventory::default());
+        let observer = Observer::new(Host::new(Roots::below(machine.path())), None);
+        let mut source = Source::Node(Box::new(observer.with_cluster(Some(cluster))));
+        assert!(source.cluster_map().is_some());
+        let Source::Node(observer) = source else {
+            unreachable!()
+        };
+        assert!(!observer.has_read());
     }
 }

@@ -217,7 +217,7 @@ fn machine(sources_given: &SourceArguments) -> (String, bool) {
         let point = printable(&point);
         let _ = match &filesystem.usage {
             Ok(_) => writeln!(text, "ok       {point}: how full it is can be asked"),
-            Err(error @ (UsageError::NotVisible | UsageError::Captured)) => {
+            Err(error @ (UsageError::NotVisible | UsageError::NoSize | UsageError::Captured)) => {
                 writeln!(
                     text,
                     "unknown  {point}: {error}\n         without it: how full it is"

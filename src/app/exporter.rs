@@ -94,8 +94,7 @@ fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answ
         return Answer::method_not_allowed("GET, HEAD");
     }
     if of_backend {
-        let answers = shared.observe(Instant::now() + PATIENCE);
-        let backends = joined(backends, answers.cluster_map().map(|map| &**map));
+        let backends = joined(backends, shared.cluster_map().as_deref());
         return page(shared, request, &|format, take| {
             write_backends_page(&backends, format, take);
         });

@@ -34,6 +34,7 @@ use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::roots::Roots;
 use crate::model::backend::BackendReadings;
+use crate::model::cluster_map::ClusterMap;
 use crate::model::control::Permitted;
 use crate::model::host::{FILESYSTEMS, HostSample};
 use crate::model::inventory::{Inventory, Role};
@@ -57,6 +58,10 @@ pub struct Shared {
 impl Shared {
     fn observe(&self, deadline: Instant) -> Answers {
         locked(&self.source).observe(deadline)
+    }
+
+    fn cluster_map(&self) -> Option<Arc<ClusterMap>> {
+        locked(&self.source).cluster_map()
     }
 
     fn reports(&self) -> MutexGuard<'_, ReportFigures> {

@@ -14,6 +14,7 @@ use crate::host::Host;
 use crate::link::volume_io;
 use crate::link::{Before, relink};
 use crate::model::backend::BackendReadings;
+use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
 use crate::render::scope;
@@ -90,6 +91,17 @@ impl Observer {
     pub fn with_cluster(mut self, cluster: Option<Cluster>) -> Self {
         self.cluster = cluster.map(ClusterObserver::new);
         self
+    }
+
+    /// The objects of the Kubernetes API, joined, without a look at this machine; `None` where no cluster is read.
+    pub fn cluster_map(&mut self) -> Option<Arc<ClusterMap>> {
+        Some(self.cluster.as_mut()?.observe().into_map())
+    }
+
+    /// True where the machine has been read.
+    #[cfg(test)]
+    pub(super) fn has_read(&self) -> bool {
+        self.latest.is_some()
     }
 
     /// The state now: read afresh, unless the latest reading is younger than [`FRESH`]. Slow filesystems are

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::filesystem::{self, Answer, Question, UsageReader};
+use super::filesystem::{Answer, Question, Questions, UsageReader};
 use super::{node_filesystems, volume_filesystems};
 use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::host::{FILESYSTEMS, HostSample};
-use crate::model::mount::{Filesystem, Mount, UsageError};
+use crate::model::mount::{Filesystem, UsageError};
 use crate::model::mount_table::MountTable;
 use crate::model::volume::PodVolume;
 use crate::model::volume_usage::VolumeUsage;
@@ -31,13 +31,34 @@ struct Chosen {
     own: Arc<MountTable>,
     kubelet: PathBuf,
     pod_volumes: Arc<[PodVolume]>,
-    /// In order, each once.
-    questions: Vec<Question>,
-    /// The node's filesystems by their mounts' places, and where the question of each stands.
-    node: Vec<(usize, Option<usize>)>,
-    /// The paths of pods' volumes in order, and where the question of each stands.
+    questions: Questions,
+    /// The node's filesystems by their mounts' places.
+    node: Vec<(usize, Asked)>,
+    /// The paths of pods' volumes in order, and how each is asked.
     volume_paths: Arc<[PathBuf]>,
-    volume_questions: Vec<Option<usize>>,
+    volumes: Vec<Asked>,
+}
+
+/// How one filesystem is asked.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Where its question stands.
+    question: Option<usize>,
+    /// True where the node's mounts of it refuse writes, whatever the one that is asked does.
+    read_only: bool,
+}
+
+impl Asked {
+    fn of(self, answers: &[Answer]) -> Answer {
+        let Some(at) = self.question else {
+            return Err(UsageError::NotVisible);
+        };
+        let mut answer = answers.get(at).cloned().unwrap_or(Err(UsageError::Slow));
+        if let Ok(usage) = &mut answer {
+            usage.read_only |= self.read_only;
+        }
+        answer
+    }
 }
 
 impl Chosen {
@@ -49,10 +70,11 @@ impl Chosen {
         volumes.dedup_by(|one, other| one.path == other.path);
         let of_node = node.iter().filter_map(|found| found.question.clone());
         let of_volumes = volumes.iter().filter_map(|found| found.question.clone());
-        let mut questions: Vec<_> = of_node.chain(of_volumes).collect();
-        questions.sort_unstable();
-        questions.dedup();
-        let place = |question: &Option<Question>| questions.binary_search(question.as_ref()?).ok();
+        let questions = Questions::new(of_node.chain(of_volumes));
+        let asked = |question: &Option<Question>, read_only| Asked {
+            question: question.as_ref().and_then(|question| questions.place(question)),
+            read_only,
+        };
         Self {
             mounts: Arc::clone(&sample.mounts),
             own: Arc::clone(own),
@@ -60,10 +82,13 @@ impl Chosen {
             pod_volumes: Arc::clone(&sample.pod_volumes),
             node: node
                 .iter()
-                .map(|found| (found.at, place(&found.question)))
+                .map(|found| (found.at, asked(&found.question, found.read_only)))
                 .collect(),
             volume_paths: volumes.iter().map(|found| found.path.clone()).collect(),
-            volume_questions: volumes.iter().map(|found| place(&found.question)).collect(),
+            volumes: volumes
+                .iter()
+                .map(|found| asked(&found.question, found.read_only))
+                .collect(),
             questions,
         }
     }
@@ -74,6 +99,12 @@ impl Chosen {
             && Arc::ptr_eq(&self.own, own)
             && Arc::ptr_eq(&self.pod_volumes, &sample.pod_volumes)
             && self.kubelet == sample.kubelet
+    }
+
+    /// True where an answer may be that of the filesystem below, because this one was unmounted meanwhile.
+    fn is_in_doubt(&self, answers: &[Answer]) -> bool {
+        let mut asked = self.questions.iter().zip(answers);
+        asked.any(|(question, answer)| is_doubtful(question, answer))
     }
 }
 
@@ -97,9 +128,10 @@ impl FilesystemReader {
         }
         let chosen = self.chosen.get_or_insert_with(|| Chosen::new(sample, own));
         let answers = if live {
-            let mut answers = self.usage.ask(&chosen.questions, filesystem::GRACE, deadline);
-            if answers.iter().any(is_failure)
+            let mut answers = self.usage.ask(&chosen.questions, deadline);
+            if chosen.is_in_doubt(&answers)
                 && let Some(now) = own_now()
+                && !Arc::ptr_eq(&now, own)
             {
                 let_go_of_unmounted(&chosen.questions, &mut answers, &now);
             }
@@ -107,16 +139,18 @@ impl FilesystemReader {
         } else {
             Vec::new()
         };
-        let answer = |question: Option<usize>| match question {
-            _ if !live => Err(UsageError::Captured),
-            None => Err(UsageError::NotVisible),
-            Some(at) => answers.get(at).cloned().unwrap_or(Err(UsageError::Slow)),
+        let answer = |asked: Asked| {
+            if live {
+                asked.of(&answers)
+            } else {
+                Err(UsageError::Captured)
+            }
         };
         let mut told = Told::default();
-        for (at, question) in &chosen.node {
+        for (at, asked) in &chosen.node {
             // Chosen from this very table.
             let mount = &chosen.mounts[*at];
-            let usage = answer(*question);
+            let usage = answer(*asked);
             told.add(&mut sample.faults, mount.number, &mount.mount_point, &usage);
             sample.filesystems.push(Filesystem {
                 number: mount.number,
@@ -126,10 +160,10 @@ impl FilesystemReader {
                 usage,
             });
         }
-        let of_volumes: Vec<_> = chosen.volume_questions.iter().copied().map(answer).collect();
-        let asked = chosen.volume_paths.iter().zip(&chosen.volume_questions);
-        for ((path, question), usage) in asked.zip(&of_volumes) {
-            if let Some(question) = question.and_then(|at| chosen.questions.get(at)) {
+        let of_volumes: Vec<_> = chosen.volumes.iter().copied().map(answer).collect();
+        let volumes = chosen.volume_paths.iter().zip(&chosen.volumes);
+        for ((path, asked), usage) in volumes.zip(&of_volumes) {
+            if let Some(question) = asked.question.and_then(|at| chosen.questions.get(at)) {
                 told.add(&mut sample.faults, question.number, path, usage);
             }
         }
@@ -137,39 +171,50 @@ impl FilesystemReader {
     }
 }
 
-/// True where there is no usage, and not because of a filesystem's slowness.
-fn is_failure(answer: &Answer) -> bool {
-    matches!(answer, Err(UsageError::Refused(_) | UsageError::OtherFilesystem))
+/// True where there is no usage, and not because of a filesystem's slowness; or where the usage may be another's, since the numbers of files
+/// do not tell.
+fn is_doubtful(question: &Question, answer: &Answer) -> bool {
+    match answer {
+        Ok(_) => question.own_numbers,
+        Err(error) => matches!(error, UsageError::Refused(_) | UsageError::OtherFilesystem),
+    }
 }
 
-/// What was unmounted after its mount was read is no fault: nothing of it can be seen `now`.
-fn let_go_of_unmounted(questions: &[Question], answers: &mut [Answer], now: &[Mount]) {
+/// What was unmounted after its mount was read is no fault, and what was said for it is another's: nothing of it can be seen `now`.
+fn let_go_of_unmounted(questions: &[Question], answers: &mut [Answer], now: &MountTable) {
     let asked = questions.iter().zip(answers);
-    for (question, answer) in asked.filter(|(_, answer)| is_failure(answer)) {
-        let is_there = |mount: &Mount| mount.number == question.number && mount.mount_point == question.path;
-        if !now.iter().any(is_there) {
+    for (question, answer) in asked.filter(|(question, answer)| is_doubtful(question, answer)) {
+        let is_there = now
+            .at(&question.path)
+            .is_some_and(|mount| mount.number == question.number);
+        if !is_there {
             *answer = Err(UsageError::NotVisible);
         }
     }
 }
 
-/// The filesystems of which it is told that their figures could not be had. Many pods may have one that does not answer: that is
-/// one fault.
+/// What has been told of filesystems whose figures could not be had. Many pods may have one that does not answer: that is
+/// one fault. So is that not all could be asked, however many they are.
 #[derive(Debug, Default)]
-struct Told(HashSet<(DeviceNumber, &'static str)>);
+struct Told(HashSet<(Option<DeviceNumber>, &'static str)>);
 
 impl Told {
-    /// A figure that should be there and is not is a fault. That a filesystem cannot be seen from here, or has not answered yet, is none.
+    /// A figure that should be there and is not is a fault. That a filesystem cannot be seen from here, has no size, or has not answered yet,
+    /// is none.
     fn add(&mut self, faults: &mut Vec<Fault>, number: DeviceNumber, path: &Path, usage: &Answer) {
-        if let Err(error @ (UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem)) =
-            usage
-            && self.0.insert((number, error.reason()))
-        {
-            faults.push(Fault::new(
-                FILESYSTEMS,
-                path.display().to_string(),
-                error.to_string(),
-            ));
+        let Err(error) = usage else { return };
+        let of_all = match error {
+            UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem => false,
+            UsageError::NotAsked | UsageError::NoThread => true,
+            UsageError::Slow | UsageError::NotVisible | UsageError::NoSize | UsageError::Captured => return,
+        };
+        if self.0.insert(((!of_all).then_some(number), error.reason())) {
+            let subject = if of_all {
+                "some filesystems".into()
+            } else {
+                path.display().to_string()
+            };
+            faults.push(Fault::new(FILESYSTEMS, subject, error.to_string()));
         }
     }
 }
@@ -178,19 +223,113 @@ impl Told {
 mod tests {
     use super::*;
     use crate::host::mountinfo;
+    use crate::model::mount::FilesystemUsage;
+
+    const USAGE: FilesystemUsage = FilesystemUsage {
+        size: 1 << 30,
+        free: 1 << 29,
+        available: 1 << 29,
+        files: None,
+        files_free: None,
+        read_only: false,
+    };
+
+    fn table(mountinfo: &str) -> Arc<MountTable> {
+        let (mounts, bad) = mountinfo::parse(mountinfo.as_bytes());
+        assert!(bad.is_empty());
+        Arc::new(mounts.into())
+    }
 
     #[test]
     fn what_is_unmounted_while_it_is_asked_is_no_fault() {
-        let question = |minor| Question {
-            number: DeviceNumber::new(8, minor),
-            path: format!("/pods/{minor}").into(),
-            own_numbers: false,
-        };
-        let mounts: Vec<Mount> = mountinfo::parse(b"9 1 8:1 / /pods/1 rw - xfs /dev/sda1 rw\n").0;
+        let mounts = table("8 0 8:0 / / rw - xfs /dev/sda rw\n9 8 8:1 / /pods/1 rw - xfs /dev/sda1 rw\n");
+        let asked = "9 8 8:1 / /pods/1 rw - xfs /dev/sda1 rw\n10 8 8:2 / /pods/2 rw - xfs /dev/sda2 rw\n";
+        let questions = Questions::new(table(asked).iter().map(|mount| Question::new(mount, mount)));
         let answer = Err(UsageError::OtherFilesystem);
         let mut answers = [answer.clone(), answer.clone()];
-        let_go_of_unmounted(&[question(1), question(2)], &mut answers, &mounts);
+        let_go_of_unmounted(&questions, &mut answers, &mounts);
         assert_eq!(answers, [answer, Err(UsageError::NotVisible)]);
+    }
+
+    /// The root may be btrfs as well: neither the number of its files nor its type tells it from what was mounted there.
+    #[test]
+    fn what_btrfs_says_below_a_volume_that_was_unmounted_meanwhile_is_not_the_volumes() {
+        let root = "1 0 0:30 / / rw - btrfs /dev/sda rw\n";
+        let mounts = table(&format!("{root}2 1 0:31 / /data rw - btrfs /dev/sdb rw\n"));
+        for (now, expected) in [
+            (Arc::clone(&mounts), Ok(USAGE)),
+            (table(root), Err(UsageError::NotVisible)),
+        ] {
+            let mut sample = HostSample {
+                mounts: Arc::clone(&mounts),
+                ..HostSample::default()
+            };
+            let mut reader = FilesystemReader {
+                usage: UsageReader::new(|_| Ok(USAGE)),
+                chosen: None,
+            };
+            reader.read(&mut sample, &mounts, true, Instant::now(), || Some(now));
+            let usages: Vec<_> = sample.filesystems.into_iter().map(|found| found.usage).collect();
+            assert_eq!(usages, [Ok(USAGE), expected]);
+        }
+    }
+
+    /// statfs(2) tells of the mount that is asked, which in a container is another one than the node's.
+    #[test]
+    fn whether_writes_are_refused_is_told_by_the_nodes_mounts_and_the_filesystem() {
+        let says_read_only = |question: &Question| {
+            Ok(FilesystemUsage {
+                read_only: !question.mounted_read_only,
+                ..USAGE
+            })
+        };
+        let says_writable = |_: &Question| Ok(USAGE);
+        let bound = |options: &str| {
+            table(&format!(
+                "9 1 0:25 /udev/data /run/udev/data {options} - tmpfs tmpfs rw\n"
+            ))
+        };
+        for (node, own, call, expected) in [
+            (
+                "rw - tmpfs tmpfs rw",
+                "ro",
+                says_read_only as fn(&Question) -> Answer,
+                false,
+            ),
+            ("rw - tmpfs tmpfs rw", "rw", says_read_only, true),
+            ("rw - tmpfs tmpfs rw", "rw", says_writable, false),
+            ("ro - tmpfs tmpfs rw", "rw", says_writable, true),
+            ("rw - tmpfs tmpfs ro", "ro", says_read_only, true),
+        ] {
+            let mut sample = HostSample {
+                mounts: table(&format!("2 1 0:25 / /run {node}\n")),
+                ..HostSample::default()
+            };
+            let mut reader = FilesystemReader {
+                usage: UsageReader::new(call),
+                chosen: None,
+            };
+            reader.read(&mut sample, &bound(own), true, Instant::now(), || None);
+            let read_only = sample.filesystems[0].usage.as_ref().map(|usage| usage.read_only);
+            assert_eq!(read_only, Ok(expected), "{node}, asked at a mount that is {own}");
+        }
+    }
+
+    #[test]
+    fn that_not_all_could_be_asked_is_one_fault_and_names_the_way_out() {
+        let (mut told, mut faults) = (Told::default(), Vec::new());
+        for minor in 0..3 {
+            let number = DeviceNumber::new(0, minor);
+            told.add(
+                &mut faults,
+                number,
+                Path::new("/data"),
+                &Err(UsageError::NotAsked),
+            );
+        }
+        let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("bring back the servers"), "{}", told[0]);
     }
 
     #[test]

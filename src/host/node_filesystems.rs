@@ -10,7 +10,7 @@ use crate::model::mount::Mount;
 use crate::model::mount_table::{MountTable, is_below};
 
 /// Filesystem types without storage of their own: the kernel's interfaces, views of other filesystems, and
-/// read-only images, which are always full. The list is node_exporter's, so that both show the same filesystems.
+/// read-only images, which are always full. Those that node_exporter leaves out by itself, and further ones of these sorts.
 const NOT_STORAGE: [&str; 30] = [
     "autofs",
     "binfmt_misc",
@@ -49,12 +49,14 @@ const NOT_STORAGE: [&str; 30] = [
 pub struct NodeFilesystem {
     /// Where the mount that stands for it is in the table.
     pub at: usize,
+    /// True where each of the node's mounts of it refuses writes, or it did itself when mounts were read.
+    pub read_only: bool,
     /// Whom to ask; `None` where this mount namespace has no mount of it.
     pub question: Option<Question>,
 }
 
-/// The node's filesystems, each once: of several mounts of one filesystem the one of its root, and of these the
-/// one with the shortest path. Pods' mounts, which lie below the kubelet's folders of pods and plugins, are left out, and
+/// The node's filesystems, each once: of several mounts of one filesystem one that is not hidden, of these the one of its root, and
+/// of these the one with the shortest path. Pods' mounts, which lie below the kubelet's folders of pods and plugins, are left out, and
 /// so are those of containers. A disk that an administrator gave to one of these folders as a whole is the node's.
 ///
 /// `own` says where this process sees filesystems. In a container its mounts are others than the node's, but a mount of
@@ -67,8 +69,13 @@ pub fn select(node: &MountTable, own: &Visible<'_>, kubelet: &Path) -> Vec<NodeF
         let mut folders = pods.iter().map(|folder| folder.as_os_str().as_bytes());
         folders.any(|folder| is_below(point, folder))
     };
-    // For each filesystem its first mount, in whose order they are told, and the best.
-    let mut chosen: HashMap<DeviceNumber, (usize, usize)> = HashMap::new();
+    let rank = |at: usize| {
+        let mount = &node[at];
+        let is_part = mount.root != Path::new("/");
+        (node.is_hidden(at), is_part, mount.mount_point.as_os_str().len())
+    };
+    // For each filesystem its first mount, in whose order they are told, the best, and whether all refuse writes.
+    let mut chosen: HashMap<DeviceNumber, (usize, usize, bool)> = HashMap::new();
     for (at, mount) in node.uppermost() {
         if NOT_STORAGE.contains(&mount.fstype.as_str())
             || is_of_a_pod(mount)
@@ -78,68 +85,66 @@ pub fn select(node: &MountTable, own: &Visible<'_>, kubelet: &Path) -> Vec<NodeF
         }
         chosen
             .entry(mount.number)
-            .and_modify(|best| {
-                if rank(mount) < rank(&node[best.1]) {
-                    best.1 = at;
+            .and_modify(|(_, best, read_only)| {
+                if rank(at) < rank(*best) {
+                    *best = at;
                 }
+                *read_only &= mount.refuses_writes();
             })
-            .or_insert((at, at));
+            .or_insert((at, at, mount.refuses_writes()));
     }
     let mut chosen: Vec<_> = chosen.into_values().collect();
-    chosen.sort_unstable_by_key(|(first, _)| *first);
+    chosen.sort_unstable_by_key(|(first, ..)| *first);
     chosen
         .into_iter()
-        .map(|(_, at)| {
+        .map(|(_, at, read_only)| {
             let mount = &node[at];
             NodeFilesystem {
                 at,
-                question: own.get(&mount.number).map(|path| Question {
-                    number: mount.number,
-                    path: path.to_path_buf(),
-                    own_numbers: mount.fstype == "btrfs",
-                }),
+                read_only,
+                question: own.get(&mount.number).map(|own| Question::new(mount, own)),
             }
         })
         .collect()
 }
 
-fn rank(mount: &Mount) -> (bool, usize) {
-    (mount.root != Path::new("/"), mount.mount_point.as_os_str().len())
-}
-
-/// Container runtimes keep each container's mounts below these folders.
+/// Container runtimes keep each container's mounts below folders of these names, wherever a distribution puts them.
 fn is_of_a_container(mount_point: &Path) -> bool {
-    // By bytes: the kernel writes a path one way only, and taking thousands of them apart takes long.
-    let mount_point = mount_point.as_os_str().as_bytes();
-    [
+    const BELOW: [&str; 6] = [
         "/run/containerd/",
         "/var/lib/docker/",
         "/var/lib/containerd/",
         "/var/lib/containers/storage/",
         "/run/netns/",
         "/run/credentials/",
-    ]
-    .iter()
-    .any(|folder| mount_point.starts_with(folder.as_bytes()))
+    ];
+    const WITHIN: [&str; 2] = ["/containerd/io.containerd.", "/overlay-containers/"];
+    // As text: the kernel writes a path one way only, and taking thousands of them apart takes long.
+    let Some(mount_point) = mount_point.to_str() else {
+        return false;
+    };
+    BELOW.iter().any(|folder| mount_point.starts_with(folder))
+        || WITHIN.iter().any(|folder| mount_point.contains(folder))
 }
 
-/// For each filesystem the shortest path at which it can be seen.
-pub type Visible<'a> = HashMap<DeviceNumber, &'a Path>;
+/// For each filesystem the mount with the shortest path at which it can be seen.
+pub type Visible<'a> = HashMap<DeviceNumber, &'a Mount>;
 
 /// Where filesystems can be seen in a namespace with these mounts.
 pub fn visible(own: &MountTable) -> Visible<'_> {
-    let mut paths: Visible<'_> = HashMap::with_capacity(own.len());
-    for (_, mount) in own.uppermost() {
-        paths
+    let length = |mount: &Mount| mount.mount_point.as_os_str().len();
+    let mut mounts: Visible<'_> = HashMap::with_capacity(own.len());
+    for (_, mount) in own.found() {
+        mounts
             .entry(mount.number)
-            .and_modify(|path| {
-                if mount.mount_point.as_os_str().len() < path.as_os_str().len() {
-                    *path = &mount.mount_point;
+            .and_modify(|shortest| {
+                if length(mount) < length(shortest) {
+                    *shortest = mount;
                 }
             })
-            .or_insert(&mount.mount_point);
+            .or_insert(mount);
     }
-    paths
+    mounts
 }
 
 #[cfg(test)]
@@ -199,6 +204,57 @@ mod tests {
         let found = chosen(NODE, own);
         assert_eq!(found[0], ("/".into(), Some("/var/lib/kubelet".into())));
         assert_eq!(found[1], ("/data".into(), None));
+    }
+
+    fn read_only(node: &str) -> Vec<bool> {
+        let (node, _) = mountinfo::parse(node.as_bytes());
+        let node = MountTable::from(node);
+        let found = select(&node, &visible(&node), Path::new("/k"));
+        found.into_iter().map(|found| found.read_only).collect()
+    }
+
+    #[test]
+    fn a_filesystem_refuses_writes_where_each_mount_of_it_does() {
+        assert_eq!(
+            read_only("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:1 /usr /usr ro - ext4 /dev/sda1 rw\n"),
+            [false]
+        );
+        // As an image-based system has it: the root is for reading, what it holds is for writing.
+        assert_eq!(
+            read_only("1 0 8:1 / /sysroot ro - xfs /dev/sda1 rw\n2 1 8:1 /var /var rw - xfs /dev/sda1 rw\n"),
+            [false]
+        );
+        assert_eq!(
+            read_only("1 0 8:1 / / ro - ext4 /dev/sda1 rw\n2 1 8:2 / /data rw - xfs /dev/sda2 ro\n"),
+            [true, true]
+        );
+    }
+
+    #[test]
+    fn containers_mounts_are_left_out_wherever_their_runtime_keeps_them() {
+        for folder in [
+            "/run/containerd/io.containerd.grpc.v1.cri/sandboxes/s",
+            "/run/k3s/containerd/io.containerd.grpc.v1.cri/sandboxes/s",
+            "/run/k0s/containerd/io.containerd.grpc.v1.cri/sandboxes/s",
+            "/var/snap/microk8s/common/run/containerd/io.containerd.grpc.v1.cri/sandboxes/s",
+            "/run/containers/storage/overlay-containers/s/userdata",
+            "/var/lib/docker/containers/s/mounts",
+        ] {
+            let mount = format!("9 1 0:50 / {folder}/shm rw - tmpfs shm rw\n");
+            assert_eq!(chosen(&mount, &mount), [], "{folder}");
+        }
+        let disk = "9 1 8:9 / /var/lib/containerd rw - xfs /dev/sda9 rw\n";
+        assert_eq!(chosen(disk, disk).len(), 1);
+    }
+
+    #[test]
+    fn a_mount_that_is_hidden_is_neither_shown_nor_asked_where_another_is_there() {
+        let hidden = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /a/b rw - xfs /dev/sda2 rw\n3 1 8:3 / /a rw - xfs /dev/sda3 rw\n";
+        let found = chosen(hidden, hidden);
+        assert_eq!(found[1], ("/a/b".into(), None));
+        let elsewhere = format!("{hidden}4 1 8:2 / /elsewhere rw - xfs /dev/sda2 rw\n");
+        let found = chosen(&elsewhere, &elsewhere);
+        assert_eq!(found[1], ("/elsewhere".into(), Some("/elsewhere".into())));
     }
 
     #[test]

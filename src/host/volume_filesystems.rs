@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::filesystem::Question;
 use super::node_filesystems::Visible;
-use crate::model::device::DeviceNumber;
 use crate::model::mount_table::MountTable;
 use crate::model::volume::{PodVolume, VolumeMode};
 
@@ -13,6 +12,8 @@ use crate::model::volume::{PodVolume, VolumeMode};
 pub(super) struct VolumeFilesystem<'a> {
     /// The volume's path, as the node has it.
     pub(super) path: &'a PathBuf,
+    /// True where the volume's mount refuses writes, or the filesystem did when mounts were read.
+    pub(super) read_only: bool,
     /// Whom to ask; `None` where this mount namespace has no mount of it.
     pub(super) question: Option<Question>,
 }
@@ -36,22 +37,12 @@ pub(super) fn select<'a>(
         .filter(asked)
         .filter_map(|volume| {
             let mount = node.uppermost_at(&volume.path)?;
-            let same = own
-                .uppermost_at(&volume.path)
-                .is_some_and(|own| own.number == mount.number);
-            let place = |number: DeviceNumber| elsewhere.get(&number).map(|path| path.to_path_buf());
-            let path = if same {
-                Some(volume.path.clone())
-            } else {
-                place(mount.number)
-            };
+            let same = own.at(&volume.path).filter(|own| own.number == mount.number);
+            let place = same.or_else(|| elsewhere.get(&mount.number).copied());
             Some(VolumeFilesystem {
                 path: &volume.path,
-                question: path.map(|path| Question {
-                    number: mount.number,
-                    path,
-                    own_numbers: mount.fstype == "btrfs",
-                }),
+                read_only: mount.refuses_writes(),
+                question: place.map(|own| Question::new(mount, own)),
             })
         })
         .collect()

@@ -249,7 +249,7 @@ impl<'a> Resolver<'a> {
             number: Some(mount.number),
             fstype: Some(mount.fstype.clone()),
             source: Some(mount.source.clone()),
-            read_only: mount.read_only || mount.filesystem_read_only,
+            read_only: mount.refuses_writes(),
             devices: self.devices_of(mount),
             disks: Vec::new(),
             files: BTreeMap::new(),

@@ -27,6 +27,13 @@ pub struct Mount {
     pub filesystem_read_only: bool,
 }
 
+impl Mount {
+    /// True where nothing can be written by way of this mount.
+    pub fn refuses_writes(&self) -> bool {
+        self.read_only || self.filesystem_read_only
+    }
+}
+
 /// How full a filesystem is: statfs(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilesystemUsage {
@@ -99,6 +106,12 @@ pub enum UsageError {
     Refused(String),
     /// What is at the mount point here is another filesystem than the node has there.
     OtherFilesystem,
+    /// It answers, and has no size to tell: a bucket, or a program that tells it to its own user alone.
+    NoSize,
+    /// Calls to others that do not come back hold all the threads that it could be asked on.
+    NotAsked,
+    /// There is no thread to ask it on.
+    NoThread,
     /// Nobody was asked: the roots are a captured machine's.
     Captured,
 }
@@ -112,6 +125,9 @@ impl UsageError {
             Self::NotVisible => "not_visible",
             Self::Refused(_) => "refused",
             Self::OtherFilesystem => "other_filesystem",
+            Self::NoSize => "no_size",
+            Self::NotAsked => "not_asked",
+            Self::NoThread => "no_thread",
             Self::Captured => "captured",
         }
     }
@@ -126,6 +142,13 @@ impl std::fmt::Display for UsageError {
             Self::Refused(error) => write!(formatter, "statfs failed: {error}"),
             Self::OtherFilesystem => formatter.write_str(
                 "another filesystem is seen there than the node has (is the hostPath mounted with mountPropagation: HostToContainer?)",
+            ),
+            Self::NoSize => formatter.write_str("it has no size to tell"),
+            Self::NotAsked => formatter.write_str(
+                "not asked: as many calls to others as there may be do not come back (bring back the servers that are not responding, or unmount what is theirs)",
+            ),
+            Self::NoThread => formatter.write_str(
+                "not asked: no thread can be had (how many processes may this pod have, and the node?)",
             ),
             Self::Captured => formatter.write_str("a captured machine has no live filesystems"),
         }

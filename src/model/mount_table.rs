@@ -74,6 +74,17 @@ impl MountTable {
         places.filter(|(at, _)| self.is_uppermost[*at])
     }
 
+    /// The mounts that are found at their points with their places in the table, in the order of `mountinfo`: the last on each point,
+    /// unless it is hidden.
+    pub fn found(&self) -> impl Iterator<Item = (usize, &Mount)> {
+        self.uppermost().filter(|(at, _)| !self.is_hidden(*at))
+    }
+
+    /// Whether whoever goes to the mount at this place of the table does not find it, because another lies above.
+    pub fn is_hidden(&self, at: usize) -> bool {
+        !self.is_reached[at]
+    }
+
     fn at_plain(&self, point: &Path) -> Option<&Mount> {
         let mut from_the_top = self.stacked(point).iter().rev();
         from_the_top
@@ -130,9 +141,10 @@ fn reached(mounts: &[Mount]) -> Vec<bool> {
         let Some(parent) = parent_of(mount).map(|at| &mounts[at]) else {
             return false;
         };
-        // From the folder above the mount's point up to the one below its parent's.
-        let mut folders = folders_above(point_of(mount))
-            .take_while(|folder| folder.len() > point_of(parent).len() && is_below(folder, point_of(parent)));
+        // From the folder above the mount's point up to its parent's point, on which another may have been mounted.
+        let top = point_of(parent);
+        let mut folders =
+            folders_above(point_of(mount)).take_while(|folder| *folder == top || is_below(folder, top));
         parent.id != mount.id && folders.any(|folder| on_parents.contains(&(parent.id, folder)))
     };
     let mut known: Vec<Option<bool>> = vec![None; mounts.len()];
@@ -232,6 +244,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_mounted_over_a_mount_hides_what_lies_in_that() {
+        let mounts = [
+            mount(1, 0, "/"),
+            mount(2, 1, "/srv"),
+            mount(3, 2, "/srv/data"),
+            mount(4, 2, "/srv"),
+        ];
+        assert_eq!(found(&mounts, "/srv/data/x"), Some(4));
+        // Whoever has the lower one as his root does not see what was mounted over it.
+        let mounts = [mount(1, 0, "/"), mount(2, 1, "/data"), mount(3, 1, "/")];
+        assert_eq!(found(&mounts, "/data/x"), Some(2));
+    }
+
+    #[test]
     fn a_loop_of_parents_ends() {
         let mounts = [mount(1, 2, "/a/b/c"), mount(2, 1, "/a")];
         assert_eq!(found(&mounts, "/a/b/c/d"), Some(1));
@@ -303,7 +329,7 @@ mod tests {
                 other.parent_id == parent.id
                     && mount.mount_point != other.mount_point
                     && mount.mount_point.starts_with(&other.mount_point)
-                    && other.mount_point != parent.mount_point
+                    && other.mount_point != Path::new("/")
                     && other.mount_point.starts_with(&parent.mount_point)
             };
             if mounts.iter().any(covers) {

@@ -76,7 +76,8 @@ pub fn write(page: &mut Page<'_>, filesystems: &[Filesystem]) {
             match &filesystem.usage {
                 // What cannot be seen from here is no error of the filesystem; nothing is known of it.
                 Err(UsageError::NotVisible | UsageError::Captured) => {}
-                usage => samples.add(labels, usage.is_err()),
+                Ok(_) | Err(UsageError::NoSize) => samples.add(labels, false),
+                Err(_) => samples.add(labels, true),
             }
         }
     });

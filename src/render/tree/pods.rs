@@ -378,7 +378,11 @@ fn volume_note(volume: &Volume) -> String {
         parts.push("read-only".to_owned());
     }
     if let Some(Err(
-        error @ (UsageError::NotResponding | UsageError::Refused(_) | UsageError::OtherFilesystem),
+        error @ (UsageError::NotResponding
+        | UsageError::NotAsked
+        | UsageError::NoThread
+        | UsageError::Refused(_)
+        | UsageError::OtherFilesystem),
     )) = &volume.usage
     {
         parts.push(error.to_string());
