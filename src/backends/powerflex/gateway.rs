@@ -153,10 +153,10 @@ impl Gateway {
     }
 
     async fn sent(&self, session: &Arc<Session>, path: &str, body: Option<&[u8]>) -> Result<Answer, Problem> {
-        let send = || send(&session.endpoint, path, Some(&session.authorization), body);
-        let sent = match send().await {
+        let once = || send(&session.endpoint, path, Some(&session.authorization), body);
+        let sent = match once().await {
             // The gateway hung up on a connection that was kept since the last scrape, just when it was used again.
-            Err(Problem::Unreachable { is_hung_up: true, .. }) => send().await,
+            Err(Problem::Unreachable { is_hung_up: true, .. }) => once().await,
             sent => sent,
         };
         if matches!(
