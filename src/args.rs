@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing::level_filters::LevelFilter;
 
 use crate::cluster::connect::Whereabouts;
 use crate::host::roots::Roots;
@@ -206,6 +207,7 @@ pub struct LogArguments {
         value_name = "LEVEL",
         env = "STORAGE_PROBE_LOG_LEVEL",
         default_value = "info",
+        value_parser = log_level,
         global = true
     )]
     pub log_level: String,
@@ -279,7 +281,7 @@ pub struct ControlArguments {
         value_name = "NAMESPACE",
         env = "STORAGE_PROBE_CONTROLS_NAMESPACES",
         value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
+        value_parser = namespace,
         requires = "enable_controls"
     )]
     pub controls_namespaces: Vec<String>,
@@ -435,6 +437,21 @@ fn host_id(text: &str) -> Result<String, String> {
     }
 }
 
+/// Levels, of all or of a target each. A bare word that is no level would be a target to the filter, which lets nothing else through.
+fn log_level(text: &str) -> Result<String, String> {
+    let is_level = |level: &str| !level.trim().is_empty() && level.trim().parse::<LevelFilter>().is_ok();
+    let is_sound = |part: &str| match part.split_once('=') {
+        Some((target, level)) => !target.trim().is_empty() && is_level(level),
+        None => is_level(part),
+    };
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    if parts.iter().all(|part| !part.is_empty() && is_sound(part)) {
+        Ok(parts.join(","))
+    } else {
+        Err("a level is error, warn, info, debug, trace or off; a filter is of such and of TARGET=LEVEL, with commas between".into())
+    }
+}
+
 /// A folder, or nothing: clap's own parser of paths refuses an empty one.
 fn plugin_dir() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
@@ -524,8 +541,31 @@ mod tests {
         for wrong in ["", "Shop", "a/b", "a b", "-a", "a-", "a..", "?x=y"] {
             assert!(namespace(wrong).is_err(), "{wrong:?}");
         }
+        let controls = ["--enable-controls", "delete", "--controls-namespaces"];
+        let parsed = parse(&[&controls[..], &["shop, bank-2"]].concat()).unwrap();
+        let Command::Serve(serving) = parsed.command else {
+            panic!("serve is the command");
+        };
+        assert_eq!(serving.controls.controls_namespaces, ["shop", "bank-2"]);
+        assert!(parse(&[&controls[..], &["shop,b/a"]].concat()).is_err());
         assert!(parse(&["--namespace", "shop", "--from-dump", "a.json"]).is_err());
         assert!(parse(&["--namespace", "shop", "--no-cluster"]).is_err());
+    }
+
+    #[test]
+    fn a_log_level_is_one() {
+        for (level, taken) in [
+            ("info", "info"),
+            ("WARN", "WARN"),
+            ("off", "off"),
+            (" info , hyper=debug", "info,hyper=debug"),
+            ("hyper=off", "hyper=off"),
+        ] {
+            assert_eq!(log_level(level).as_deref(), Ok(taken));
+        }
+        for wrong in ["warning", "", "info,hyper", "info,", "hyper=", "=info", "=loud="] {
+            assert!(log_level(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -53,26 +53,19 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let sources = &arguments.sources;
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")
-    };
     match &arguments.command {
-        Command::Serve(serving) => runtime()?.block_on(app::serve(sources, serving))?,
+        Command::Serve(serving) => done(app::serve(sources, serving))??,
         Command::Report(reading) => {
             let (answers, backends) = if sources.backends.any() {
-                runtime()?.block_on(app::observe_report_once(sources, reading.interval))?
+                done(app::observe_report_once(sources, reading.interval))??
             } else {
-                let answers = runtime()?.block_on(app::observe_once(sources, reading.interval))?;
+                let answers = done(app::observe_once(sources, reading.interval))??;
                 (answers, BackendReadings::default())
             };
             print(&answers.report(&backends))?;
         }
         Command::Metrics(metrics) => {
-            let (answers, backends) =
-                runtime()?.block_on(app::observe_page_once(sources, metrics.reading.interval))?;
+            let (answers, backends) = done(app::observe_page_once(sources, metrics.reading.interval))??;
             let format = if metrics.openmetrics {
                 Format::OpenMetrics("1.0.0")
             } else {
@@ -85,7 +78,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             print(&page)?;
         }
         Command::Tree(wanted) => {
-            let answers = runtime()?.block_on(app::observe_once(sources, wanted.reading.interval))?;
+            let answers = done(app::observe_once(sources, wanted.reading.interval))??;
             let state = &answers.state();
             let text = match &wanted.disk {
                 Some(disk) => tree::disk(state, disk)
@@ -96,7 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             print(text.as_bytes())?;
         }
         Command::Check(checking) => {
-            let findings = runtime()?.block_on(app::check::check(sources, &checking.plugin_dir));
+            let findings = done(app::check::check(sources, &checking.plugin_dir))?;
             print(findings.text.as_bytes())?;
             return Ok(if findings.works {
                 ExitCode::SUCCESS
@@ -106,6 +99,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What this work comes to. What it has left on other threads, a name that is looked up or a program that gives credentials, is not waited for:
+/// nothing bounds it.
+fn done<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 fn no_disk(name: &str, others: &[String]) -> String {
@@ -136,7 +141,8 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
 
 fn start_log(arguments: &LogArguments) -> anyhow::Result<()> {
     // What the client meets is a fault of ours, told once; it would tell it at every attempt, and whole answers with it.
-    let directives = format!("kube_client=off,kube_runtime=error,{}", arguments.log_level);
+    // Where a filter says nothing of all the rest, what happens is told all the same.
+    let directives = format!("info,kube_client=off,kube_runtime=error,{}", arguments.log_level);
     let filter: Targets = directives.parse().with_context(|| {
         format!(
             "`--log-level {}` is neither a level nor a filter",

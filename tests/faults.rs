@@ -343,6 +343,33 @@ fn silent_clients_and_such_as_never_finish_asking_keep_nobody_out() {
 }
 
 #[test]
+fn clients_that_never_stop_asking_keep_nobody_out() {
+    let server = Server::start();
+    let held: Vec<TcpStream> = (0..128)
+        .map(|_| TcpStream::connect(server.address()).unwrap())
+        .collect();
+    let asking = std::sync::atomic::AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let request = head("GET", "/healthz", &[]);
+            while asking.load(std::sync::atomic::Ordering::Relaxed) {
+                for mut stream in &held {
+                    let _ = stream.write_all(request.as_bytes());
+                }
+                thread::sleep(Duration::from_millis(40));
+            }
+        });
+        thread::sleep(Duration::from_millis(300));
+        let limit = Duration::from_secs(5).mul_f64(time_slack());
+        let mut prometheus = server.prometheus();
+        prometheus.request("GET", "/metrics", &[]).unwrap();
+        let answer = prometheus.answer(Instant::now() + limit, false);
+        asking.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(answer.expect("no page").status, 200);
+    });
+}
+
+#[test]
 fn ten_thousand_connections_keep_nobody_out() {
     may_open(12_000);
     let server = Server::start();

@@ -466,7 +466,11 @@ fn a_failed_query_costs_its_own_samples_alone() {
     let (gateway, exporter, page) = mixed_without("/api/types/ProtectionDomain", 500);
     assert_is(in_domain(&page, "pd1"), 311_424_000.0 * KIB);
     gateway.change(|mood| mood.instead.clear());
-    assert_is(in_domain(&exporter.later(), "domain-1"), 311_424_000.0 * KIB);
+    // It is not asked at each scrape.
+    within(Duration::from_secs(20), || {
+        let named = in_domain(&exporter.later(), "domain-1").is_some();
+        expect_that(named, "the domain has no name yet")
+    });
     // A name that is known stays when it cannot be read again.
     gateway.change(|mood| {
         mood.instead
@@ -478,6 +482,112 @@ fn a_failed_query_costs_its_own_samples_alone() {
     let (_gateway, _exporter, page) = mixed_without("/api/types/Volume", 500);
     assert_is(in_domain(&page, "domain-1"), 311_424_000.0 * KIB);
     assert_is(of_pool(&page, "usable_capacity_bytes", "ec"), 4_396_972_769_280.0);
+}
+
+#[test]
+fn a_query_that_hangs_costs_its_own_samples_alone_and_is_not_asked_twice() {
+    const METRICS: &str = "/dtapi/rest/v1/metrics/query";
+    const SELECTED: &str = "/api/instances/querySelectedStatistics";
+    for path in [
+        METRICS,
+        SELECTED,
+        "/api/types/ProtectionDomain",
+        "/api/types/Volume",
+    ] {
+        let gateway = Gateway::start(Mood {
+            version: "5.0.0".to_owned(),
+            logins: Logins::Native,
+            pools: vec![pool("1", "ssd"), coded("2", "ec")],
+            hangs_at: Some(path),
+            ..Mood::default()
+        });
+        let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+        let page = |seconds: &str| {
+            let header = [("X-Prometheus-Scrape-Timeout-Seconds", seconds)];
+            let answer = exporter
+                .server
+                .prometheus()
+                .ask("GET", "/metrics/powerflex", &header);
+            Page::parse(answer.unwrap().text())
+        };
+        let figures = |page: &Page| {
+            let ssd = of_pool(page, "raw_capacity_bytes", "ssd").is_some();
+            (ssd, of_pool(page, "usable_capacity_bytes", "ec").is_some())
+        };
+        let without = (path != SELECTED, path != METRICS);
+        let first = page("4");
+        assert_is(Exporter::up(&first, "prod"), 1.0);
+        assert_eq!(figures(&first), without, "{path}");
+        assert_is(of_pool(&first, "info", "ec"), 1.0);
+        // As long as it hangs nobody waits for it any more.
+        std::thread::sleep(SHARED);
+        let begun = Instant::now();
+        assert_eq!(figures(&page("10")), without, "{path}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(3),
+            "{path}: {:?}",
+            begun.elapsed()
+        );
+        let asked = gateway.requests();
+        let asked = asked.iter().filter(|request| request.contains(path)).count();
+        assert_eq!(asked, 1, "{path}");
+        let said = exporter.server.soon_logged("is not answered in time");
+        assert!(said.contains(path), "{said}");
+        gateway.change(|mood| mood.hangs_at = None);
+        assert_eq!(figures(&exporter.later()), (true, true), "{path}");
+    }
+}
+
+#[test]
+fn a_system_without_a_figure_is_not_read() {
+    for answer in [
+        json!({"resources": []}),
+        json!({"resources": [{"id": "1", "metrics": []}]}),
+    ] {
+        let gateway = Gateway::start(Mood {
+            version: "5.0.0".to_owned(),
+            logins: Logins::Native,
+            pools: vec![coded("1", "ec")],
+            instead: vec![("/dtapi/rest/v1/metrics/query", 200, answer.to_string())],
+            ..Mood::default()
+        });
+        let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+        assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+        exporter.server.soon_logged("no figure is told");
+    }
+    let gateway = Gateway::start(Mood {
+        instead: vec![("/api/instances/", 200, "{}".to_owned())],
+        ..Mood::default()
+    });
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    exporter.server.soon_logged("no figure is told");
+}
+
+#[test]
+fn objects_that_fail_one_by_one_cost_themselves_and_one_line() {
+    let gateway = Gateway::start(Mood {
+        unknown_property: Some("compressionRatio"),
+        ..Mood::default()
+    });
+    gateway.change(|mood| {
+        mood.instead
+            .push(("/api/instances/StoragePool::", 500, String::new()));
+    });
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    let page = exporter.page();
+    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_eq!(of_pool(&page, "raw_capacity_bytes", "ssd"), None);
+    assert_is(
+        page.value("storage_probe_powerflex_system_data_servers", &[]),
+        3.0,
+    );
+    exporter
+        .server
+        .soon_logged("the statistics of 2 of 4 objects are not had");
+    let log = exporter.server.log();
+    let lines = log.iter().filter(|line| line.contains("answered with 500"));
+    assert_eq!(lines.count(), 1, "{log:#?}");
 }
 
 #[test]
@@ -929,6 +1039,23 @@ fn no_secret_is_told() {
         asked.later();
         told.push_str(asked.server.get("/").text());
         told.push_str(&asked.server.log().join("\n"));
+    }
+    // One that says it as if it were an answer.
+    let echo = Gateway::start(Mood {
+        echoes_at: Some("/api/types/"),
+        ..Mood::default()
+    });
+    let asked = Exporter::of(&[("echo", &echo.url())], &[]);
+    asked.page();
+    asked
+        .server
+        .soon_logged("it is of another form than it should be");
+    told.push_str(asked.server.get("/").text());
+    told.push_str(&asked.server.log().join("\n"));
+    for token in echo.tokens() {
+        use base64::Engine as _;
+        let sent = base64::engine::general_purpose::STANDARD.encode(format!(":{token}"));
+        assert!(!told.contains(&sent) && !told.contains(&token), "{told}");
     }
     told.push_str(exporter.server.get("/").text());
     told.push_str(&String::from_utf8_lossy(exporter.server.report().bytes()));

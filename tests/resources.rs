@@ -266,13 +266,47 @@ async fn what_is_no_kubernetes_api_is_a_failure() {
     let outcome = read(&api, &["shop"]).await;
     let problem = outcome.problem().unwrap();
     assert!(
-        problem.starts_with(
-            "namespace shop: pods, namespace shop: persistentvolumeclaims: the API server answers HTTP 404"
-        ) && problem.contains("every Kubernetes API has this"),
+        problem.starts_with("namespace shop: pods, namespace shop: persistentvolumeclaims, ")
+            && problem.contains("the API server answers HTTP 404")
+            && problem.contains("or the address another's"),
         "{problem}"
     );
-    // What a Kubernetes API may be without is no failure.
-    assert_eq!(outcome.hidden().count(), 2);
+    assert_eq!(outcome.hidden().count(), 0);
+}
+
+/// What stands between and says no is not a right that is missing.
+#[tokio::test]
+async fn a_no_that_is_not_a_kubernetes_apis_hides_nothing() {
+    for text in ["<html>denied</html>", "{\"message\": \"denied\"}", ""] {
+        let api = ScriptedApi::start(move |asked: &Asked| {
+            let denied = asked.resource == "persistentvolumeclaims" || is_metrics(asked);
+            if denied {
+                Some(Answer::text(403, text))
+            } else {
+                shop(asked)
+            }
+        });
+        let outcome = read(&api, &["shop"]).await;
+        assert_eq!(outcome.hidden().count(), 0, "{text}");
+        let problem = outcome.problem().unwrap();
+        assert!(
+            problem
+                .starts_with("namespace shop: persistentvolumeclaims, namespace shop: pods.metrics.k8s.io: ")
+                && problem.contains("is a proxy in between")
+                && !problem.contains("by the rule"),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up() {
+    let api = ScriptedApi::start(|asked: &Asked| {
+        is_metrics(asked).then(|| Answer::endless("{\"items\": [", "1".repeat(1 << 20)))
+    });
+    let outcome = tokio::time::timeout(PATIENCE, read(&api, &[])).await.unwrap();
+    let problem = outcome.problem().unwrap();
+    assert!(problem.contains("length limit exceeded"), "{problem}");
 }
 
 #[tokio::test]
@@ -442,6 +476,32 @@ async fn a_scrape_has_the_figures_and_the_old_names_where_they_are_wanted() {
         assert_eq!((up(&all), cpu(&all)), (Some(1.0), Some(0.007)));
         let without = Page::parse(server.get("/metrics?exclude[]=resources").text());
         assert_eq!((up(&without), cpu(&without)), (None, None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_more_time_does_not_get_what_was_cut_short_for_another() {
+    let api = ScriptedApi::start(|asked: &Asked| {
+        if is_metrics(asked) {
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        cluster(asked)
+    });
+    serve(&api, &["--role", "cluster"], |server| {
+        let ask = |seconds: &str| {
+            let header = [("X-Prometheus-Scrape-Timeout-Seconds", seconds)];
+            let mut prometheus = server.prometheus();
+            prometheus.request("GET", "/metrics/resources", &header).unwrap();
+            let answer = prometheus.answer(std::time::Instant::now() + PATIENCE, false);
+            up(&Page::parse(answer.unwrap().text()))
+        };
+        std::thread::scope(|scope| {
+            let hurried = scope.spawn(|| ask("0.8"));
+            std::thread::sleep(Duration::from_millis(50));
+            assert_eq!(ask("15"), Some(1.0));
+            assert_eq!(hurried.join().unwrap(), Some(0.0));
+        });
     })
     .await;
 }

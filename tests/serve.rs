@@ -631,6 +631,7 @@ fn wrong_use_ends_with_64_and_names_what_is_wrong() {
         (&["report", "--host-id", "a;b"], "--host-id"),
         (&["report", "--interval", "0.5"], "--interval"),
         (&["metrics", "--log-level", "=loud="], "--log-level"),
+        (&["serve", "--log-level", "warning"], "--log-level"),
         (&["serf"], "serve"),
         (&[], "Usage"),
     ] {

@@ -582,6 +582,39 @@ fn who_never_agrees_upon_tls_keeps_nobody_out() {
 }
 
 #[test]
+fn who_never_stops_to_speak_plain_holds_up_nobody() {
+    use std::io::Write as _;
+    let authority = Authority::new();
+    let folder = secret(&authority, TLS);
+    let server = start(folder.path());
+    let client = TlsClient::trusting(&authority, None);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let is_over = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let plain = vec![b'G'; 1 << 20];
+                while !is_over() {
+                    let mut stream = TcpStream::connect(server.address()).unwrap();
+                    while !is_over() && stream.write_all(&plain).is_ok() {}
+                }
+            });
+        }
+        let begun = Instant::now();
+        let most = Duration::from_secs(2).mul_f64(time_slack());
+        let mut slowest = Duration::ZERO;
+        while begun.elapsed() < Duration::from_secs(2) {
+            let asked = Instant::now();
+            assert!(!server.report().bytes().is_empty());
+            slowest = slowest.max(asked.elapsed());
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(slowest < most, "{slowest:?}");
+    });
+    assert_eq!(client.ask(server.address(), "/metrics", &[]).unwrap().status, 200);
+}
+
+#[test]
 fn who_guesses_passwords_holds_up_nobody_who_is_known() {
     let authority = Authority::new();
     // A hash takes some seconds here, where the program is not optimised.

@@ -110,7 +110,7 @@ impl Backends {
             let secrets: Arc<dyn SecretReader> = Arc::new(KubernetesSecrets {
                 whereabouts: sources.cluster.whereabouts(),
             });
-            for settings in configuration::read(file)? {
+            for settings in configuration::read(file).await? {
                 if settings.insecure {
                     tracing::warn!(
                         "powerflex {}: its certificate is not checked, as its settings want it: whoever is in between has the password",
@@ -204,6 +204,7 @@ impl Backends {
         let question = Question {
             deadline: Instant::now() + SCOPE_PATIENCE,
             oldest: SHOWN_FOR,
+            is_awaited: false,
         };
         let mut readings = BackendReadings::default();
         for (at, (duration, answer)) in self.asked(&Selection::InScope, question).await {
@@ -300,9 +301,19 @@ fn is_same(before: &Failure, now: &Failure) -> bool {
     before.too_slow && now.too_slow || without_figures(&before.reason) == without_figures(&now.reason)
 }
 
-/// A reason without its figures: times differ from scrape to scrape, and are no other reason.
+/// A reason without its figures: times differ from scrape to scrape, and are no other reason. An HTTP status is one.
 fn without_figures(reason: &str) -> String {
-    reason.chars().filter(|letter| !letter.is_ascii_digit()).collect()
+    let mut before = "";
+    let mut plain = String::with_capacity(reason.len());
+    for word in reason.split(' ') {
+        plain.extend(
+            word.chars()
+                .filter(|letter| before == "HTTP" || !letter.is_ascii_digit()),
+        );
+        plain.push(' ');
+        before = word;
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -344,6 +355,7 @@ mod tests {
         Question {
             deadline: Instant::now() + patience,
             oldest: Duration::ZERO,
+            is_awaited: true,
         }
     }
 
@@ -420,5 +432,10 @@ mod tests {
         assert!(is_same(&one, &other));
         assert!(!is_same(&one, &Failure::new("refused")));
         assert!(!is_same(&Failure::new("refused"), &Failure::new("reset")));
+        let (one, other) = (
+            "the API server answers HTTP 500",
+            "the API server answers HTTP 503",
+        );
+        assert!(!is_same(&Failure::new(one), &Failure::new(other)));
     }
 }

@@ -169,6 +169,7 @@ async fn powerflex(sources_given: &SourceArguments) -> String {
     let question = Question {
         deadline: tokio::time::Instant::now() + PATIENCE,
         oldest: Duration::ZERO,
+        is_awaited: true,
     };
     for outcome in backends
         .collect(&Selection::only(POWERFLEX), question)

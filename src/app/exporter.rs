@@ -53,6 +53,7 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
             let question = Question {
                 deadline: tokio::time::Instant::now() + patience(timeout, BACKEND_PATIENCE, Duration::MAX),
                 oldest: SHARED_FOR,
+                is_awaited: true,
             };
             let readings = shared.backends.collect(&wanted, question).await;
             answer(&shared, &request, readings)

@@ -159,6 +159,7 @@ async fn observe_with_backends(
     let question = Question {
         deadline: tokio::time::Instant::now() + PATIENCE_ONCE,
         oldest: Duration::ZERO,
+        is_awaited: true,
     };
     let readings = backends.collect(wanted, question).await;
     let answers = observe(sources, cluster, interval)?;

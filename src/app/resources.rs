@@ -37,9 +37,17 @@ struct Inner {
     old_names: bool,
     /// How many wait for somebody else's reading.
     waiting: AtomicUsize,
-    /// That reading and when it was begun, for them; nothing is kept once nobody waits.
-    shared: tokio::sync::Mutex<Option<(Instant, Figures)>>,
+    /// That reading, for them; nothing is kept once nobody waits.
+    shared: tokio::sync::Mutex<Option<Read>>,
     remarks: Mutex<Remarks>,
+}
+
+/// A reading, and when it was begun and had to end.
+#[derive(Debug, Clone)]
+struct Read {
+    begun: Instant,
+    until: Instant,
+    figures: Figures,
 }
 
 /// What was said last, so that each is logged once.
@@ -144,21 +152,24 @@ impl Inner {
         let waiting = Waiting::new(&self.waiting);
         let mut shared = self.shared.lock().await;
         drop(waiting);
-        let fresh = shared
-            .take()
-            .filter(|(begun, _)| asked.saturating_duration_since(*begun) <= question.oldest);
-        let (begun, figures) = match fresh {
+        let until = question.deadline.checked_sub(MARGIN).unwrap_or(question.deadline);
+        // What was missing for want of time may be had by who has more of it.
+        let fresh = shared.take().filter(|read| {
+            asked.saturating_duration_since(read.begun) <= question.oldest
+                && (read.figures.problem().is_none() || read.until + MARGIN >= until)
+        });
+        let read = match fresh {
             Some(fresh) => fresh,
-            None => (
-                Instant::now(),
-                self.figures(question.deadline.checked_sub(MARGIN).unwrap_or(question.deadline))
-                    .await,
-            ),
+            None => Read {
+                begun: Instant::now(),
+                until,
+                figures: self.figures(until).await,
+            },
         };
         if self.waiting.load(Ordering::Relaxed) > 0 {
-            *shared = Some((begun, figures.clone()));
+            *shared = Some(read.clone());
         }
-        figures
+        read.figures
     }
 
     async fn figures(&self, deadline: Instant) -> Figures {

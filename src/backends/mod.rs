@@ -3,6 +3,7 @@
 //! Each instance of each backend is asked at the same time as all others and under the scrape's deadline, so that one that is
 //! slow or dead costs its own figures and nothing else. Nothing is asked by a clock.
 
+mod answer;
 pub mod powerflex;
 pub mod resources;
 
@@ -25,6 +26,8 @@ pub struct Question {
     pub deadline: Instant,
     /// A reading that is this old will do: those who ask at the same time share one.
     pub oldest: Duration,
+    /// True for who has to have by the deadline what there is by then. Who asks every second need not.
+    pub is_awaited: bool,
 }
 
 /// One instance of a backend.

@@ -1,7 +1,8 @@
 //! The open connections of one socket: how many there may be, and who has to go when there are too many.
 //!
 //! Whoever connects and says nothing, asks a letter at a time, or does not take his answer would keep his place for as long as the
-//! timeouts allow. So places are not waited for: where there is none, who has been given the longest time leaves. And since a page may have megabytes,
+//! timeouts allow. So places are not waited for: where there is none, who has been given the longest time leaves. Where all of them ask again and
+//! again, or wait for their answers, nobody has been given it: then who has been connected longest leaves. And since a page may have megabytes,
 //! answers that nobody takes have a bound in bytes as well.
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ const MOST_CONNECTIONS: u64 = 128;
 const PART_OF_FILES: u64 = 8;
 /// Who connects has this long to ask before he may have to make room: a request comes right behind its connection.
 const TIME_TO_ASK: Duration = Duration::from_millis(100);
+/// Where no place was free for so long, whoever has one may have to make room.
+const LONGEST_STRAIN: Duration = Duration::from_secs(1);
 /// Who is being sent his answer has this long to take it before he may have to make room.
 const TIME_TO_TAKE: Duration = Duration::from_secs(5);
 /// The same for an answer that is kept for others: the plugin's report, for which Scope waits no longer.
@@ -39,12 +42,15 @@ const MOST_UNTAKEN: usize = 8 << 20;
 pub(super) struct Connections {
     most: usize,
     open: Mutex<BTreeMap<u64, Arc<Client>>>,
+    /// Since when nobody has found a place free.
+    strained_since: Mutex<Option<Instant>>,
     ended: Notify,
 }
 
 /// Who is connected.
 #[derive(Debug)]
 pub(super) struct Client {
+    connected: Instant,
     /// When he connected, or asked last.
     since: Mutex<Instant>,
     /// His answer is being made.
@@ -72,22 +78,32 @@ impl Connections {
         Self {
             most: usize::try_from(MOST_CONNECTIONS.min(files / PART_OF_FILES)).map_or(1, |most| most.max(1)),
             open: Mutex::default(),
+            strained_since: Mutex::default(),
             ended: Notify::new(),
         }
     }
 
     /// Where files have run out for another reason: somebody has to go, if there is anybody.
     pub(super) fn have_one_fewer(&self) {
-        make_room(&locked(&self.open));
+        make_room(&locked(&self.open), self.strained_since());
+    }
+
+    /// Since when no place is free, where that is so now.
+    fn strained_since(&self) -> Instant {
+        *locked(&self.strained_since).get_or_insert_with(Instant::now)
     }
 
     /// A place for a connection that is there. Where all are taken, somebody has to go, and is waited for.
     pub(super) async fn place(self: &Arc<Self>) -> Place {
+        let mut has_waited = false;
         loop {
             let ended = self.ended.notified();
             let patience = {
                 let mut open = locked(&self.open);
                 if open.len() < self.most {
+                    if !has_waited {
+                        *locked(&self.strained_since) = None;
+                    }
                     let number = open.last_key_value().map_or(0, |(last, _)| last + 1);
                     let client = Arc::new(Client::new());
                     open.insert(number, Arc::clone(&client));
@@ -97,7 +113,8 @@ impl Connections {
                         client,
                     };
                 }
-                make_room(&open)
+                has_waited = true;
+                make_room(&open, self.strained_since())
             };
             tokio::select! {
                 () = ended => {}
@@ -126,29 +143,49 @@ impl Connections {
     }
 }
 
-/// Tells whoever has had the longest time to go, if he has had enough of it. Gives the time at which to look again.
-fn make_room(open: &BTreeMap<u64, Arc<Client>>) -> Instant {
+/// Tells whoever has had the longest time to go, if he has had enough of it, or if there was no place for too long. Gives the time at which to look
+/// again.
+fn make_room(open: &BTreeMap<u64, Arc<Client>>, strained_since: Instant) -> Instant {
     let now = Instant::now();
+    let stays = |client: &&Arc<Client>| !client.must_go.load(Ordering::Relaxed);
+    let is_idle = |client: &&Arc<Client>| !client.is_answered.load(Ordering::Relaxed);
     let first = open
         .values()
-        .filter(|client| {
-            !client.must_go.load(Ordering::Relaxed) && !client.is_answered.load(Ordering::Relaxed)
-        })
+        .filter(|client| stays(client) && is_idle(client))
         .min_by_key(|client| client.may_go_at());
-    match first.map(|client| (client, client.may_go_at())) {
-        Some((client, at)) if at <= now => {
+    let (client, at) = match first.map(|client| (client, client.may_go_at())) {
+        Some((client, at)) if at <= now => (Some(client), at),
+        // Numbers rise, so the first has been connected longest.
+        first if strained_since + LONGEST_STRAIN <= now => {
+            let all = || {
+                open.values()
+                    .filter(|client| stays(client) && client.connected + TIME_TO_ASK <= now)
+            };
+            let client = all().find(is_idle).or_else(|| all().next());
+            (client, first.map_or(now + TIME_TO_ASK, |(_, at)| at))
+        }
+        first => (
+            None,
+            first.map_or(now + TIME_TO_ASK, |(_, at)| {
+                at.min(strained_since + LONGEST_STRAIN)
+            }),
+        ),
+    };
+    match client {
+        Some(client) => {
             client.leave();
             now + TIME_TO_ASK
         }
-        Some((_, at)) => at,
-        None => now + TIME_TO_ASK,
+        None => at,
     }
 }
 
 impl Client {
     fn new() -> Self {
+        let now = Instant::now();
         Self {
-            since: Mutex::new(Instant::now()),
+            connected: now,
+            since: Mutex::new(now),
             is_answered: AtomicBool::new(false),
             untaken: AtomicUsize::new(0),
             is_kept: AtomicBool::new(false),
@@ -331,6 +368,31 @@ mod tests {
             let (_place, ()) = tokio::join!(connections.place(), leaves);
             assert!(begun.elapsed() >= TIME_TO_ASK);
             assert!(!places[0].client().must_go.load(Ordering::Relaxed));
+        });
+    }
+
+    #[test]
+    fn where_all_are_answered_for_long_who_was_there_first_makes_room() {
+        run(async {
+            let (connections, mut places) = full().await;
+            places.iter().for_each(Place::asks);
+            let begun = Instant::now();
+            let first = places.remove(0);
+            let leaves = async {
+                first.client().has_to_go().await;
+                drop(first);
+            };
+            let (_place, ()) = tokio::join!(connections.place(), leaves);
+            assert!(begun.elapsed() >= LONGEST_STRAIN);
+            // The next does not wait as long, since nobody has found a place free meanwhile.
+            let begun = Instant::now();
+            let next = places.remove(0);
+            let leaves = async {
+                next.client().has_to_go().await;
+                drop(next);
+            };
+            let (_place, ()) = tokio::join!(connections.place(), leaves);
+            assert!(begun.elapsed() < LONGEST_STRAIN / 2);
         });
     }
 

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
+use super::LARGEST_HEAD;
 use super::connections::Watched;
 
 /// How long a client may take until TLS is agreed upon.
@@ -51,9 +52,13 @@ impl Socket {
     /// Answers who speaks HTTP without TLS.
     fn say_that_tls_is_needed(&self) {
         let Self::Tcp(stream) = self else { return };
-        // With a request unread the system would take the answer back.
+        // With a request unread the system would take the answer back. Who sends more than a request has nothing to be told.
         let mut request = [0; 4096];
-        while matches!(stream.try_read(&mut request), Ok(1..)) {}
+        for _ in 0..LARGEST_HEAD / request.len() {
+            if !matches!(stream.try_read(&mut request), Ok(1..)) {
+                break;
+            }
+        }
         let _ = stream.try_write(NEEDS_TLS);
     }
 }

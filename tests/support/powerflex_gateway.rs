@@ -81,6 +81,10 @@ pub struct Mood {
     pub unknown_property: Option<&'static str>,
     /// Hangs up on so many requests.
     pub hangs_up: usize,
+    /// Does not answer, as long as it is in this mood, where the path begins so.
+    pub hangs_at: Option<&'static str>,
+    /// Answers with the authorization that it was sent, as a text in JSON, where the path begins so.
+    pub echoes_at: Option<&'static str>,
     /// Takes so long for an answer.
     pub delay: Duration,
     /// Its pools.
@@ -103,6 +107,8 @@ impl Default for Mood {
             instead: Vec::new(),
             unknown_property: None,
             hangs_up: 0,
+            hangs_at: None,
+            echoes_at: None,
             delay: Duration::ZERO,
             pools: vec![pool("1", "ssd"), pool("2", "hdd")],
             domains: vec![("pd1".to_owned(), "domain-1".to_owned())],
@@ -292,6 +298,13 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         return Err(io::ErrorKind::ConnectionReset.into());
     }
     tokio::time::sleep(mood.delay).await;
+    let hangs = |state: &State| {
+        let hangs_at = state.mood.lock().unwrap().hangs_at;
+        hangs_at.is_some_and(|start| path.starts_with(start))
+    };
+    while hangs(&state) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let authorization = head
         .headers
         .get(AUTHORIZATION)
@@ -301,6 +314,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     } else {
         said(&state, &mood, &head.method, &path, authorization, &body)
     };
+    if mood.echoes_at.is_some_and(|start| path.starts_with(start)) {
+        let text = json!(format!("bad request: {}", authorization.unwrap_or_default())).to_string();
+        return Ok(Response::new(Full::new(Bytes::from(text))));
+    }
     if let Some((_, status, text)) = mood.instead.iter().find(|(start, ..)| path.starts_with(start)) {
         return Ok(Response::builder()
             .status(*status)

@@ -1,7 +1,6 @@
 //! The file that names the systems: YAML, read once at the start. It bears no secret, but says where the secrets are.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
@@ -18,13 +17,8 @@ const LONGEST_REASON: usize = 200;
 #[derive(Debug, Error)]
 pub enum ConfigurationError {
     /// It cannot be read.
-    #[error("cannot read {}: {error} (--powerflex names the file; in a container, is it mounted there?)", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: std::io::Error,
-    },
+    #[error("{0} (--powerflex names the file; in a container, is it mounted there?)")]
+    Unreadable(String),
     /// It is not what it should be.
     #[error("{}: {reason} (docs/powerflex.md has an example)", path.display())]
     Wrong {
@@ -107,19 +101,17 @@ struct Entry {
 }
 
 /// The systems that a file names.
-pub fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigurationError::Unreadable {
-        path: path.to_owned(),
-        error,
-    })?;
-    parse(&text).map_err(|reason| ConfigurationError::Wrong {
+pub async fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError> {
+    let read = mounted_file::read(path).await;
+    let bytes = read.map_err(ConfigurationError::Unreadable)?;
+    parse(&bytes).map_err(|reason| ConfigurationError::Wrong {
         path: path.to_owned(),
         reason,
     })
 }
 
-fn parse(text: &str) -> Result<Vec<SystemSettings>, String> {
-    let read = mounted_file::yaml(text.as_bytes())?;
+fn parse(bytes: &[u8]) -> Result<Vec<SystemSettings>, String> {
+    let read = mounted_file::yaml(bytes)?;
     let file: File = serde_json::from_value(read).map_err(|error| {
         // Of a key that is wrong its name is told, of a value nothing: somebody may have written a password there.
         let said = error.to_string();
@@ -210,7 +202,7 @@ mod tests {
     #[test]
     fn several_systems() {
         let systems = parse(
-            "systems:\n\
+            b"systems:\n\
              - url: https://one.example:8443\n  secret: powerflex-one\n\
              - {name: two, url: https://10.0.0.2, username_file: /u, password_file: /p, ca_file: /ca.crt, login: native}\n",
         )
@@ -278,7 +270,7 @@ mod tests {
             ("systems: [{url: [hush]}]", "another kind"),
             ("systems: [{url: 'https://a', secret: *hush}]", "line 1"),
         ] {
-            let said = parse(text).unwrap_err();
+            let said = parse(text.as_bytes()).unwrap_err();
             assert!(said.contains(told), "{text}: {said}");
             assert!(!said.contains("hush") && said.len() < 300, "{said}");
         }

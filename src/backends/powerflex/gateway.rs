@@ -1,20 +1,23 @@
 //! One gateway: the session that all requests share, and a new one when its token has run out.
 //!
-//! Where a request is answered with 401 the program signs in once and asks once more.
+//! Where a request is answered with 401 the program signs in once and asks once more. A query that a reading can do without goes on in a task
+//! of its own when it is not waited for any longer, and is not asked again before that has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use super::configuration::SystemSettings;
 use super::credentials::{self, Credentials, SecretReader};
 use super::https::{Answer, Endpoint, Problem, send, status_problem};
-use super::locked;
+use super::patience::Patience;
 use super::sign_in::{Session, sign_in};
+use super::{LONGEST_READING, locked};
 
 /// Credentials that were refused are not tried again for so long, unless they change: an account is soon locked.
 const REFUSED_FOR: Duration = Duration::from_secs(300);
@@ -30,6 +33,8 @@ pub(super) struct Gateway {
     refused: Mutex<Option<(Credentials, Instant, Problem)>>,
     /// Paths that were answered with 401 even after a new sign-in, of whom and when.
     denied: Mutex<BTreeMap<String, (Credentials, Instant)>>,
+    /// Paths that are being asked apart.
+    apart: Mutex<BTreeSet<String>>,
 }
 
 impl Gateway {
@@ -41,6 +46,7 @@ impl Gateway {
             signed_in: Mutex::default(),
             refused: Mutex::default(),
             denied: Mutex::default(),
+            apart: Mutex::default(),
         }
     }
 
@@ -94,6 +100,30 @@ impl Gateway {
         Err(status_problem(path, &answer, &secrets))
     }
 
+    /// The same for what can be done without. When patience is over it goes on by itself; as long as it does, nobody waits for that path again.
+    pub(super) async fn ask_apart(
+        self: &Arc<Self>,
+        path: &str,
+        body: Option<Vec<u8>>,
+        patience: &Patience,
+    ) -> Result<Bytes, Problem> {
+        let path = path.to_owned();
+        if !locked(&self.apart).insert(path.clone()) {
+            return Err(Problem::Late { path });
+        }
+        let (answer, told) = oneshot::channel();
+        let (gateway, asked) = (Arc::clone(self), path.clone());
+        tokio::spawn(async move {
+            let answered = timeout(LONGEST_READING, gateway.ask(&asked, body.as_deref())).await;
+            locked(&gateway.apart).remove(&asked);
+            let _ = answer.send(answered.unwrap_or(Err(Problem::Late { path: asked })));
+        });
+        tokio::select! {
+            answered = told => answered.unwrap_or(Err(Problem::Late { path })),
+            () = patience.is_over() => Err(Problem::Late { path }),
+        }
+    }
+
     /// Remembers that a path is not for who has just signed in.
     fn deny(&self, path: &str) {
         let Some(credentials) = locked(&self.signed_in).clone() else {
@@ -118,23 +148,37 @@ impl Gateway {
 
     /// A session other than one that the gateway does not accept any more.
     async fn after(&self, stale: &Arc<Session>) -> Result<Arc<Session>, Problem> {
-        {
-            let mut kept = self.session.lock().await;
-            if kept.as_ref().is_some_and(|session| Arc::ptr_eq(session, stale)) {
-                *kept = None;
-            }
-        }
+        self.forget(stale).await;
         self.session().await
     }
 
-    async fn sent(&self, session: &Session, path: &str, body: Option<&[u8]>) -> Result<Answer, Problem> {
-        let sent = send(&session.endpoint, path, Some(&session.authorization), body).await;
-        if matches!(sent, Err(Problem::Unreachable { .. })) {
+    async fn sent(&self, session: &Arc<Session>, path: &str, body: Option<&[u8]>) -> Result<Answer, Problem> {
+        let once = || send(&session.endpoint, path, Some(&session.authorization), body);
+        let sent = match once().await {
+            // The gateway hung up on a connection that was kept since the last scrape, just when it was used again.
+            Err(Problem::Unreachable { is_hung_up: true, .. }) => once().await,
+            sent => sent,
+        };
+        if matches!(
+            sent,
+            Err(Problem::Unreachable {
+                is_hung_up: false,
+                ..
+            })
+        ) {
             // Its certificate may have been exchanged, and its authority with it: those are read with the credentials. A
             // gateway that is only slow keeps its session, since then nothing is awaited here.
-            *self.session.lock().await = None;
+            self.forget(session).await;
         }
         sent
+    }
+
+    /// Lets a session go, if it is still the one that is kept.
+    async fn forget(&self, stale: &Arc<Session>) {
+        let mut kept = self.session.lock().await;
+        if kept.as_ref().is_some_and(|session| Arc::ptr_eq(session, stale)) {
+            *kept = None;
+        }
     }
 
     async fn login(&self) -> Result<Session, Problem> {

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use kube::client::{Body, ClientBuilder};
@@ -16,11 +15,12 @@ use thiserror::Error;
 use super::configuration::SystemSettings;
 use super::credentials::Authorities;
 use super::wire::Refusal;
+use crate::backends::answer::whole;
 use crate::model::fault::with_causes;
 use crate::model::text::shortened;
 
-/// No answer is longer: that of a thousand pools has some megabytes.
-const LONGEST_ANSWER: usize = 64 << 20;
+/// No answer is longer: that of a thousand pools has some megabytes, that of all volumes some kilobytes for each.
+const LONGEST_ANSWER: usize = 32 << 20;
 /// What a gateway says is wrong is no longer than this.
 const LONGEST_REFUSAL: usize = 16 << 10;
 /// Most of what a gateway says that is told to people.
@@ -41,7 +41,11 @@ pub(super) enum Problem {
         reason: String,
         /// There was no answer in time.
         too_slow: bool,
+        /// There was a connection, and it broke before the answer began.
+        is_hung_up: bool,
     },
+    #[error("{path} is not answered in time (it is not asked again until it has ended)")]
+    Late { path: String },
     #[error(
         "{path} is answered with 401 even after a new sign-in: has the user the right to monitor? (signed in again when name or password change, or in some minutes)"
     )]
@@ -69,7 +73,7 @@ impl Problem {
 
     /// True where nobody said no: time ran out.
     pub(super) fn is_slowness(&self) -> bool {
-        matches!(self, Self::Unreachable { too_slow: true, .. })
+        matches!(self, Self::Unreachable { too_slow: true, .. } | Self::Late { .. })
     }
 }
 
@@ -152,6 +156,7 @@ impl Endpoint {
             url: self.url.clone(),
             reason: format!("{inner}{hint}"),
             too_slow,
+            is_hung_up: was_hung_up(error),
         }
     }
 }
@@ -188,28 +193,20 @@ fn input_output(error: &dyn std::error::Error) -> Option<ErrorKind> {
     deepest
 }
 
-/// Sends one request: GET, or POST with a body.
+/// Sends one request, once: GET, or POST with a body.
 pub(super) async fn send(
     endpoint: &Endpoint,
     path: &str,
     authorization: Option<&HeaderValue>,
     body: Option<&[u8]>,
 ) -> Result<Answer, Problem> {
-    let Endpoint { client, .. } = endpoint;
-    let sent = client.send(request(path, authorization, body)?).await;
-    let response = match sent {
-        // The gateway hung up on a connection that was kept since the last scrape, just when it was used again.
-        Err(error) if was_hung_up(&error) => client.send(request(path, authorization, body)?).await,
-        sent => sent,
-    };
-    let response = response.map_err(|error| endpoint.unreachable(&error))?;
+    let request = request(path, authorization, body)?;
+    let sent = endpoint.client.send(request).await;
+    let response = sent.map_err(|error| endpoint.unreachable(&error))?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+    let body = whole(response.into_body(), LONGEST_ANSWER).await;
     let body = body.map_err(|error| strange(path, &format!("the answer breaks off: {error}")))?;
-    Ok(Answer {
-        status,
-        body: body.to_bytes(),
-    })
+    Ok(Answer { status, body })
 }
 
 fn request(

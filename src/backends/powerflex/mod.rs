@@ -2,14 +2,17 @@
 //!
 //! A reading has a task of its own and goes on when who asked for it does not wait any longer, for a minute at most. Of each system
 //! there is one reading at a time: who asks meanwhile gets the same. So a gateway that takes seconds can be shown by Scope, which
-//! waits for a fraction of one, and is never asked twice at once. Kept from reading to reading are the token, the names of protection domains, and the latest
+//! waits for a fraction of one, and is never asked twice at once. What a system can be told without is waited for until the last scrape that waits has
+//! to have its page. Kept from reading to reading are the token, the names of protection domains, and the latest
 //! reading until there is another.
 
 pub mod configuration;
 pub mod credentials;
+mod faults;
 mod gateway;
 mod https;
 mod names;
+mod patience;
 mod properties;
 mod reading;
 mod sign_in;
@@ -26,12 +29,15 @@ use self::configuration::SystemSettings;
 use self::credentials::SecretReader;
 use self::gateway::Gateway;
 use self::names::Names;
+use self::patience::Patience;
 use super::{Backend, Question, Reading};
 use crate::model::backend::{Failure, Figures, POWERFLEX};
 use crate::model::powerflex::System;
 
 /// A reading that takes longer is given up.
 const LONGEST_READING: Duration = Duration::from_secs(60);
+/// Left of a scrape's time, so that what there is can be told.
+const MARGIN: Duration = Duration::from_millis(250);
 
 /// A reading that has ended.
 #[derive(Debug, Clone)]
@@ -44,7 +50,33 @@ struct Ended {
 #[derive(Debug, Default)]
 struct Shared {
     latest: Option<Ended>,
-    under_way: Option<watch::Receiver<Option<Ended>>>,
+    under_way: Option<UnderWay>,
+}
+
+/// A reading that has not ended.
+#[derive(Debug)]
+struct UnderWay {
+    ended: watch::Receiver<Option<Ended>>,
+    /// When the last scrape that waits for it has to have it; `None` where none does.
+    until: watch::Sender<Option<Instant>>,
+}
+
+impl UnderWay {
+    /// One more waits for it.
+    fn is_awaited(&self, question: &Question) {
+        if !question.is_awaited {
+            return;
+        }
+        let left = question.deadline.saturating_duration_since(Instant::now());
+        let wanted = question.deadline - MARGIN.min(left / 4);
+        self.until.send_if_modified(|until| {
+            let is_later = until.is_none_or(|until| until < wanted);
+            if is_later {
+                *until = Some(wanted);
+            }
+            is_later
+        });
+    }
 }
 
 /// One system.
@@ -71,16 +103,20 @@ impl PowerFlex {
     }
 
     /// The reading that is under way, or a new one.
-    fn joined(&self, shared: &mut Shared) -> watch::Receiver<Option<Ended>> {
-        if let Some(under_way) = &shared.under_way {
-            return under_way.clone();
-        }
-        let (sender, receiver) = watch::channel(None);
-        shared.under_way = Some(receiver.clone());
+    fn joined(&self, shared: &mut Shared, question: &Question) -> watch::Receiver<Option<Ended>> {
+        let under_way = shared.under_way.get_or_insert_with(|| self.begun());
+        under_way.is_awaited(question);
+        under_way.ended.clone()
+    }
+
+    fn begun(&self) -> UnderWay {
+        let (sender, ended) = watch::channel(None);
+        let (until, awaited) = watch::channel(None);
         let (gateway, names) = (Arc::clone(&self.gateway), Arc::clone(&self.names));
         let (kept, longest) = (Arc::clone(&self.shared), self.longest);
+        let patience = Patience::new(awaited);
         tokio::spawn(async move {
-            let read = timeout(longest, reading::read(&gateway, &names)).await;
+            let read = timeout(longest, reading::read(&gateway, &names, &patience)).await;
             let outcome = match read {
                 Ok(Ok(system)) => Ok(Arc::new(system)),
                 Ok(Err(problem)) => Err(Failure {
@@ -102,7 +138,7 @@ impl PowerFlex {
             drop(shared);
             let _ = sender.send(Some(ended));
         });
-        receiver
+        UnderWay { ended, until }
     }
 }
 
@@ -125,7 +161,7 @@ impl Backend for PowerFlex {
         if let Some(latest) = latest.filter(|latest| latest.at.elapsed() <= question.oldest) {
             return Box::pin(async move { latest.outcome.map(Figures::PowerFlex) });
         }
-        let mut under_way = self.joined(&mut shared);
+        let mut under_way = self.joined(&mut shared, &question);
         drop(shared);
         Box::pin(async move {
             let ended = under_way.wait_for(Option::is_some).await;
@@ -188,6 +224,7 @@ mod tests {
         let question = Question {
             deadline: Instant::now(),
             oldest: Duration::ZERO,
+            is_awaited: false,
         };
         system.read(question).await.unwrap_err()
     }

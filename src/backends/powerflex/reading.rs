@@ -6,66 +6,91 @@
 //! are read one object after the other, some at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::faults::Faults;
 use super::gateway::Gateway;
 use super::https::{Problem, strange};
 use super::names::{Known, Names, known};
+use super::patience::Patience;
 use super::statistics::{self, Subjects};
-use super::wire::{self, Figures, Selected};
-use crate::model::backend::POWERFLEX;
-use crate::model::fault::Fault;
+use super::wire::{self, Figures};
 use crate::model::powerflex::{Domain, Generation, Pool, System};
 
 const POOLS: &str = "/api/types/StoragePool/instances";
 const SYSTEMS: &str = "/api/types/System/instances";
 
-/// Reads a system.
-pub(super) async fn read(gateway: &Gateway, names: &Names) -> Result<System, Problem> {
+/// Reads a system. What it can be told without is waited for as long as patience lasts.
+pub(super) async fn read(
+    gateway: &Arc<Gateway>,
+    names: &Names,
+    patience: &Patience,
+) -> Result<System, Problem> {
     let mut system = System::new(&gateway.settings().name);
+    let mut faults = Faults::of(&system.name);
     let body = gateway.ask(POOLS, None).await?;
     let (pools, wrong) = wire::list::<wire::Pool<'_>>(&body).map_err(|reason| strange(POOLS, &reason))?;
-    complain(&mut system, POOLS, wrong);
-    let systems = objects::<wire::System>(gateway, SYSTEMS, &mut system).await?;
+    faults.complain(POOLS, wrong);
+    let body = gateway.ask(SYSTEMS, None).await?;
+    let (systems, wrong) = wire::list(&body).map_err(|reason| strange(SYSTEMS, &reason))?;
+    faults.complain(SYSTEMS, wrong);
     // A second-generation pool's statistics do not say which volumes it has.
     let with_volumes = pools.iter().any(wire::Pool::is_erasure_coded);
     let domain_ids: BTreeSet<String> = pools.iter().filter_map(wire::Pool::domain_id).collect();
-    let known = known(gateway, names, &domain_ids, with_volumes, &mut system).await?;
+    let known = known(gateway, names, &domain_ids, with_volumes, patience, &mut faults).await?;
     let session = gateway.session().await?;
     system.version = session.version.as_ref().map(ToString::to_string);
+    system.taken_at = SystemTime::now();
 
     let (coded, mirrored): (Vec<_>, Vec<_>) = pools.iter().partition(|pool| pool.is_erasure_coded());
-    let (mut selected, mut metrics) = (Selected::default(), BTreeMap::new());
+    let subjects = Subjects {
+        pools: mirrored.iter().map(|pool| pool.id.clone()).collect(),
+        domains: mirrored.iter().filter_map(|pool| pool.domain_id()).collect(),
+        known_domains: known.domains.keys().cloned().collect(),
+        systems: &systems,
+    };
+    let ids: Vec<&str> = coded.iter().map(|pool| pool.id.as_str()).collect();
+    let patience = if coded.is_empty() || mirrored.is_empty() {
+        patience.without_end()
+    } else {
+        patience.clone()
+    };
+    let (mut of_selected, mut of_metrics) = (faults.beside(), faults.beside());
+    let (selected, metrics) = tokio::join!(
+        async {
+            let is_wanted = !mirrored.is_empty() || coded.is_empty();
+            let read = statistics::selected(gateway, &session, &subjects, &patience, &mut of_selected);
+            if is_wanted { Some(read.await) } else { None }
+        },
+        async {
+            let read = statistics::metrics(gateway, &ids, &patience, &mut of_metrics);
+            if coded.is_empty() { None } else { Some(read.await) }
+        }
+    );
+    faults.extend(of_selected.into_all());
+    faults.extend(of_metrics.into_all());
     // Either failure costs its own figures, unless there are no others.
-    let (mut answered, mut failed) = (false, None);
-    if !mirrored.is_empty() || coded.is_empty() {
-        let subjects = Subjects {
-            pools: mirrored.iter().map(|pool| pool.id.clone()).collect(),
-            domains: mirrored.iter().filter_map(|pool| pool.domain_id()).collect(),
-            known_domains: known.domains.keys().cloned().collect(),
-            systems: &systems,
-        };
-        match statistics::selected(gateway, &session, &subjects, &mut system).await {
-            Ok(found) => (selected, answered) = (found, true),
-            Err(problem) => {
-                failed = Some(problem.clone());
-                statistics::without(&mut system, problem, false)?;
-            }
+    let answered = matches!(selected, Some(Ok(_))) || matches!(metrics, Some(Ok(_)));
+    let mut costs = |problem: Problem, lost: &str| {
+        if answered {
+            faults.cost(problem, lost)
+        } else {
+            Err(problem)
         }
-    }
-    if !coded.is_empty() {
-        let ids: Vec<&str> = coded.iter().map(|pool| pool.id.as_str()).collect();
-        match statistics::metrics(gateway, &ids, &mut system).await {
-            Ok(found) => (metrics, answered) = (found, true),
-            Err(problem) => {
-                failed = failed.or(Some(problem.clone()));
-                statistics::without(&mut system, problem, true)?;
-            }
-        }
-    }
-    if let Some(problem) = failed.filter(|_| !answered) {
-        return Err(problem);
-    }
+    };
+    let selected = selected.transpose().or_else(|problem| {
+        costs(
+            problem,
+            "pools of the first generation, protection domains and the system have no figures",
+        )?;
+        Ok(None)
+    })?;
+    let metrics = metrics.transpose().or_else(|problem| {
+        costs(problem, "pools of the second generation have no figures")?;
+        Ok(None)
+    })?;
+    let (mut selected, mut metrics) = (selected.unwrap_or_default(), metrics.unwrap_or_default());
 
     for pool in pools {
         let mut figures = if pool.is_erasure_coded() {
@@ -86,9 +111,9 @@ pub(super) async fn read(gateway: &Gateway, names: &Names) -> Result<System, Pro
             statistics: figures.statistics,
         });
     }
-    describe(&mut system, systems, selected.systems);
+    describe(&mut system, systems, selected.systems, &mut faults);
     tell_apart(&mut system);
-    system.taken_at = SystemTime::now();
+    system.faults = faults.into_all();
     Ok(system)
 }
 
@@ -120,15 +145,22 @@ fn described(pool: wire::Pool<'_>, known: &Known, figures: Figures) -> Pool {
 }
 
 /// What the system says of itself. A gateway has one.
-fn describe(system: &mut System, systems: Vec<wire::System>, mut statistics: BTreeMap<String, Figures>) {
+fn describe(
+    system: &mut System,
+    systems: Vec<wire::System>,
+    mut statistics: BTreeMap<String, Figures>,
+    faults: &mut Faults,
+) {
     if systems.len() > 1 {
         let told: Vec<String> = systems
             .iter()
             .take(3)
             .map(|system| wire::told_id(&system.id))
             .collect();
-        let message = format!("it tells of the systems {}; the first is shown", told.join(", "));
-        system.faults.push(Fault::new(POWERFLEX, &system.name, message));
+        faults.add(format!(
+            "it tells of the systems {}; the first is shown",
+            told.join(", ")
+        ));
     }
     let Some(own) = systems.into_iter().next() else {
         return;
@@ -153,61 +185,40 @@ fn tell_apart(system: &mut System) {
     });
 }
 
-/// Puts ids beside names that are not the only one in their place. A name that looks as if that had been done to it may be met twice.
+/// Puts ids beside names that are not the only one in their place. A name that looks as if that had been done to it may be met twice; where
+/// some are the same even then, all are called by their ids alone.
 fn make_unique<T>(all: &mut [T], parts: impl Fn(&mut T) -> ((String, &String), &mut String)) {
-    loop {
+    for round in 0..3 {
         let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
         for one in all.iter_mut() {
             let ((place, _), name) = parts(one);
             *seen.entry((place, name.clone())).or_default() += 1;
         }
-        let mut changed = false;
-        for one in all.iter_mut() {
-            let ((place, id), name) = parts(one);
-            if seen.get(&(place, name.clone())).is_some_and(|count| *count > 1) {
-                *name = format!("{name} ({id})");
-                changed = true;
-            }
-        }
-        if !changed {
+        if seen.len() == all.len() {
             return;
         }
+        for one in all.iter_mut() {
+            let ((place, id), name) = parts(one);
+            if round == 2 {
+                name.clone_from(id);
+            } else if seen.get(&(place, name.clone())).is_some_and(|count| *count > 1) {
+                *name = format!("{name} ({id})");
+            }
+        }
     }
 }
 
-/// Objects of an answer. What is wrong with others is a fault of `system`.
+/// Objects of an answer that can be done without. What is wrong with others is a fault.
 pub(super) async fn objects<T: wire::Object + serde::de::DeserializeOwned>(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     path: &str,
-    system: &mut System,
+    patience: &Patience,
+    faults: &mut Faults,
 ) -> Result<Vec<T>, Problem> {
-    let body = gateway.ask(path, None).await?;
+    let body = gateway.ask_apart(path, None, patience).await?;
     let (found, wrong) = wire::list(&body).map_err(|reason| strange(path, &reason))?;
-    complain(system, path, wrong);
+    faults.complain(path, wrong);
     Ok(found)
-}
-
-fn complain(system: &mut System, path: &str, wrong: Vec<String>) {
-    let faults: Vec<Fault> = wrong
-        .into_iter()
-        .map(|reason| fault(system, format!("{path}: {reason}")))
-        .collect();
-    system.faults.extend(faults);
-}
-
-/// What is wrong with a system's answers.
-pub(super) fn fault(system: &System, message: String) -> Fault {
-    Fault::new(POWERFLEX, format!("{POWERFLEX} {}", system.name), message)
-}
-
-/// Takes a problem for a fault which costs no more than is said. An error is what nothing can be read with.
-pub(super) fn cost(system: &mut System, problem: Problem, lost: &str) -> Result<(), Problem> {
-    if problem.is_of_signing_in() {
-        return Err(problem);
-    }
-    let said = fault(system, format!("{problem} (so {lost})"));
-    system.faults.push(said);
-    Ok(())
 }
 
 /// A share of 1 of a percentage.
@@ -243,6 +254,17 @@ mod tests {
         assert_eq!(
             named(&[("1", "ssd"), ("2", "ssd"), ("3", "ssd (1)")]),
             ["ssd (1) (1)", "ssd (2)", "ssd (1) (3)"]
+        );
+        // Somebody has made them up.
+        assert_eq!(
+            named(&[
+                ("1", "s"),
+                ("2", "s"),
+                ("3", "s (1)"),
+                ("4", "s (1) (1)"),
+                ("5", "s (1) (1) (1)")
+            ]),
+            ["1", "2", "3", "4", "5"]
         );
     }
 }

@@ -21,8 +21,6 @@ use super::locked;
 use super::wire::{self, Tokens, Version};
 use crate::model::fault::Fault;
 
-/// A query that was refused is not tried again for so long.
-const SELECTION_REFUSED_FOR: Duration = Duration::from_secs(600);
 /// How long an access token is taken to hold where the gateway does not say.
 const ACCESS_TOKEN_HOLDS: Duration = Duration::from_secs(300);
 /// No access token is used for longer, whatever the gateway says.
@@ -38,7 +36,7 @@ pub(super) struct Session {
     /// What the gateway says that it is.
     pub(super) version: Option<Version>,
     renewal: Option<Renewal>,
-    /// When the query of chosen statistics was of no use, and what is said of it.
+    /// Until when the query of chosen statistics is taken to be of no use, and what is said of it.
     selection_refused: Mutex<Option<(Instant, Vec<Fault>)>>,
 }
 
@@ -66,13 +64,13 @@ impl Session {
     /// What is to be said where the query of chosen statistics was of no use a short while ago; `None` where it may be asked.
     pub(super) fn selection_refused(&self) -> Option<Vec<Fault>> {
         let refused = locked(&self.selection_refused);
-        let (at, faults) = refused.as_ref()?;
-        (at.elapsed() < SELECTION_REFUSED_FOR).then(|| faults.clone())
+        let (until, faults) = refused.as_ref()?;
+        (Instant::now() < *until).then(|| faults.clone())
     }
 
-    /// Remembers that it was of no use, and what is to be said of it as long as that is remembered.
-    pub(super) fn refuse_selection(&self, faults: Vec<Fault>) {
-        *locked(&self.selection_refused) = Some((Instant::now(), faults));
+    /// Remembers for so long that it was of no use, and what is to be said of it meanwhile.
+    pub(super) fn refuse_selection(&self, faults: Vec<Fault>, time: Duration) {
+        *locked(&self.selection_refused) = Some((Instant::now() + time, faults));
     }
 
     /// True where it is time for a new access token.

@@ -1,21 +1,24 @@
 //! The statistics of pools, protection domains and the system: chosen ones in one query, or one object's after the other's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
+use super::faults::Faults;
 use super::gateway::Gateway;
 use super::https::{Problem, strange};
+use super::patience::Patience;
 use super::properties::{
     COMMON, ERASURE_CODED, POOL, POOL_SINCE_3, SYSTEM, SYSTEM_SINCE_3, WINDOWS, WINDOWS_SINCE_3,
 };
-use super::reading::{cost, fault};
 use super::sign_in::Session;
 use super::wire::{self, Figures, Selected, told_id};
-use crate::model::fault::Fault;
-use crate::model::powerflex::{Figure, System, Window};
+use crate::model::powerflex::{Figure, Window};
 
 /// Objects whose statistics are asked for at the same time, where they are asked for one by one.
 const AT_ONCE: usize = 4;
@@ -24,7 +27,13 @@ const LONGEST_ID: usize = 64;
 /// Most of anything that a line enumerates.
 const MOST_NAMED: usize = 3;
 
+/// A query of which the gateway says that it is wrong is not tried again for so long.
+const REFUSED_FOR: Duration = Duration::from_secs(600);
+/// The same for one that it cannot answer: it may not know a property, or be busy with itself.
+const FAILED_FOR: Duration = Duration::from_secs(60);
+
 const SELECTED: &str = "/api/instances/querySelectedStatistics";
+const ONE_BY_ONE: &str = "/api/instances/…/relationships/Statistics";
 const METRICS: &str = "/dtapi/rest/v1/metrics/query";
 
 const POOL_KIND: &str = "StoragePool";
@@ -75,10 +84,11 @@ impl Subjects<'_> {
 
 /// The statistics of the first generation's sort. Where the query of chosen ones tells nothing of an object, that is asked for by itself.
 pub(super) async fn selected(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     session: &Session,
     subjects: &Subjects<'_>,
-    system: &mut System,
+    patience: &Patience,
+    faults: &mut Faults,
 ) -> Result<Selected, Problem> {
     let since_3 = session
         .version
@@ -86,10 +96,13 @@ pub(super) async fn selected(
         .is_none_or(|version| version.major() >= 3);
     let mut selected = Selected::default();
     let missing = if let Some(said) = session.selection_refused() {
-        system.faults.extend(said);
+        faults.extend(said);
         None
     } else {
-        match gateway.ask(SELECTED, Some(&selection(since_3))).await {
+        match gateway
+            .ask_apart(SELECTED, Some(selection(since_3)), patience)
+            .await
+        {
             Ok(body) => {
                 selected = Selected::of(&body, subjects.systems).unwrap_or_default();
                 let missing = subjects.without_figures(&selected);
@@ -99,48 +112,42 @@ pub(super) async fn selected(
                     && (!subjects.pools.is_empty() || says_nothing(SYSTEM_KIND) > 0);
                 if !missing.is_empty() {
                     let what = enumerated(&missing);
-                    let message = format!(
+                    faults.add(format!(
                         "{SELECTED} is answered without a figure of {what}: each is asked for by itself"
-                    );
-                    let said = fault(system, message);
+                    ));
                     if is_useless {
-                        session.refuse_selection(vec![said.clone()]);
+                        session.refuse_selection(faults.last().cloned().into_iter().collect(), REFUSED_FOR);
                     }
-                    system.faults.push(said);
                 }
                 (!is_useless).then_some(missing)
             }
             // One property that it does not know is enough.
             Err(Problem::Status { status, .. }) if is_refusal(status) => {
-                session.refuse_selection(Vec::new());
+                let passes = status.is_server_error();
+                session.refuse_selection(Vec::new(), if passes { FAILED_FOR } else { REFUSED_FOR });
                 None
             }
             Err(problem) => return Err(problem),
         }
     };
-    if let Some(missing) = missing {
-        // What fails of these is told of, and costs no more than itself.
-        match one_by_one(gateway, missing, system, &mut selected).await {
-            Err(problem) if problem.is_of_signing_in() => return Err(problem),
-            _ => {}
-        }
-    } else {
-        let all = subjects.all(&subjects.known_domains);
-        one_by_one(gateway, all, system, &mut selected).await?;
+    // What fails of these is told of, and costs no more than itself.
+    let by_themselves = missing.unwrap_or_else(|| subjects.all(&subjects.known_domains));
+    let failed = one_by_one(gateway, by_themselves, patience, faults, &mut selected).await?;
+    if !selected.has_any() {
+        return Err(
+            failed.unwrap_or_else(|| strange(SELECTED, "no figure is told, nor by any object itself"))
+        );
     }
     let missing = subjects.without_figures(&selected);
     if !missing.is_empty() {
-        let what = enumerated(&missing);
-        system
-            .faults
-            .push(fault(system, format!("no figure is told of {what}")));
+        faults.add(format!("no figure is told of {}", enumerated(&missing)));
     }
     let all = selected
         .pools
         .iter()
         .chain(&selected.domains)
         .chain(&selected.systems);
-    system.faults.extend(odd(system, all));
+    odd(all, faults);
     Ok(selected)
 }
 
@@ -155,13 +162,15 @@ fn is_refusal(status: StatusCode) -> bool {
 
 /// The figures of pools of the second generation, by the pool's id.
 pub(super) async fn metrics(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     ids: &[&str],
-    system: &mut System,
+    patience: &Patience,
+    faults: &mut Faults,
 ) -> Result<BTreeMap<String, Figures>, Problem> {
     let names = ERASURE_CODED.map(Figure::name);
     let query = json!({ "resource_type": "storage_pool", "ids": ids, "metrics": names });
-    let body = gateway.ask(METRICS, Some(query.to_string().as_bytes())).await?;
+    let query = query.to_string().into_bytes();
+    let body = gateway.ask_apart(METRICS, Some(query), patience).await?;
     let metrics = wire::metrics(&body).map_err(|reason| strange(METRICS, &reason))?;
     let told = |id: &str| metrics.get(id).is_some_and(|figures| figures.any);
     let missing: Vec<Subject> = ids
@@ -169,23 +178,15 @@ pub(super) async fn metrics(
         .filter(|id| !told(id))
         .map(|id| (POOL_KIND, (*id).to_owned()))
         .collect();
+    if missing.len() == ids.len() {
+        return Err(strange(METRICS, "no figure is told"));
+    }
     if !missing.is_empty() {
         let what = enumerated(&missing);
-        let message = format!("{METRICS} is answered without a figure of {what}");
-        system.faults.push(fault(system, message));
+        faults.add(format!("{METRICS} is answered without a figure of {what}"));
     }
-    system.faults.extend(odd(system, metrics.iter()));
+    odd(metrics.iter(), faults);
     Ok(metrics)
-}
-
-/// What a failure of either query costs: its own figures. An error is what nothing can be read with.
-pub(super) fn without(system: &mut System, problem: Problem, erasure_coded: bool) -> Result<(), Problem> {
-    let lost = if erasure_coded {
-        "pools of the second generation have no figures"
-    } else {
-        "pools of the first generation, protection domains and the system have no figures"
-    };
-    cost(system, problem, lost)
 }
 
 /// `StoragePool a, StoragePool b, StoragePool c and 3 more`.
@@ -205,14 +206,14 @@ fn enumerated(subjects: &[Subject]) -> String {
 }
 
 /// What is said of figures that are there and cannot be understood: one line for all.
-fn odd<'a>(system: &System, figures: impl Iterator<Item = (&'a String, &'a Figures)>) -> Option<Fault> {
+fn odd<'a>(figures: impl Iterator<Item = (&'a String, &'a Figures)>, faults: &mut Faults) {
     let mut names = BTreeSet::new();
     let mut first = None;
     for (id, figures) in figures.filter(|(_, figures)| !figures.odd.is_empty()) {
         first.get_or_insert(id);
         names.extend(figures.odd.iter().copied());
     }
-    let first = first?;
+    let Some(first) = first else { return };
     let told: Vec<&str> = names.iter().copied().take(MOST_NAMED).collect();
     let further = names.len().saturating_sub(MOST_NAMED);
     let further = if further == 0 {
@@ -220,14 +221,11 @@ fn odd<'a>(system: &System, figures: impl Iterator<Item = (&'a String, &'a Figur
     } else {
         format!(" and {further} more")
     };
-    Some(fault(
-        system,
-        format!(
-            "left out, since they are no numbers: {}{further} (first of {})",
-            told.join(", "),
-            told_id(first)
-        ),
-    ))
+    faults.add(format!(
+        "left out, since they are no numbers: {}{further} (first of {})",
+        told.join(", "),
+        told_id(first)
+    ));
 }
 
 /// The query for all that is told of mirrored pools, of protection domains and of the system.
@@ -255,25 +253,35 @@ fn selection(since_3: bool) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The statistics of each of these objects, where they cannot be had in one query. An object that has gone meanwhile costs its own; an error is
-/// that of the first where there are none at all.
+/// The statistics of each of these objects, where they cannot be had in one query. Gives why some are not had, which is told as one fault; where
+/// the way to the gateway is broken, or patience is over, no more are asked for. An error is what nothing can be read with.
 async fn one_by_one(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     subjects: Vec<Subject>,
-    system: &mut System,
+    patience: &Patience,
+    faults: &mut Faults,
     into: &mut Selected,
-) -> Result<(), Problem> {
+) -> Result<Option<Problem>, Problem> {
+    let all = subjects.len();
     let asked: Vec<_> = subjects
         .into_iter()
-        .map(|(kind, id)| figures_of(gateway, kind, id))
+        .map(|(kind, id)| figures_of(gateway, kind, id, patience))
         .collect();
     let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
-    let mut answered = false;
-    let mut failed = None;
-    while let Some((kind, id, figures)) = answers.next().await {
+    let mut is_over = pin!(patience.is_over());
+    let (mut answered, mut failed) = (0, None);
+    loop {
+        let next = tokio::select! {
+            next = answers.next() => next,
+            () = &mut is_over => {
+                failed.get_or_insert_with(|| Problem::Late { path: ONE_BY_ONE.to_owned() });
+                None
+            }
+        };
+        let Some((kind, id, figures)) = next else { break };
         match figures {
             Ok(figures) => {
-                answered = true;
+                answered += 1;
                 let of_kind = match kind {
                     POOL_KIND => &mut into.pools,
                     DOMAIN_KIND => &mut into.domains,
@@ -281,32 +289,41 @@ async fn one_by_one(
                 };
                 of_kind.insert(id, figures);
             }
-            Err(problem @ (Problem::Status { .. } | Problem::Strange { .. })) => {
-                let said = fault(system, problem.to_string());
-                system.faults.push(said);
+            Err(problem) if problem.is_of_signing_in() => return Err(problem),
+            Err(problem) => {
+                let is_of_one = matches!(
+                    problem,
+                    Problem::Status { .. } | Problem::Strange { .. } | Problem::Late { .. }
+                );
                 failed.get_or_insert(problem);
+                if !is_of_one {
+                    break;
+                }
             }
-            Err(problem) => return Err(problem),
         }
     }
-    match failed {
-        Some(problem) if !answered => Err(problem),
-        _ => Ok(()),
+    if let Some(problem) = &failed {
+        let missing = all - answered;
+        faults.add(format!(
+            "the statistics of {missing} of {all} objects are not had: {problem}"
+        ));
     }
+    Ok(failed)
 }
 
 /// The statistics of one object.
 async fn figures_of(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     kind: &'static str,
     id: String,
+    patience: &Patience,
 ) -> (&'static str, String, Result<Figures, Problem>) {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if !(1..=LONGEST_ID).contains(&id.len()) || !id.chars().all(plain) {
         return (kind, id, Err(strange(kind, "an id that is none")));
     }
     let path = format!("/api/instances/{kind}::{id}/relationships/Statistics");
-    let answer = gateway.ask(&path, None).await;
+    let answer = gateway.ask_apart(&path, None, patience).await;
     let figures = answer.and_then(|body| {
         serde_json::from_slice::<Figures>(&body).map_err(|error| strange(&path, &wire::told(&error)))
     });

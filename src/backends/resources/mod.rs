@@ -2,7 +2,7 @@
 //! namespaces alone, their pods, claims and services as well.
 //!
 //! Nothing is kept between two readings but the connection: what is gone is gone from the next answer. A reading of the whole
-//! cluster is two requests, one of a namespace four, all at the same time. Lists are asked for without a `resourceVersion`, so that the API
+//! cluster is two requests, one of a namespace four, at the same time. Lists are asked for without a `resourceVersion`, so that the API
 //! server cannot give an old one.
 
 mod metrics;
@@ -11,7 +11,7 @@ mod request;
 
 use std::sync::atomic::AtomicBool;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use kube::{Client, Config};
 use tokio::time::Instant;
 
@@ -21,6 +21,8 @@ use crate::cluster::connect::{self, ConnectError};
 use crate::model::inventory::{WatchError, WatchProblem};
 use crate::model::resources::ResourceReading;
 
+/// Namespaces that are asked for at the same time, four lists of each.
+const AT_ONCE: usize = 4;
 /// The group of the API.
 const METRICS: &str = "metrics.k8s.io";
 
@@ -120,11 +122,12 @@ impl Resources {
         if self.namespaces.is_empty() {
             whole(&asking).await
         } else {
-            let readings = self
+            let readings: Vec<_> = self
                 .namespaces
                 .iter()
-                .map(|name| Namespace::read(&asking, name, &self.old_slices));
-            tenancy(join_all(readings).await)
+                .map(|name| Namespace::read(&asking, name, &self.old_slices))
+                .collect();
+            tenancy(stream::iter(readings).buffered(AT_ONCE).collect().await)
         }
     }
 }

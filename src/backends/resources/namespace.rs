@@ -202,7 +202,15 @@ fn object<T: Watched>(json: &str, faults: &mut Vec<Fault>) -> Option<Arc<T>> {
 fn read_pods(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<(Arc<Pod>, Restarts)>, WatchError> {
     let items = raw_items(body)?.into_iter();
     Ok(items
-        .filter_map(|raw| Some((object::<Pod>(raw.get(), faults)?, restarts(raw.get()))))
+        .filter_map(|raw| {
+            let pod = object::<Pod>(raw.get(), faults)?;
+            let (restarts, wrong) = restarts(raw.get());
+            faults.extend(wrong.map(|wrong| {
+                let subject = format!("pods {}/{}", pod.name.namespace, pod.name.name);
+                Fault::new(RESOURCES, subject, format!("restarts left out: {wrong}"))
+            }));
+            Some((pod, restarts))
+        })
         .collect())
 }
 
@@ -213,13 +221,15 @@ fn read_claims(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<Arc<Claim>>, 
         .collect())
 }
 
-/// `status.containerStatuses` of a pod, and those of its sidecars.
-fn restarts(json: &str) -> Restarts {
+/// `status.containerStatuses` of a pod, and those of its sidecars; and what is wrong with the first of those that cannot be understood.
+fn restarts(json: &str) -> (Restarts, Option<String>) {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Statuses {
-        container_statuses: Option<Vec<Status>>,
-        init_container_statuses: Option<Vec<Status>>,
+    struct Statuses<'a> {
+        #[serde(borrow)]
+        container_statuses: Option<Vec<&'a RawValue>>,
+        #[serde(borrow)]
+        init_container_statuses: Option<Vec<&'a RawValue>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -228,8 +238,9 @@ fn restarts(json: &str) -> Restarts {
         restart_count: Option<u64>,
     }
     #[derive(Default, Deserialize)]
-    struct WirePod {
-        status: Option<Statuses>,
+    struct WirePod<'a> {
+        #[serde(borrow)]
+        status: Option<Statuses<'a>>,
         spec: Option<Spec>,
     }
     #[derive(Default, Deserialize)]
@@ -243,26 +254,43 @@ fn restarts(json: &str) -> Restarts {
         name: Option<String>,
         restart_policy: Option<String>,
     }
-    let pod: WirePod = serde_json::from_str(json).unwrap_or_default();
+    let pod: WirePod<'_> = match serde_json::from_str(json) {
+        Ok(pod) => pod,
+        Err(wrong) => return (Restarts::new(), Some(shortened(&wrong.to_string()))),
+    };
+    let mut first_wrong = None;
+    let mut understood = |raw: Option<Vec<&RawValue>>| -> Vec<Status> {
+        let mut found = Vec::new();
+        for raw in raw.into_iter().flatten() {
+            match serde_json::from_str(raw.get()) {
+                Ok(status) => found.push(status),
+                Err(wrong) => {
+                    first_wrong.get_or_insert_with(|| shortened(&wrong.to_string()));
+                }
+            }
+        }
+        found
+    };
     let statuses = pod.status.unwrap_or_default();
-    let before = pod.spec.unwrap_or_default().init_containers.unwrap_or_default();
+    let (before, own) = (
+        understood(statuses.init_container_statuses),
+        understood(statuses.container_statuses),
+    );
+    let containers = pod.spec.unwrap_or_default().init_containers.unwrap_or_default();
     let is_sidecar = |status: &Status| {
-        before.iter().any(|container| {
+        containers.iter().any(|container| {
             container.restart_policy.as_deref() == Some("Always") && container.name == status.name
         })
     };
-    let sidecars = statuses
-        .init_container_statuses
+    let mut found: Restarts = before
         .into_iter()
-        .flatten()
-        .filter(is_sidecar);
-    let mut found: Restarts = sidecars
-        .chain(statuses.container_statuses.into_iter().flatten())
+        .filter(is_sidecar)
+        .chain(own)
         .filter_map(|status| Some((status.name?.into(), status.restart_count?)))
         .collect();
     found.sort();
     found.dedup_by(|later, first| later.0 == first.0);
-    found
+    (found, first_wrong)
 }
 
 /// Services with their pods. One that has no pod yet has a slice without addresses.
@@ -392,13 +420,12 @@ mod tests {
             "spec": {"initContainers": [{"name": "prepare"}, {"name": "proxy", "restartPolicy": "Always"}]},
             "status": {
                 "initContainerStatuses": [status("prepare", 7), status("proxy", 2)],
-                "containerStatuses": [status("web", 3), {"name": "starting"}],
+                "containerStatuses": [status("web", 3), {"name": "starting"}, {"name": "odd", "restartCount": -1}],
             },
         });
-        assert_eq!(
-            restarts(&pod.to_string()),
-            [("proxy".into(), 2), ("web".into(), 3)]
-        );
-        assert_eq!(restarts("{}"), []);
+        let (found, wrong) = restarts(&pod.to_string());
+        assert_eq!(found, [("proxy".into(), 2), ("web".into(), 3)]);
+        assert!(wrong.unwrap().contains("`-1`"));
+        assert_eq!(restarts("{}"), (Restarts::new(), None));
     }
 }

@@ -1,19 +1,19 @@
 //! One request to the API server, and what its failure means.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
 use hyper::{Request, StatusCode};
 use kube::Client;
 use kube::client::{AuthError, Body};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use crate::backends::answer::whole;
 use crate::cluster::problem::shortened;
 use crate::model::fault::with_causes;
 use crate::model::inventory::{WatchError, WatchProblem};
 
-/// More than the figures of 200,000 containers: a longer answer is none of theirs.
-const LARGEST_ANSWER: usize = 64 << 20;
+/// As much as the figures of 100,000 containers: a longer answer is none of theirs.
+const LARGEST_ANSWER: usize = 32 << 20;
 
 /// A list that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +102,7 @@ impl Asking<'_> {
             .map_err(|wrong| error(WatchProblem::Failing, wrong.to_string()))?;
         let response = self.client.send(request).await.map_err(|error| unsent(&error))?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes);
+        let body = whole(response.into_body(), LARGEST_ANSWER).await;
         if !status.is_success() {
             return Err(refused(wanted, status, &body.unwrap_or_default()));
         }
@@ -142,19 +141,27 @@ fn unsent(sending: &kube::Error) -> WatchError {
 fn refused(wanted: &Wanted<'_>, status: StatusCode, body: &[u8]) -> WatchError {
     #[derive(Deserialize)]
     struct Status {
+        kind: Option<String>,
         message: Option<String>,
     }
+    let own = serde_json::from_slice::<Status>(body).ok();
+    let own = own.filter(|said| said.kind.as_deref() == Some("Status"));
+    let is_page = body.trim_ascii_start().first() == Some(&b'<');
     let problem = match status {
         StatusCode::UNAUTHORIZED => WatchProblem::Unauthorized,
-        StatusCode::FORBIDDEN => WatchProblem::Forbidden,
-        StatusCode::NOT_FOUND => WatchProblem::Missing,
+        // Who says no in another form stands in between, and no rule of a Role mends that.
+        StatusCode::FORBIDDEN if own.is_some() => WatchProblem::Forbidden,
+        // Of a group that is not there an API server says so in plain words.
+        StatusCode::NOT_FOUND if !is_page => WatchProblem::Missing,
         StatusCode::TOO_MANY_REQUESTS => WatchProblem::Throttled,
         _ => WatchProblem::Failing,
     };
-    let said = serde_json::from_slice::<Status>(body)
-        .ok()
-        .and_then(|said| said.message);
-    let said = shortened(&said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()));
+    let said = own.and_then(|said| said.message);
+    let mut said = shortened(&said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()));
+    let is_no = matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+    if is_no && problem == WatchProblem::Failing {
+        said.push_str(" (not as a Kubernetes API says it: is a proxy in between, or the address another's?)");
+    }
     let code = status.as_u16();
     let message = match problem {
         WatchProblem::Unauthorized => {

@@ -55,9 +55,19 @@ const LONGEST_REASON: usize = 200;
 /// Most of an id that is told.
 const LONGEST_ID: usize = 60;
 
-/// What a parser says, which repeats what it read: in one line of bounded length.
+/// What a parser says, in one line of bounded length. Where it repeats what it read it is told by its place alone: some front ends send back what
+/// they were sent, tokens included.
 pub(super) fn told(error: &serde_json::Error) -> String {
-    shortened(&in_one_line(&error.to_string()), LONGEST_REASON)
+    let said = error.to_string();
+    let of_keys = ["missing field", "duplicate field"];
+    if error.is_data() && !of_keys.iter().any(|words| said.starts_with(words)) {
+        return format!(
+            "it is of another form than it should be at line {}, column {}",
+            error.line(),
+            error.column()
+        );
+    }
+    shortened(&in_one_line(&said), LONGEST_REASON)
 }
 
 /// An id, as far as it is told: in one line of bounded length.

@@ -103,6 +103,16 @@ pub(in super::super) struct Selected {
 }
 
 impl Selected {
+    /// True where there is a figure of anything.
+    pub(in super::super) fn has_any(&self) -> bool {
+        let mut all = self
+            .pools
+            .values()
+            .chain(self.domains.values())
+            .chain(self.systems.values());
+        all.any(|figures| figures.any)
+    }
+
     /// Of an answer. That of the type System is not by id, since a gateway has one system. What of it cannot be understood is not there.
     pub(in super::super) fn of(body: &[u8], systems: &[System]) -> Result<Self, String> {
         type ById<'a> = BTreeMap<String, &'a RawValue>;
