@@ -256,7 +256,7 @@ fn placed(
     devices: &BlockDevices,
     mounts: Vec<Mount>,
     mount_remotes: &BTreeMap<u64, RemoteTarget>,
-    counted: &Counted,
+    counted: &CountedElsewhere,
 ) -> Volume {
     let mut placed = place(&Facts {
         mounts: &MountTable::from(mounts),
@@ -293,9 +293,9 @@ fn a_folder_on_a_partition_of_a_multipath_disk_is_counted_there() {
         reads,
         ..CgroupIo::default()
     };
-    let counted = Counted {
+    let counted = CountedElsewhere {
         pods: [(WEB.to_owned(), [(map, did(900)), (partition, did(7))].into())].into(),
-        ..Counted::default()
+        ..CountedElsewhere::default()
     };
     let mounts = vec![mount(2, partition, "/folder", "/pods/v", "xfs", "/dev/dm-1")];
     let volume = placed(&devices, mounts, &BTreeMap::default(), &counted);
@@ -325,7 +325,7 @@ fn what_a_server_gives_is_shared() {
             "there",
         )];
         let remotes = [(7, remote)].into();
-        let volume = placed(&BlockDevices::default(), mounts, &remotes, &Counted::default());
+        let volume = placed(&BlockDevices::default(), mounts, &remotes, &CountedElsewhere::default());
         assert_eq!(
             (volume.placement.medium, volume.placement.shared),
             (Medium::Network, shared),

@@ -66,6 +66,7 @@ pub fn with_busy_volumes(machine: &Machine, volumes: usize, readings: u32) -> St
     let (mut devices, mut of_volumes) = (DeviceHistory::default(), History::default());
     let mut io = VolumeIo {
         source: IoSource::Device,
+        origin: 0,
         counters: IoCounters::default(),
     };
     for reading in 0..readings {
@@ -86,15 +87,15 @@ pub fn with_busy_volumes(machine: &Machine, volumes: usize, readings: u32) -> St
             busy_milliseconds: u64::from(reading) * 700,
             ..IoCounters::default()
         };
-        let counters = names.iter().map(|name| (name.clone(), io.counters));
+        let counters = (0..volumes as u64).map(|origin| (origin, io.counters));
         state.volume_rates = of_volumes.record(state.sample.taken_at, counters);
         state.rates = devices.record(&state.sample);
     }
-    let volume = |name: String| Volume {
+    let volume = |(origin, name)| Volume {
         persistent: true,
-        io: Some(io),
+        io: Some(VolumeIo { origin, ..io }),
         ..Volume::new(name, "disks.example", Placement::not_mounted())
     };
-    state.topology.volumes = names.into_iter().map(volume).collect();
+    state.topology.volumes = (0..).zip(names).map(volume).collect();
     state
 }
