@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::convert::{size, time, word};
+use super::convert::{long, name, size, time, word};
 use super::object::Watched;
 use super::wire::{Meta, Quantity};
 use crate::model::inventory::ResourceKind;
@@ -56,7 +56,7 @@ struct SnapshotError {
 impl SnapshotError {
     /// An error without words is one as well.
     fn into_message(self) -> String {
-        self.message
+        long(self.message)
             .filter(|message| !message.is_empty())
             .unwrap_or_else(|| "failed, and does not say why".to_owned())
     }
@@ -80,11 +80,30 @@ impl Watched for Snapshot {
             api: SnapshotApi::Csi,
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
-            source: known(source.persistent_volume_claim_name)
-                .map(SnapshotSource::Claim)
-                .or_else(|| known(source.volume_snapshot_content_name).map(SnapshotSource::Content)),
-            class: known(spec.volume_snapshot_class_name),
-            content: known(status.bound_volume_snapshot_content_name),
+            source: name(
+                source.persistent_volume_claim_name,
+                "spec.source.persistentVolumeClaimName",
+                complain,
+            )
+            .map(SnapshotSource::Claim)
+            .or_else(|| {
+                name(
+                    source.volume_snapshot_content_name,
+                    "spec.source.volumeSnapshotContentName",
+                    complain,
+                )
+                .map(SnapshotSource::Content)
+            }),
+            class: name(
+                spec.volume_snapshot_class_name,
+                "spec.volumeSnapshotClassName",
+                complain,
+            ),
+            content: name(
+                status.bound_volume_snapshot_content_name,
+                "status.boundVolumeSnapshotContentName",
+                complain,
+            ),
             ready: status.ready_to_use,
             taken: time(status.creation_time.as_deref(), "status.creationTime", complain),
             // Drivers say 0 where they do not know.
@@ -163,7 +182,11 @@ impl Watched for SnapshotContent {
             handle: known(status.snapshot_handle).or_else(|| known(source.snapshot_handle)),
             volume_handle: known(source.volume_handle),
             volume: None,
-            class: known(spec.volume_snapshot_class_name),
+            class: name(
+                spec.volume_snapshot_class_name,
+                "spec.volumeSnapshotClassName",
+                complain,
+            ),
             deletion_policy: word(spec.deletion_policy, DeletionPolicy::from_word),
             snapshot: named(reference.namespace, reference.name),
             snapshot_uid: known(reference.uid),
@@ -288,9 +311,14 @@ impl Watched for ExternalSnapshot {
             api: SnapshotApi::ExternalStorage,
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
-            source: known(spec.persistent_volume_claim_name).map(SnapshotSource::Claim),
+            source: name(
+                spec.persistent_volume_claim_name,
+                "spec.persistentVolumeClaimName",
+                complain,
+            )
+            .map(SnapshotSource::Claim),
             class: None,
-            content: known(spec.snapshot_data_name),
+            content: name(spec.snapshot_data_name, "spec.snapshotDataName", complain),
             ready: status.ready(),
             taken: time(
                 known(status.creation_timestamp.clone()).as_deref(),
@@ -349,8 +377,8 @@ impl Watched for ExternalSnapshotData {
             api: SnapshotApi::ExternalStorage,
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
-            driver: source.map(|(field, _)| field.clone()),
-            handle: handle.map(str::to_owned),
+            driver: known(source.map(|(field, _)| field.clone())),
+            handle: known(handle.map(str::to_owned)),
             volume_handle: None,
             volume: text("persistentVolumeRef", "name"),
             class: None,
@@ -372,7 +400,7 @@ impl Watched for ExternalSnapshotData {
 }
 
 fn known(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
+    long(text).filter(|text| !text.is_empty())
 }
 
 fn named(namespace: Option<String>, name: Option<String>) -> Option<NamespacedName> {
