@@ -10,7 +10,7 @@ use scope_storage_probe::app::observer::{FRESH, Observer};
 use scope_storage_probe::cluster::Settings;
 use scope_storage_probe::host::Host;
 use scope_storage_probe::model::backend::BackendReadings;
-use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem};
+use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem, WatchState};
 use scope_storage_probe::model::workload::NamespacedName;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::itself::SelfFigures;
@@ -245,13 +245,14 @@ async fn silence_is_an_error_and_ends() {
     assert!(inventory.stale_since().is_some());
     let said = inventory.faults[0].to_string();
     // The first silence is before the answer; who looks late sees the second, in the middle of it.
-    let silences = ["no answer within 0.3 s", "the list stopped for 0.3 s"];
+    let silences = ["no answer within 0.3 s", "no whole answer within 0.45 s"];
     let told = silences.map(|what| format!("storageclasses: unreachable: {what}"));
     assert!(told.contains(&said), "{said}");
-    assert!(
-        inventory.knows_all(ResourceKind::Pods) || !inventory.watches[&ResourceKind::Pods].synced,
-        "others go on"
-    );
+    watched
+        .until("others go on", |inventory| {
+            inventory.knows_all(ResourceKind::Pods)
+        })
+        .await;
     watched
         .until("the watch goes on", |inventory| classes(inventory) == ["a", "b"])
         .await;
@@ -845,4 +846,341 @@ async fn a_node_must_know_its_name() {
         error.to_string(),
         "which node is this? --node-name or NODE_NAME says so"
     );
+}
+
+/// The API checks neither what a pod calls its claim nor what a claim calls its volume.
+#[tokio::test]
+async fn names_that_are_none_are_not_asked_for_and_cost_no_others() {
+    let none = [
+        "data/status",
+        "data?x",
+        "data#x",
+        "a b",
+        "..",
+        &*"n".repeat(70_000),
+    ]
+    .map(str::to_owned);
+    let names: Vec<&str> = none.iter().map(String::as_str).chain(["data", "odd"]).collect();
+    let listed = pod("u1", &names);
+    let api = ScriptedApi::start(move |asked| match asked.path.as_str() {
+        "/api/v1/pods" if !asked.watches() => Some(Answer::list("10", std::slice::from_ref(&listed))),
+        "/api/v1/namespaces/shop/persistentvolumeclaims/data" => {
+            Some(Answer::json(200, &claim("data", "Bound", "pv-1")))
+        }
+        "/api/v1/namespaces/shop/persistentvolumeclaims/odd" => {
+            Some(Answer::json(200, &claim("odd", "Bound", "pv-1/status")))
+        }
+        "/api/v1/persistentvolumes/pv-1" => Some(Answer::json(
+            200,
+            &json!({"metadata": {"name": "pv-1"}, "status": {"phase": "Bound"}}),
+        )),
+        path if path.contains("persistentvolume") => Some(Answer::status(403, "Forbidden", "no")),
+        _ => None,
+    });
+    let watched = api.watch(&node_role());
+    let inventory = watched
+        .until("all that can be known is", |inventory| {
+            inventory.is_synced() && inventory.volumes.len() == 1
+        })
+        .await;
+    let claims: Vec<&str> = inventory.claims.keys().map(|name| name.name.as_str()).collect();
+    assert_eq!(claims, ["data", "odd"]);
+    assert_eq!(inventory.stale_since(), None);
+    let faults: Vec<String> = inventory.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(faults.len(), none.len() + 1, "{faults:#?}");
+    assert!(
+        faults
+            .iter()
+            .all(|fault| fault.contains("not a name of an object") && fault.len() < 300),
+        "{faults:#?}"
+    );
+    let asked = api.asked();
+    let looked_up = asked
+        .iter()
+        .filter(|asked| asked.path.contains("persistentvolume"));
+    assert_eq!(looked_up.count(), 3, "{asked:#?}");
+}
+
+#[tokio::test]
+async fn a_404_that_is_not_the_api_servers_forgets_nothing() {
+    let api = ScriptedApi::start(|asked| match asked.path.as_str() {
+        "/api/v1/pods" if !asked.watches() => Some(Answer::list("10", &[pod("u1", &["data", "gone"])])),
+        "/api/v1/namespaces/shop/persistentvolumeclaims/data" => Some(match asked.before {
+            0 => Answer::json(200, &claim("data", "Bound", "")),
+            _ => Answer::text(404, "404 page not found\n"),
+        }),
+        _ => None,
+    });
+    let watched = api.watch(&Settings {
+        reread: Duration::from_millis(300),
+        ..node_role()
+    });
+    let inventory = watched
+        .until("it is told", |inventory| {
+            inventory.watches[&ResourceKind::Claims].error.is_some()
+        })
+        .await;
+    assert_eq!(inventory.claims.len(), 1);
+}
+
+#[tokio::test]
+async fn a_watch_that_ends_at_once_is_taken_up_more_and_more_rarely() {
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::list("10", &[class("a", "1")]),
+        |_| Answer::ended_watch(&[]),
+    ));
+    let watched = api.watch_all();
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let watches = watched_from(&api).len();
+    assert!((2..=5).contains(&watches), "{watches} in 8 s");
+    assert_eq!(classes(&watched.inventory()), ["a"]);
+}
+
+/// The head of an answer is not all of it.
+#[tokio::test]
+async fn an_error_that_never_ends_is_one_all_the_same() {
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::list("10", &[class("a", "1")]),
+        |asked| match asked.before {
+            0 => Answer::stuck_with(503, "<html>please"),
+            1 => Answer::endless_with(500, "no\n"),
+            _ => Answer::watch(&[event("ADDED", &class("b", "11"))]),
+        },
+    ));
+    let watched = api.watch(&impatient());
+    let problem = |inventory: &Inventory| inventory.watches[&ResourceKind::Classes].problem();
+    let inventory = watched
+        .until("it is told", |inventory| problem(inventory).is_some())
+        .await;
+    assert_eq!(problem(&inventory), Some(WatchProblem::Failing));
+    assert!(inventory.faults[0].to_string().len() < 600);
+    watched
+        .until("the watch goes on", |inventory| classes(inventory) == ["a", "b"])
+        .await;
+}
+
+#[tokio::test]
+async fn who_never_says_which_engines_there_are_makes_nobody_wait_for_ever() {
+    let api = ScriptedApi::start(|asked| (asked.path == "/apis").then(|| Answer::stuck("{\"groups\": [")));
+    let watched = api.watch(&impatient());
+    watched.until("the rest is seen", Inventory::is_synced).await;
+}
+
+#[tokio::test]
+async fn a_look_up_that_stops_is_an_error_and_ends() {
+    let api = ScriptedApi::start(|asked| match asked.path.as_str() {
+        "/api/v1/pods" if !asked.watches() => Some(Answer::list("10", &[pod("u1", &["data"])])),
+        path if path.contains("persistentvolumeclaims") => Some(match asked.before {
+            0 => Answer::stuck("{\"metadata\": "),
+            _ => Answer::json(200, &claim("data", "Bound", "")),
+        }),
+        _ => None,
+    });
+    let watched = api.watch(&Settings {
+        patience: Duration::from_millis(300),
+        ..node_role()
+    });
+    let inventory = watched
+        .until("the silence is noticed", |inventory| {
+            inventory.watches[&ResourceKind::Claims].error.is_some()
+        })
+        .await;
+    let error = inventory.watches[&ResourceKind::Claims].error.clone().unwrap();
+    assert_eq!(error.problem, WatchProblem::Unreachable);
+    assert_eq!(error.message, "no whole answer within 0.45 s");
+    watched.until("it is read", Inventory::is_synced).await;
+}
+
+/// A webhook that converts them fails: so they are there.
+#[tokio::test]
+async fn a_kind_that_fails_from_the_first_is_told_of() {
+    let api = ScriptedApi::start(|asked| match asked.path.as_str() {
+        "/apis" => Some(Answer::json(
+            200,
+            &json!({"groups": [{"name": "longhorn.io", "versions": [{"version": "v1beta2"}]}]}),
+        )),
+        "/apis/longhorn.io/v1beta2" => Some(Answer::json(200, &json!({"resources": [{"name": "volumes"}]}))),
+        path if path.ends_with("/volumesnapshots") || path == "/apis/longhorn.io/v1beta2/volumes" => {
+            Some(Answer::status(500, "InternalError", "conversion webhook failed"))
+        }
+        _ => None,
+    });
+    let watched = api.watch_all();
+    let failing = |inventory: &Inventory| {
+        let failing = |watch: &&WatchState| watch.problem() == Some(WatchProblem::Failing);
+        inventory.watches.values().filter(failing).count()
+    };
+    // Both APIs of snapshots, and the engine's volumes.
+    let inventory = watched
+        .until("all are told of", |inventory| failing(inventory) == 3)
+        .await;
+    let fault = inventory.faults[0].to_string();
+    assert!(fault.contains("conversion webhook failed"), "{fault}");
+}
+
+#[tokio::test]
+async fn an_engine_that_may_not_be_read_makes_nobody_wait() {
+    let api = ScriptedApi::start(|asked| match asked.path.as_str() {
+        "/apis" => Some(Answer::json(
+            200,
+            &json!({"groups": [{"name": "longhorn.io", "versions": [{"version": "v1beta2"}]}]}),
+        )),
+        "/apis/longhorn.io/v1beta2" => Some(Answer::json(200, &json!({"resources": [{"name": "volumes"}]}))),
+        "/apis/longhorn.io/v1beta2/volumes" => Some(Answer::status(403, "Forbidden", "no")),
+        _ => None,
+    });
+    let watched = api.watch_all();
+    let inventory = watched.until("the rest is seen", Inventory::is_synced).await;
+    assert_eq!(inventory.hindrances().count(), 0);
+    assert!(
+        inventory
+            .faults
+            .iter()
+            .any(|fault| fault.to_string().contains("longhorn.io")),
+        "{:?}",
+        inventory.faults
+    );
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_asked_costs_its_own_engine() {
+    let group = |name: &str| json!({"name": name, "versions": [{"version": "v1beta2"}]});
+    let api = ScriptedApi::start(move |asked| match asked.path.as_str() {
+        "/apis" => Some(Answer::json(
+            200,
+            &json!({"groups": [group("longhorn.io"), {"name": "topolvm.io", "versions": [{"version": "v1"}]}]}),
+        )),
+        "/apis/topolvm.io/v1" => Some(Answer::status(503, "ServiceUnavailable", "down")),
+        "/apis/longhorn.io/v1beta2" => Some(Answer::json(200, &json!({"resources": [{"name": "volumes"}]}))),
+        _ => None,
+    });
+    let watched = api.watch_all();
+    watched
+        .until("the other engine is followed", |inventory| {
+            inventory.is_synced() && inventory.engines.len() == 1
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_not_seen_yet_is_named() {
+    let api = ScriptedApi::start(|asked| (asked.resource == "nodes").then(Answer::none));
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("the nodes alone are missing", |inventory| {
+            inventory.hindrances().count() == 1
+        })
+        .await;
+    let (kind, error) = inventory.hindrances().next().unwrap();
+    assert_eq!((kind, error), (ResourceKind::Nodes, None));
+}
+
+/// What stood in the line that cannot be read may have been a deletion.
+#[tokio::test]
+async fn a_line_that_is_no_event_leads_to_a_new_list() {
+    let api = ScriptedApi::start(for_classes(
+        |before| match before {
+            0 => Answer::list("10", &[class("a", "1"), class("b", "2")]),
+            _ => Answer::list("20", &[class("b", "2")]),
+        },
+        |asked| match asked.before {
+            0 => Answer::stuck(format!(
+                "{{\"type\": \"SHOUTED\"}}\n{}\n",
+                event("MODIFIED", &class("b", "12"))
+            )),
+            _ => Answer::watch(&[]),
+        },
+    ));
+    let watched = api.watch_all();
+    watched
+        .until("a was deleted", |inventory| {
+            classes(inventory) == ["b"] && inventory.stale_since().is_none()
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_what_it_lists_is_listed_more_and_more_rarely_and_told_of() {
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::list("10", &[class("a", "1")]),
+        |_| Answer::status(410, "Expired", "too old resource version"),
+    ));
+    let watched = api.watch_all();
+    watched
+        .until("it is told", |inventory| {
+            inventory.watches[&ResourceKind::Classes].problem() == Some(WatchProblem::Failing)
+        })
+        .await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let lists = api
+        .asked()
+        .iter()
+        .filter(|asked| asked.resource == "storageclasses" && !asked.watches())
+        .count();
+    assert!(lists <= 6, "{lists} in 8 s");
+}
+
+/// Answers that begin and break off prove no more than that something listens.
+#[tokio::test]
+async fn kinds_whose_lists_break_off_do_not_wake_each_other() {
+    let api = ScriptedApi::start(|asked| {
+        let breaks = ["storageclasses", "nodes", "csidrivers"].contains(&asked.resource.as_str());
+        (breaks && !asked.watches()).then(|| Answer::broken("{\"metadata\": "))
+    });
+    let _watched = api.watch_all();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let lists = api
+        .asked()
+        .iter()
+        .filter(|asked| asked.resource == "nodes")
+        .count();
+    assert!(lists <= 6, "{lists} in 10 s");
+}
+
+#[tokio::test]
+async fn an_object_that_became_unreadable_is_not_shown_as_it_was() {
+    let deep = |version: &str| {
+        let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        format!(
+            "{{\"provisioner\":{nested},\"metadata\":{{\"name\":\"a\",\"resourceVersion\":\"{version}\"}}}}"
+        )
+    };
+    let api = ScriptedApi::start(for_classes(
+        |_| Answer::list("10", &[class("a", "1")]),
+        move |_| {
+            Answer::stuck(format!(
+                "{{\"type\":\"MODIFIED\",\"object\":{}}}\n{{\"type\":\"ADDED\",\"object\":{}}}\n",
+                deep("11"),
+                class("b", "12")
+            ))
+        },
+    ));
+    let watched = api.watch_all();
+    let inventory = watched
+        .until("a is left out", |inventory| classes(inventory) == ["b"])
+        .await;
+    let said = inventory.faults[0].to_string();
+    assert!(said.contains("storageclasses a"), "{said}");
+    assert!(!said.contains(" at line "), "{said}");
+}
+
+/// Kubernetes bounds neither the name of a claim's volume nor that of what its data come from.
+#[tokio::test]
+async fn megabytes_in_a_field_are_neither_kept_nor_told() {
+    let huge = "x".repeat(1 << 20);
+    let odd = json!({"metadata": {"name": "odd", "namespace": "shop", "uid": "u"},
+                     "spec": {"volumeName": huge, "storageClassName": huge,
+                              "dataSource": {"kind": "VolumeSnapshot", "name": huge}},
+                     "status": {"conditions": [{"type": "Resizing", "message": huge}]}});
+    let unread = json!({"metadata": {"name": "unread", "namespace": "shop"}, "spec": huge});
+    let api = ScriptedApi::start(move |asked| {
+        (asked.resource == "persistentvolumeclaims" && !asked.watches())
+            .then(|| Answer::list("10", &[odd.clone(), unread.clone()]))
+    });
+    let watched = api.watch_all();
+    let inventory = watched.until("all are seen", Inventory::is_synced).await;
+    assert_eq!(inventory.claims.len(), 1);
+    assert!(format!("{:?}", inventory.claims).len() < 10_000);
+    assert_eq!(inventory.faults.len(), 4, "{:?}", inventory.faults);
+    assert!(inventory.faults.iter().all(|fault| fault.to_string().len() < 600));
 }

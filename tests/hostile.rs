@@ -19,6 +19,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::inotify;
+use scope_storage_probe::cluster::connect::Whereabouts;
+use scope_storage_probe::cluster::secret;
 use scope_storage_probe::model::text::is_obeyed;
 use serde_json::json;
 use support::exposition::{Page, open_metrics_violations};
@@ -393,6 +395,8 @@ async fn an_api_server_that_never_stops_talking_costs_its_own_figures() {
                 r#"{"type":"ADDED","object":{"metadata":{"name":""#,
                 text,
             )),
+            // An error in lines.
+            "nodes" if asked.watches() => Some(Answer::endless_with(500, text + "\n")),
             "storageclasses" if !asked.watches() => Some(Answer::list(
                 "1",
                 &[
@@ -425,6 +429,21 @@ async fn an_api_server_that_never_stops_talking_costs_its_own_figures() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_without_end_is_none() {
+    let api = ScriptedApi::start(|_: &Asked| {
+        Some(Answer::endless(r#"{"data":{"password":""#, "x".repeat(1 << 20)))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let whereabouts = Whereabouts {
+        kubeconfig: Some(kubeconfig(folder.path(), &api, "t")),
+        context: None,
+    };
+    let said = secret::read(&whereabouts, Some("storage"), "powerflex").await;
+    let said = said.unwrap_err();
+    assert!(said.contains("2 MiB"), "{said}");
 }
 
 #[tokio::test]

@@ -759,6 +759,7 @@ async fn ten_thousand_containers_measured() {
         let page = server.get("/metrics/resources");
         let samples = Page::parse(page.text()).samples().len();
         let answered = ten_thousand_containers(&Asked {
+            method: "GET".into(),
             resource: "pods".into(),
             path: "/apis/metrics.k8s.io/v1beta1/pods".into(),
             query: std::collections::BTreeMap::new(),

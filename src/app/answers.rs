@@ -143,13 +143,9 @@ impl Answers {
                 faults.iter().map(ToString::to_string).collect()
             }
             Self::Cluster(observation) => {
-                let waiting = observation
-                    .inventory
-                    .watches
-                    .iter()
-                    .filter(|(kind, watch)| !watch.synced && !kind.is_engines());
+                let waiting = observation.inventory.hindrances();
                 waiting
-                    .map(|(kind, watch)| match &watch.error {
+                    .map(|(kind, error)| match error {
                         Some(error) => format!("{}: {}", kind.name(), error.message),
                         None => format!("{}: not all seen yet", kind.name()),
                     })

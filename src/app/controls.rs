@@ -214,7 +214,9 @@ impl Buttons {
         progress: &Progress,
     ) -> Answer {
         let outcome = match progress {
-            Progress::Failed(refusal) => return Said::refusal(refusal.clone()).answer(),
+            Progress::Failed(words) | Progress::Unanswered(words) => {
+                return Said::refusal(words.clone()).answer();
+            }
             Progress::Running => None,
             Progress::Done(outcome) => Some(outcome),
         };

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use hyper::{Request, Response};
+use kube::client::{Body, ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use thiserror::Error;
+use tower::{BoxError, Service};
 
+use super::bounds::Bounds;
 use crate::model::fault::with_causes;
 
 /// Where the kubelet puts the credentials of a pod's service account.
@@ -81,14 +85,47 @@ pub async fn configuration(whereabouts: &Whereabouts) -> Result<Config, ConnectE
     Err(ConnectError::NoCluster)
 }
 
-/// A client for single requests. It does not hide for up to an hour that it is told to come back later.
-pub fn client(mut config: Config) -> Result<Client, ConnectError> {
+/// A client for single requests, of which the caller has to bound the answers.
+pub fn client(config: Config) -> Result<Client, ConnectError> {
+    Ok(builder(config)?.build())
+}
+
+/// A client for single requests whose answers are read within these bounds.
+pub(crate) fn bounded(config: Config, bounds: &Bounds) -> Result<Client, ConnectError> {
+    Ok(builder(config)?.with_layer(bounds).build())
+}
+
+/// What a client is made of. It does not hide for up to an hour that it is told to come back later.
+pub(super) fn builder(mut config: Config) -> Result<ClientBuilder<impl Answering>, ConnectError> {
     config.default_retry = false;
     let url = config.cluster_url.to_string();
-    Client::try_from(config).map_err(|error| ConnectError::Client {
+    ClientBuilder::try_from(config).map_err(|error| ConnectError::Client {
         url,
         reason: with_causes(&error),
     })
+}
+
+/// A service that can be made a client of.
+pub(super) trait Answering:
+    Service<
+        Request<Body>,
+        Response = Response<Box<DynBody>>,
+        Error = BoxError,
+        Future: Future<Output = Result<Response<Box<DynBody>>, BoxError>> + Send + 'static,
+    > + Send
+    + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<
+            Request<Body>,
+            Response = Response<Box<DynBody>>,
+            Error = BoxError,
+            Future: Future<Output = Result<Response<Box<DynBody>>, BoxError>> + Send + 'static,
+        > + Send
+        + 'static
+{
 }
 
 /// True in a pod of a cluster.

@@ -3,8 +3,8 @@
 //! An engine that a cluster does not have costs nothing but this: now and then the API server is asked for the names of its groups, which
 //! everybody may. So of kinds that are not there nobody asks, and what may not be read is a fault only where there is such a thing.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,12 +70,23 @@ pub(super) async fn follow(
     let mut followed: BTreeMap<&'static str, Followed> = BTreeMap::new();
     let mut answered = false;
     loop {
+        // Watches that were ended leave nothing behind.
+        while tasks.try_join_next().is_some() {}
         // What cannot be asked now is as it was: the kinds' own watches say what is wrong.
         match served(&client).await {
-            Ok(served) => {
+            Ok(Served {
+                found: served,
+                silent,
+            }) => {
                 answered = true;
                 for kind in EngineKind::all() {
                     let name = kind.resource.name;
+                    if silent.contains(name) {
+                        if !followed.contains_key(name) {
+                            shared.live().is_not_known(kind.resource);
+                        }
+                        continue;
+                    }
                     let version = served.get(name).copied();
                     if followed.get(name).map(|followed| followed.version) == version {
                         if version.is_none() {
@@ -131,16 +142,30 @@ fn api_resource(kind: EngineKind, version: &str) -> ApiResource {
     }
 }
 
-/// The engines' kinds that the API server has, with the version in which each is best read.
-async fn served(client: &Client) -> Result<BTreeMap<&'static str, &'static str>, kube::Error> {
+/// What the API server says of the engines' kinds.
+#[derive(Default)]
+struct Served {
+    /// Those that it has, with the version in which each is best read.
+    found: BTreeMap<&'static str, &'static str>,
+    /// Those of which it does not say now whether it has them.
+    silent: BTreeSet<&'static str>,
+}
+
+/// What the API server says of the engines' kinds. One group that cannot be asked, as of a server behind it that is down, costs itself.
+async fn served(client: &Client) -> Result<Served, kube::Error> {
     let groups: Groups = get(client, "/apis").await?;
-    let mut found = BTreeMap::new();
-    let mut lists: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    let mut served = Served::default();
+    let Served { found, silent } = &mut served;
+    let mut lists: BTreeMap<(&str, &str), Option<Vec<String>>> = BTreeMap::new();
     for kind in EngineKind::all() {
         let resource = kind.resource;
         let Some(group) = groups.groups.iter().find(|group| group.name == resource.group) else {
             continue;
         };
+        if resource.needs.is_some_and(|needs| silent.contains(needs)) {
+            silent.insert(resource.name);
+            continue;
+        }
         if resource.needs.is_some_and(|needs| !found.contains_key(needs)) {
             continue;
         }
@@ -154,10 +179,18 @@ async fn served(client: &Client) -> Result<BTreeMap<&'static str, &'static str>,
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => {
                     let path = format!("/apis/{}/{version}", resource.group);
-                    let list: Resources = get(client, &path).await?;
-                    let names = list.resources.into_iter().map(|named| named.name);
-                    place.insert(names.collect())
+                    let list = get::<Resources>(client, &path).await;
+                    if let Err(error) = &list {
+                        tracing::debug!("which kinds {path} has cannot be asked: {error}");
+                    }
+                    let names =
+                        |list: Resources| list.resources.into_iter().map(|named| named.name).collect();
+                    place.insert(list.ok().map(names))
                 }
+            };
+            let Some(names) = names else {
+                silent.insert(resource.name);
+                break;
             };
             if names.iter().any(|name| name == resource.resource) {
                 found.insert(resource.name, *version);
@@ -165,7 +198,7 @@ async fn served(client: &Client) -> Result<BTreeMap<&'static str, &'static str>,
             }
         }
     }
-    Ok(found)
+    Ok(served)
 }
 
 async fn get<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<T, kube::Error> {

@@ -66,7 +66,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Inventory, DumpError> {
             })?;
             let mut objects = 0;
             for document in &documents {
-                objects += take_in(document, None, None, &shared);
+                objects += take_in(document, [None; 2], &shared, LISTS);
             }
             if objects == 0 {
                 return Err(DumpError::NothingThere { path: file });
@@ -80,7 +80,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Inventory, DumpError> {
 pub fn parse(text: &str) -> Result<Inventory, String> {
     let shared = Shared::new(Role::All, None, &[], Duration::ZERO);
     for document in documents(text)? {
-        take_in(&document, None, None, &shared);
+        take_in(&document, [None; 2], &shared, LISTS);
     }
     Ok(whole(&shared))
 }
@@ -226,9 +226,12 @@ struct Document<'a> {
     items: Option<Vec<&'a RawValue>>,
 }
 
-/// Takes in a list or an object; gives how many objects it was. `kind` and `version` are what a list says of its items, which then
-/// need not say it again.
-fn take_in(json: &RawValue, kind: Option<&str>, version: Option<&str>, shared: &Shared) -> usize {
+/// A list of lists is what `kubectl get` gives for several kinds; deeper ones are none of Kubernetes.
+const LISTS: usize = 2;
+
+/// Takes in a list or an object; gives how many objects it was. The kind and version are what a list says of its items, which then
+/// need not say it again. Below so many `lists` nothing is looked for.
+fn take_in(json: &RawValue, [kind, version]: [Option<&str>; 2], shared: &Shared, lists: usize) -> usize {
     let Ok(document) = serde_json::from_str::<Document>(json.get()) else {
         // Of an object that is none, the kind is not known.
         return 0;
@@ -239,7 +242,10 @@ fn take_in(json: &RawValue, kind: Option<&str>, version: Option<&str>, shared: &
         let kind = kind
             .and_then(|kind| kind.strip_suffix("List"))
             .filter(|kind| !kind.is_empty());
-        let take = |item| take_in(item, kind, version, shared);
+        let Some(lists) = lists.checked_sub(1) else {
+            return 0;
+        };
+        let take = |item| take_in(item, [kind, version], shared, lists);
         return items.into_iter().map(take).sum();
     }
     let of_engine = version
@@ -368,6 +374,16 @@ provisioner: p
         }
         let folder = folder(&[("pods.yaml", &text)]);
         assert_eq!(read(&[folder.path().to_owned()]).unwrap().pods.len(), 10_000);
+    }
+
+    #[test]
+    fn lists_in_lists_without_end_are_none() {
+        let deep = format!("{}{}", "{\"items\":[".repeat(100_000), "]}".repeat(100_000));
+        let started = std::time::Instant::now();
+        assert_eq!(parse(&deep).map(|inventory| inventory.pods.len()), Ok(0));
+        assert!(started.elapsed() < Duration::from_secs(5));
+        let twice = format!("{{\"kind\": \"List\", \"items\": [{JSON}]}}");
+        assert_eq!(parse(&twice).map(|inventory| inventory.pods.len()), Ok(2));
     }
 
     #[test]

@@ -55,11 +55,6 @@ impl<K: Key, T: PartialEq> Index<K, T> {
         self.known.faults.values().flatten()
     }
 
-    /// True while a listing comes in.
-    pub fn is_listing(&self) -> bool {
-        self.incoming.is_some()
-    }
-
     /// Takes one event in. True where something else is known after it.
     pub fn apply(&mut self, event: Event<Reading<K, T>>) -> bool {
         match event {

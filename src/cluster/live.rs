@@ -10,10 +10,11 @@ use tokio::sync::Notify;
 use super::engine_object::EngineKind;
 use super::index::Index;
 use super::object::{self, Reading, Watched};
+use super::pace::Pace;
 use super::unread::Unread;
 use crate::model::fault::Fault;
 use crate::model::inventory::{
-    Inventory, KUBERNETES, ResourceKind, Role, WatchError, WatchProblem, WatchState,
+    Inventory, KUBERNETES, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState,
 };
 use crate::model::replica::{EngineObject, EngineResource};
 use crate::model::snapshot::{
@@ -34,6 +35,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Shared {
     live: Mutex<Live>,
+    pace: Mutex<Pace>,
     /// Told when pods or claims changed: what they name may have to be looked up.
     pub(super) names_changed: Notify,
     /// Told when the API server answers that somebody could not reach: who pauses need not wait any longer.
@@ -57,6 +59,7 @@ impl Shared {
                     .collect(),
                 ..Live::default()
             }),
+            pace: Mutex::default(),
             names_changed: Notify::new(),
             reached: Notify::new(),
         }
@@ -69,6 +72,7 @@ impl Shared {
                 latest: Some(Arc::new(inventory)),
                 ..Live::default()
             }),
+            pace: Mutex::default(),
             names_changed: Notify::new(),
             reached: Notify::new(),
         }
@@ -79,6 +83,11 @@ impl Shared {
         if self.live().ends_silence(Instant::now()) {
             self.reached.notify_waiters();
         }
+    }
+
+    /// How soon watches are taken up again.
+    pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at it or changes it. Nobody waits for anything while they hold it.
@@ -108,6 +117,8 @@ pub(super) struct Live {
     external_snapshots: IndexOf<ExternalSnapshot>,
     external_snapshot_data: IndexOf<ExternalSnapshotData>,
     engines: BTreeMap<&'static EngineResource, Index<NamespacedName, EngineObject>>,
+    /// Kinds of engines whose first list is on its way.
+    incoming_engines: BTreeMap<&'static EngineResource, Index<NamespacedName, EngineObject>>,
     watches: BTreeMap<ResourceKind, WatchState>,
     unanswered: BTreeSet<ResourceKind>,
     /// Watches that were taken up after an error, and when.
@@ -189,24 +200,47 @@ impl Live {
         inventory
     }
 
-    /// Takes in one event of a watch.
-    pub(super) fn apply<T: Indexed>(&mut self, event: Event<Unread>) {
+    /// The pods, as they are now.
+    pub(super) fn pods(&self) -> &Objects<String, Pod> {
+        self.pods.objects()
+    }
+
+    /// The claims, as they are now.
+    pub(super) fn claims(&self) -> &Objects<NamespacedName, Claim> {
+        self.claims.objects()
+    }
+
+    /// Takes in one event of a watch. True where something else is known after it.
+    pub(super) fn apply<T: Indexed>(&mut self, event: Event<Unread>) -> bool {
         let stage = self.begins(T::KIND, &event);
-        if T::index(self).apply(read(event, object::read::<T>)) {
+        let changed = T::index(self).apply(read(event, object::read::<T>));
+        if changed {
             self.changed();
         }
-        self.heard(T::KIND, stage);
+        self.heard(T::KIND, stage) || changed
     }
 
     /// The same for an engine's objects.
-    pub(super) fn apply_of_engine(&mut self, kind: EngineKind, event: Event<Unread>) {
+    pub(super) fn apply_of_engine(&mut self, kind: EngineKind, event: Event<Unread>) -> bool {
         let resource = ResourceKind::Engine(kind.resource);
         let stage = self.begins(resource, &event);
-        let index = self.engines.entry(kind.resource).or_default();
-        if index.apply(read(event, |json| kind.read(json))) {
+        if stage == Stage::Listing && !self.engines.contains_key(kind.resource) {
+            // Whether there is such a kind is known once a list of it is whole.
+            let index = self.incoming_engines.entry(kind.resource).or_default();
+            index.apply(read(event, |json| kind.read(json)));
+            return false;
+        }
+        let incoming = self.incoming_engines.remove(kind.resource);
+        let index = self.engines.entry(kind.resource).or_insert_with(|| {
+            self.version += 1;
+            self.latest = None;
+            incoming.unwrap_or_default()
+        });
+        let changed = index.apply(read(event, |json| kind.read(json)));
+        if changed {
             self.changed();
         }
-        self.heard(resource, stage);
+        self.heard(resource, stage) || changed
     }
 
     fn begins(&mut self, kind: ResourceKind, event: &Event<Unread>) -> Stage {
@@ -220,15 +254,13 @@ impl Live {
         }
     }
 
-    fn heard(&mut self, kind: ResourceKind, stage: Stage) {
+    /// True where it stands otherwise with the kind after it.
+    fn heard(&mut self, kind: ResourceKind, stage: Stage) -> bool {
+        let version = self.version;
         if stage == Stage::Listed || stage == Stage::Changed && self.is_synced(kind) {
             self.synced(kind);
         }
-    }
-
-    /// True while a listing of the kind comes in.
-    pub(super) fn is_listing_engine(&self, resource: &'static EngineResource) -> bool {
-        self.engines.get(resource).is_some_and(Index::is_listing)
+        self.version != version
     }
 
     /// Takes in one object of an engine that was read by itself.
@@ -252,11 +284,17 @@ impl Live {
         }
     }
 
+    /// Nobody says whether there is that one.
+    pub(super) fn is_not_known(&mut self, resource: &'static EngineResource) {
+        self.answered(ResourceKind::Engine(resource));
+    }
+
     /// The cluster does not have the kind, or not any more.
     pub(super) fn is_without(&mut self, resource: &'static EngineResource) {
         let kind = ResourceKind::Engine(resource);
         self.answered(kind);
         self.taken_up.remove(&kind);
+        self.incoming_engines.remove(resource);
         let forgot = self.engines.remove(resource).is_some();
         if self.watches.remove(&kind).is_some() || forgot {
             self.changed();
@@ -376,9 +414,14 @@ impl Live {
     }
 
     fn cannot_read(&mut self, kind: ResourceKind, error: WatchError) {
-        // Of a kind that there may not be, silence says nothing; that it may not be read does.
-        let heard_of = !kind.is_optional() || self.watches.contains_key(&kind);
-        if !heard_of && error.problem != WatchProblem::Forbidden {
+        // Of a kind that there may not be, silence says nothing; that it may not be read, or that the server fails at it, does. An
+        // engine's kind is asked for only where discovery has found it.
+        let says_it_is_there = matches!(
+            error.problem,
+            WatchProblem::Forbidden | WatchProblem::Failing | WatchProblem::Throttled
+        );
+        let is_heard_of = !kind.is_optional() || kind.is_engines() || self.watches.contains_key(&kind);
+        if !is_heard_of && !says_it_is_there {
             return;
         }
         let Some(watch) = self.watch(kind) else {

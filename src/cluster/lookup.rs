@@ -23,6 +23,7 @@ use super::problem::{self, LOOKED_UP};
 use super::unread::Unread;
 use super::watch::api_resource;
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
+use crate::model::text::is_name;
 use crate::model::workload::{Claim, ClaimPhase, NamespacedName, PersistentVolume, VolumePhase};
 
 /// Requests in flight at once. A node's restart must not be a burst.
@@ -57,6 +58,8 @@ struct Entry {
     tries: u32,
     answered: bool,
     failed: bool,
+    /// It was read before its time since the last answer.
+    hurried: bool,
 }
 
 /// How an attempt to read an object ended.
@@ -106,6 +109,7 @@ impl<K: Ord + Clone> Schedule<K> {
                 tries: 0,
                 answered: false,
                 failed: false,
+                hurried: false,
             };
             self.entries.insert(key, entry);
         }
@@ -133,6 +137,7 @@ impl<K: Ord + Clone> Schedule<K> {
         };
         entry.failed = outcome == Outcome::Failed;
         entry.answered |= !entry.failed;
+        entry.hurried &= entry.failed;
         let pause = if outcome == Outcome::Settled {
             entry.tries = 0;
             self.holds
@@ -144,10 +149,12 @@ impl<K: Ord + Clone> Schedule<K> {
         entry.due = now + pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * jitter);
     }
 
-    /// The API server answers again: what it did not answer is read at once.
+    /// The API server answers again: what it did not answer is read at once. What it does not answer then keeps to its pauses.
     pub(super) fn retry(&mut self, now: Instant) {
-        for entry in self.entries.values_mut().filter(|entry| entry.failed) {
+        let hasty = |entry: &&mut Entry| entry.failed && !entry.hurried;
+        for entry in self.entries.values_mut().filter(hasty) {
             entry.due = now;
+            entry.hurried = true;
         }
     }
 
@@ -163,7 +170,7 @@ impl<K: Ord + Clone> Schedule<K> {
 }
 
 /// Follows the claims and volumes that the pods name, for ever.
-pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, shared: Arc<Shared>) {
+pub(super) async fn follow(client: Client, holds: Duration, shared: Arc<Shared>) {
     let mut claims = Schedule::new(holds);
     let mut volumes = Schedule::new(holds * RARER);
     loop {
@@ -171,7 +178,7 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
         let now = Instant::now();
         {
             let mut live = shared.live();
-            let named = named_claims(&mut live);
+            let named = named_claims(&live);
             for gone in claims.want(named, now) {
                 live.remove::<Claim>(&gone);
             }
@@ -182,7 +189,7 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
             .map(|name| {
                 let api = Api::namespaced_with(client.clone(), &name.namespace, &api_resource::<Claim>());
                 async move {
-                    let answer = get::<Claim>(&api, &name.name, patience).await;
+                    let answer = get::<Claim>(&api, &name.name).await;
                     (name, answer)
                 }
             })
@@ -198,7 +205,7 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
         let now = Instant::now();
         {
             let mut live = shared.live();
-            let named = named_volumes(&mut live);
+            let named = named_volumes(&live);
             for gone in volumes.want(named, now) {
                 live.remove::<PersistentVolume>(&gone);
             }
@@ -208,7 +215,7 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
             .map(|name| {
                 let api = api.clone();
                 async move {
-                    let answer = get::<PersistentVolume>(&api, &name, patience).await;
+                    let answer = get::<PersistentVolume>(&api, &name).await;
                     (name, answer)
                 }
             })
@@ -222,14 +229,20 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
         report::<PersistentVolume, _>(&shared, &volumes, ResourceKind::Claims);
 
         let next = [claims.next(), volumes.next()].into_iter().flatten().min();
-        let far = Instant::now() + LONGEST_PAUSE;
+        let due = async {
+            match next {
+                Some(next) => tokio::time::sleep_until(next).await,
+                // Nothing is named: nothing wakes it.
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = shared.names_changed.notified() => {}
             () = shared.reached.notified() => {
                 claims.retry(Instant::now());
                 volumes.retry(Instant::now());
             }
-            () = tokio::time::sleep_until(next.unwrap_or(far)) => {}
+            () = due => {}
         }
         // Answers that come at once must not keep the one thread for themselves.
         if claims_asked {
@@ -240,17 +253,12 @@ pub(super) async fn follow(client: Client, holds: Duration, patience: Duration, 
 
 type Answer<T> = Result<Option<Reading<<T as Watched>::Key, T>>, Option<WatchError>>;
 
-async fn get<T: Watched>(api: &Api<Unread>, name: &str, patience: Duration) -> Answer<T> {
-    // The transport limits how long the head of an answer takes, and this how long its body does.
-    let patience = patience * 3 / 2;
-    match tokio::time::timeout(patience, api.get_opt(name)).await {
-        Ok(Ok(object)) => Ok(object.map(|object| object::read(&object.json))),
-        Ok(Err(error)) => Err(problem::of_request(T::KIND, &error, LOOKED_UP)),
-        Err(_) => Err(Some(WatchError {
-            problem: WatchProblem::Unreachable,
-            message: format!("no answer within {} s", patience.as_secs_f32()),
-            rule: None,
-        })),
+async fn get<T: Watched>(api: &Api<Unread>, name: &str) -> Answer<T> {
+    match api.get(name).await {
+        Ok(object) => Ok(Some(object::read(&object.json))),
+        // A gateway with nothing behind it says 404 as well, and no more.
+        Err(kube::Error::Api(status)) if status.code == 404 && status.reason == "NotFound" => Ok(None),
+        Err(error) => Err(problem::of_request(T::KIND, &error, LOOKED_UP)),
     }
 }
 
@@ -262,7 +270,7 @@ fn take_in<T: super::live::Indexed>(
 ) -> Outcome {
     let mut live = shared.live();
     match answer {
-        Ok(Some(object)) => {
+        Ok(Some(object)) if object.key.as_ref() == Some(key) => {
             let bound = object.value.as_deref().is_some_and(settled);
             live.put(object);
             if bound {
@@ -270,6 +278,15 @@ fn take_in<T: super::live::Indexed>(
             } else {
                 Outcome::Changing
             }
+        }
+        // Under another name nobody would ever take it out again.
+        Ok(Some(_)) => {
+            live.failed::<T>(WatchError {
+                problem: WatchProblem::Failing,
+                message: format!("the API server gives another object for {key}"),
+                rule: None,
+            });
+            Outcome::Failed
         }
         Ok(None) => {
             live.remove::<T>(key);
@@ -292,10 +309,11 @@ fn report<T: Watched, K: Ord + Clone>(shared: &Shared, schedule: &Schedule<K>, n
     }
 }
 
-fn named_claims(live: &mut Live) -> BTreeMap<NamespacedName, BTreeSet<String>> {
+/// What cannot be a name is none of an object: its pod or claim waits for ever, and nobody is asked for it.
+fn named_claims(live: &Live) -> BTreeMap<NamespacedName, BTreeSet<String>> {
     let mut named: BTreeMap<NamespacedName, BTreeSet<String>> = BTreeMap::new();
-    for pod in live.inventory().pods.values() {
-        for (_, claim) in pod.claims().filter(|(_, claim)| !claim.is_empty()) {
+    for pod in live.pods().values().filter(|pod| is_name(&pod.name.namespace)) {
+        for (_, claim) in pod.claims().filter(|(_, claim)| is_name(claim)) {
             named
                 .entry(NamespacedName::new(pod.name.namespace.clone(), claim))
                 .or_default()
@@ -305,10 +323,10 @@ fn named_claims(live: &mut Live) -> BTreeMap<NamespacedName, BTreeSet<String>> {
     named
 }
 
-fn named_volumes(live: &mut Live) -> BTreeMap<String, BTreeSet<String>> {
+fn named_volumes(live: &Live) -> BTreeMap<String, BTreeSet<String>> {
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for claim in live.inventory().claims.values() {
-        if let Some(volume) = &claim.volume {
+    for claim in live.claims().values() {
+        if let Some(volume) = claim.volume.as_ref().filter(|volume| is_name(volume)) {
             // One that has grown counts as another, so that its volume is read at once.
             let by = format!("{} {:?}", claim.uid, claim.capacity);
             named.entry(volume.clone()).or_default().insert(by);

@@ -1,9 +1,10 @@
-//! What the Kubernetes API says: pods, claims, volumes, classes, attachments, snapshots.
+//! What the Kubernetes API says: pods, claims, volumes, classes, attachments, nodes, drivers, snapshots, and what storage engines keep in it.
 //!
 //! One task watches; whoever asks is given the present [`Inventory`] at no cost. Two roles decide how much is watched:
 //! a node's process follows the pods of its own node and reads their claims and volumes one by one; one process of the cluster
 //! follows everything. While the API is away the last that was known stays, and the inventory says since when.
 
+pub(crate) mod bounds;
 pub mod connect;
 pub mod convert;
 mod discovery;
@@ -13,6 +14,7 @@ pub mod index;
 mod live;
 mod lookup;
 pub mod object;
+mod pace;
 pub(crate) mod problem;
 pub mod secret;
 mod snapshot;
@@ -30,16 +32,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use kube::client::ClientBuilder;
 use kube::runtime::watcher;
 use kube::{Client, Config};
 
+use self::bounds::Bounds;
 use self::connect::ConnectError;
 use self::engine_object::EngineKind;
 use self::live::Shared;
 pub(crate) use self::live::unix_now;
 use self::transport::Listening;
-use crate::model::fault::with_causes;
 use crate::model::inventory::{Inventory, ResourceKind, Role};
 use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
@@ -55,7 +56,7 @@ pub struct Settings {
     pub node: Option<String>,
     /// Whether lists are streamed (Kubernetes 1.27 and later); a server that cannot is listed in pages.
     pub streaming_lists: bool,
-    /// How long an answer may take to begin, and a list to go on.
+    /// How long an answer may take to begin; half as long again, until it is whole.
     pub patience: Duration,
     /// How long one watch lasts before it is taken up anew, in seconds. A connection that died in silence is noticed after it.
     pub watch_seconds: u32,
@@ -85,6 +86,10 @@ impl Default for Settings {
 /// Objects in one page of a list. A page is held as text and as values at the same time.
 const PAGE: u32 = 250;
 
+/// The longest list, and the longest event of a watch. etcd takes objects of 1.5 MiB unless told otherwise; and the client holds what it
+/// reads three times while it reads it, in a process that the manifests allow 64 MiB.
+const LONGEST: usize = 12 << 20;
+
 /// A reader of the inventory.
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -96,13 +101,10 @@ pub type Watching = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Cluster {
     /// A reader, and the work that keeps it up to date, for one task.
-    pub fn watch(mut config: Config, settings: &Settings) -> Result<(Self, Watching), ConnectError> {
+    pub fn watch(config: Config, settings: &Settings) -> Result<(Self, Watching), ConnectError> {
         if settings.role == Role::Node && settings.node.is_none() {
             return Err(ConnectError::NoNode);
         }
-        // The client would hide for up to an hour that it is told to come back later.
-        config.default_retry = false;
-        let url = config.cluster_url.to_string();
         let shared = Arc::new(Shared::new(
             settings.role,
             settings.node.clone(),
@@ -112,15 +114,13 @@ impl Cluster {
                 Role::Cluster | Role::All => Duration::ZERO,
             },
         ));
+        let patience = settings.patience;
+        let bounds = Bounds::new([patience, patience * 3 / 2], LONGEST);
         let listening = Listening {
-            patience: settings.patience,
             shared: Arc::clone(&shared),
         };
-        let client = ClientBuilder::try_from(config)
-            .map_err(|error| ConnectError::Client {
-                url,
-                reason: with_causes(&error),
-            })?
+        let client = connect::builder(config)?
+            .with_layer(&bounds)
             .with_layer(&listening)
             .build();
         let watching = match settings.role {
@@ -181,7 +181,7 @@ fn node(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
     let patience = settings.patience;
     let pods = watch::follow_own::<Pod>(client.clone(), own, patience, Arc::clone(&shared));
     let classes = watch::follow_own::<StorageClass>(client.clone(), config, patience, Arc::clone(&shared));
-    let named = lookup::follow(client, settings.reread, patience, shared);
+    let named = lookup::follow(client, settings.reread, shared);
     Box::pin(async move {
         tokio::join!(pods, classes, named);
     })

@@ -5,8 +5,11 @@
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer};
+use serde_json::value::RawValue;
 
+use super::problem;
 use super::wire::Meta;
 use crate::model::fault::Fault;
 use crate::model::inventory::{KUBERNETES, ResourceKind};
@@ -87,7 +90,11 @@ pub(super) fn read_as<W: DeserializeOwned, K, T>(
         Ok(wire) => wire,
         Err(error) => {
             let meta = legible_meta(json);
-            return unread(key(&meta), subject(kind, &meta), format!("left out: {error}"));
+            return unread(
+                key(&meta),
+                subject(kind, &meta),
+                format!("left out: {}", said(&error)),
+            );
         }
     };
     let meta = take_meta(&mut wire);
@@ -126,14 +133,45 @@ fn subject(kind: ResourceKind, meta: &Meta) -> String {
     subject
 }
 
+/// What is wrong, without the place, which is another one with each change of the object, and no more of its text than is read.
+fn said(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let end = said.rfind(" at line ").unwrap_or(said.len());
+    problem::shortened(&said[..end])
+}
+
+/// Of an object that could not be read, what it is called by. All else is skipped, however deep it is.
+#[derive(Default, Deserialize)]
+struct Called {
+    #[serde(default, deserialize_with = "if_legible")]
+    metadata: Option<Names>,
+}
+
+#[derive(Default, Deserialize)]
+struct Names {
+    #[serde(default, deserialize_with = "if_legible")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "if_legible")]
+    namespace: Option<String>,
+    #[serde(default, deserialize_with = "if_legible")]
+    uid: Option<String>,
+}
+
+fn if_legible<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let json = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(json.get()).ok())
+}
+
 /// The names of an object that could not be read, as far as they can.
 fn legible_meta(json: &str) -> Meta {
-    let object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-    let text = |field: &str| object["metadata"][field].as_str().map(ToOwned::to_owned);
+    let called: Called = serde_json::from_str(json).unwrap_or_default();
+    let names = called.metadata.unwrap_or_default();
     Meta {
-        name: text("name"),
-        namespace: text("namespace"),
-        uid: text("uid"),
+        name: names.name,
+        namespace: names.namespace,
+        uid: names.uid,
         ..Meta::default()
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use kube::core::Status;
 use kube::runtime::watcher;
 
-use super::transport::is_too_long;
+use super::bounds::is_too_long;
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 use crate::model::text;
 
@@ -111,8 +111,14 @@ fn name(kind: ResourceKind) -> String {
     }
 }
 
-/// The text in one line, without tokens, and no more of it than somebody reads.
+/// The text in one line, without tokens, and no more of it than somebody reads. The rest of it is not looked at.
 pub(crate) fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = String::new();
+    for word in text::shortened(text, 4 * LONGEST_MESSAGE).split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
     text::shortened(&text::without_tokens(&line), LONGEST_MESSAGE)
 }

@@ -1,13 +1,20 @@
 //! One Secret, read when its content is needed, and not kept.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::ByteString;
-use kube::{Client, Config};
+use kube::Config;
 use serde::Deserialize;
 
-use super::connect::{Whereabouts, configuration};
+use super::bounds::Bounds;
+use super::connect::{self, Whereabouts, configuration};
 use crate::model::fault::with_causes;
+
+/// How long the answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest answer: a Secret has 1 MiB at most, a third more in base64.
+const LONGEST: usize = 2 << 20;
 
 /// Of a Secret what is used.
 #[derive(Deserialize)]
@@ -27,7 +34,8 @@ pub async fn read(
         .await
         .map_err(|error| told(error.to_string()))?;
     let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
-    let client = Client::try_from(config).map_err(|error| told(with_causes(&error)))?;
+    let bounds = Bounds::new([PATIENCE; 2], LONGEST);
+    let client = connect::bounded(config, &bounds).map_err(|error| told(error.to_string()))?;
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     let request = hyper::Request::get(path)
         .body(Vec::new())

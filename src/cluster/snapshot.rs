@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::convert::{name, size, time, word};
+use super::convert::{long, name, size, time, word};
 use super::object::Watched;
 use super::wire::{Meta, Quantity};
 use crate::model::inventory::ResourceKind;
@@ -187,7 +187,11 @@ impl Watched for SnapshotContent {
             handle: known(status.snapshot_handle).or_else(|| known(source.snapshot_handle)),
             volume_handle: known(source.volume_handle),
             volume: None,
-            class: known(spec.volume_snapshot_class_name),
+            class: name(
+                spec.volume_snapshot_class_name,
+                "spec.volumeSnapshotClassName",
+                complain,
+            ),
             deletion_policy: word(spec.deletion_policy, DeletionPolicy::from_word),
             snapshot: named(reference.namespace, reference.name),
             snapshot_uid: known(reference.uid),
@@ -378,8 +382,8 @@ impl Watched for ExternalSnapshotData {
             api: SnapshotApi::ExternalStorage,
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
-            driver: source.map(|(field, _)| field.clone()),
-            handle: handle.map(str::to_owned),
+            driver: known(source.map(|(field, _)| field.clone())),
+            handle: known(handle.map(str::to_owned)),
             volume_handle: None,
             volume: text("persistentVolumeRef", "name"),
             class: None,
@@ -401,7 +405,7 @@ impl Watched for ExternalSnapshotData {
 }
 
 fn known(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
+    long(text).filter(|text| !text.is_empty())
 }
 
 fn named(namespace: Option<String>, name: Option<String>) -> Option<NamespacedName> {
@@ -459,7 +463,7 @@ mod tests {
         assert_eq!(object.faults.len(), 1);
         let said = object.faults[0].to_string();
         assert!(
-            said.len() < 300 && said.contains("longer than a name can be"),
+            said.len() < 300 && said.contains("not a name of an object"),
             "{said}"
         );
     }

@@ -10,28 +10,31 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::utils::Backoff as _;
 use kube::runtime::watcher::{self, DefaultBackoff, Event, InitialListStrategy, ListSemantic};
 use kube::{Api, Client};
+use tokio::time::Instant;
 
+use super::bounds::is_too_long;
 use super::engine_object::EngineKind;
 use super::live::{Indexed, Live, Shared};
 use super::object::Watched;
-use super::transport::is_too_long;
 use super::unread::Unread;
 use super::{PAGE, Watching, problem};
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 
 /// The longest pause between two attempts, should the back-off ever end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A watch that went on for so long has shown that the server can be followed.
+const LASTING: Duration = Duration::from_secs(10);
+/// A streamed list may stop for this many times the patience for an answer's head, and for the second as many take in all: a server
+/// that does not know the wish for it sends events without end.
+const STREAMED: [f64; 2] = [1.5, 5.0];
 
 /// What is followed: a kind, and where its events go.
 pub(super) trait Followed: Send + Sync {
     /// The kind.
     fn kind(&self) -> ResourceKind;
 
-    /// True while a listing comes in.
-    fn is_listing(&self, live: &mut Live) -> bool;
-
-    /// Takes in one event.
-    fn apply(&self, live: &mut Live, event: Event<Unread>);
+    /// Takes in one event. True where something else is known after it.
+    fn apply(&self, live: &mut Live, event: Event<Unread>) -> bool;
 
     /// Something stands in the way.
     fn failed(&self, live: &mut Live, error: WatchError);
@@ -45,12 +48,8 @@ impl<T: Indexed> Followed for Own<T> {
         T::KIND
     }
 
-    fn is_listing(&self, live: &mut Live) -> bool {
-        T::index(live).is_listing()
-    }
-
-    fn apply(&self, live: &mut Live, event: Event<Unread>) {
-        live.apply::<T>(event);
+    fn apply(&self, live: &mut Live, event: Event<Unread>) -> bool {
+        live.apply::<T>(event)
     }
 
     fn failed(&self, live: &mut Live, error: WatchError) {
@@ -63,12 +62,8 @@ impl Followed for EngineKind {
         ResourceKind::Engine(self.resource)
     }
 
-    fn is_listing(&self, live: &mut Live) -> bool {
-        live.is_listing_engine(self.resource)
-    }
-
-    fn apply(&self, live: &mut Live, event: Event<Unread>) {
-        live.apply_of_engine(*self, event);
+    fn apply(&self, live: &mut Live, event: Event<Unread>) -> bool {
+        live.apply_of_engine(*self, event)
     }
 
     fn failed(&self, live: &mut Live, error: WatchError) {
@@ -96,10 +91,11 @@ pub(super) fn follow_own<T: Indexed>(
     Box::pin(follow(api, own, config, patience, shared))
 }
 
-/// Follows a kind for ever. A list that comes to a halt for longer than `patience` is begun anew.
+/// Follows a kind for ever. A streamed list that comes to no end is begun anew; all others the transport bounds.
 ///
 /// The client's own back-off begins anew at each attempt to list, since the attempt itself is an event: a thousand nodes
-/// whose API server is down would ask it every second. Here it ends with news alone, or when another request was answered.
+/// whose API server is down would ask it every second. Here it ends with news alone, or with a watch that lasts; and once after
+/// that it is cut short when another request was answered.
 pub(super) async fn follow(
     api: Api<Unread>,
     followed: Box<dyn Followed>,
@@ -108,34 +104,42 @@ pub(super) async fn follow(
     shared: Arc<Shared>,
 ) {
     let kind = followed.kind();
-    let mut backoff = DefaultBackoff::default();
-    // The transport limits the wait for an answer's head; this is for what comes after it, and must not be first.
-    let patience = patience * 3 / 2;
+    let mut trouble = Trouble::new();
     loop {
         let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
+        let mut listing_since: Option<Instant> = None;
         loop {
             let next = events.next();
-            let listing = followed.is_listing(&mut shared.live());
-            let next = if listing {
-                tokio::time::timeout(patience, next).await
-            } else {
-                Ok(next.await)
+            let next = match listing_since {
+                Some(begun) if streams(&config) => {
+                    let [gap, whole] = STREAMED.map(|times| patience.mul_f64(times));
+                    tokio::time::timeout_at((begun + whole).min(Instant::now() + gap), next).await
+                }
+                _ => Ok(next.await),
             };
             let mut anew = next.is_err();
             match next {
                 Ok(Some(Ok(event))) => {
-                    if !matches!(event, Event::Init | Event::InitApply(_)) {
-                        backoff.reset();
+                    match event {
+                        Event::Init => listing_since = Some(Instant::now()),
+                        Event::InitApply(_) => {}
+                        Event::InitDone => listing_since = None,
+                        Event::Apply(_) | Event::Delete(_) => trouble.ends(),
                     }
-                    followed.apply(&mut shared.live(), event);
-                    if matches!(kind, ResourceKind::Pods | ResourceKind::Claims) {
+                    let is_whole = listing_since.is_none();
+                    let changed = followed.apply(&mut shared.live(), event);
+                    if changed && is_whole && matches!(kind, ResourceKind::Pods | ResourceKind::Claims) {
                         shared.names_changed.notify_one();
                     }
                     continue;
                 }
                 Ok(Some(Err(error))) => {
-                    // The client would ask for ever for what the server has forgotten.
-                    anew = is_forgotten(&error);
+                    let watched = shared.pace().last(kind);
+                    if watched.is_some_and(|begun| begun >= trouble.paused && begun.elapsed() >= LASTING) {
+                        trouble.ends();
+                    }
+                    // The client would ask for ever for what the server has forgotten, and go on behind what it could not read.
+                    anew = is_forgotten(&error) || is_no_event(&error);
                     if refuses_streaming(&error) {
                         anew |= list_instead(kind, &mut config);
                     }
@@ -143,14 +147,13 @@ pub(super) async fn follow(
                         list_in_smaller_pages(&mut config);
                         anew = true;
                     }
-                    if let Some(error) = problem::of_watch(kind, &error) {
+                    if let Some(error) = problem::of_watch(kind, &error).or_else(|| trouble.forgets()) {
                         // Should the kind come back, it is another one.
                         anew |= error.problem == WatchProblem::Missing;
                         followed.failed(&mut shared.live(), error);
                     } else {
                         // The server answers, and what is known is old until it is listed.
                         shared.live().forgotten(kind);
-                        backoff.reset();
                     }
                 }
                 Ok(None) => break,
@@ -158,21 +161,22 @@ pub(super) async fn follow(
                     list_instead(kind, &mut config);
                     let error = WatchError {
                         problem: WatchProblem::Unreachable,
-                        message: format!("the list stopped for {} s", patience.as_secs_f32()),
+                        message: "the streamed list comes to no end".to_owned(),
                         rule: None,
                     };
                     followed.failed(&mut shared.live(), error);
                 }
             }
-            let pause = tokio::time::sleep(backoff.next().unwrap_or(LONGEST_PAUSE));
-            if shared.live().is_unreachable(kind) {
+            let pause = tokio::time::sleep(trouble.backoff.next().unwrap_or(LONGEST_PAUSE));
+            if !trouble.hurried && shared.live().is_unreachable(kind) {
                 tokio::select! {
                     () = pause => {}
-                    () = shared.reached.notified() => {}
+                    () = shared.reached.notified() => trouble.hurried = true,
                 }
             } else {
                 pause.await;
             }
+            trouble.paused = Instant::now();
             if anew {
                 break;
             }
@@ -180,11 +184,53 @@ pub(super) async fn follow(
     }
 }
 
+/// What went wrong with one kind since it was last followed as it should be.
+struct Trouble {
+    backoff: DefaultBackoff,
+    /// A pause was cut short already. Where answers begin and break off, each would cut short all others.
+    hurried: bool,
+    /// How often the server had forgotten what it had just listed.
+    forgotten: u32,
+    /// When the last pause ended.
+    paused: Instant,
+}
+
+impl Trouble {
+    fn new() -> Self {
+        Self {
+            backoff: DefaultBackoff::default(),
+            hurried: false,
+            forgotten: 0,
+            paused: Instant::now(),
+        }
+    }
+
+    fn ends(&mut self) {
+        self.backoff.reset();
+        self.hurried = false;
+        self.forgotten = 0;
+    }
+
+    /// The server has forgotten how far we had read. That is part of watching, unless it does so again and again.
+    fn forgets(&mut self) -> Option<WatchError> {
+        self.forgotten += 1;
+        (self.forgotten > 1).then(|| WatchError {
+            problem: WatchProblem::Failing,
+            message: "the API server forgets what it lists before it can be followed".to_owned(),
+            rule: None,
+        })
+    }
+}
+
+fn streams(config: &watcher::Config) -> bool {
+    config.initial_list_strategy == InitialListStrategy::StreamingList
+}
+
 /// Servers before Kubernetes 1.27 ignore the wish for a streaming list, so that it never ends; others refuse it.
 ///
 /// True where that changed something.
 fn list_instead(kind: ResourceKind, config: &mut watcher::Config) -> bool {
-    let streamed = config.initial_list_strategy == InitialListStrategy::StreamingList;
+    let streamed = streams(config);
     if streamed {
         tracing::info!(
             "{}: the API server does not stream lists; listing in pages",
@@ -203,6 +249,16 @@ fn list_in_smaller_pages(config: &mut watcher::Config) {
 
 fn is_forgotten(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
+}
+
+/// What a line of a watch that is no event would have told is lost: a deletion, maybe.
+fn is_no_event(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code == 0,
+        watcher::Error::WatchFailed(kube::Error::SerdeError(_)) => true,
+        watcher::Error::WatchError(status) => status.code == 0,
+        _ => false,
+    }
 }
 
 fn refuses_streaming(error: &watcher::Error) -> bool {

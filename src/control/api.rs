@@ -6,11 +6,14 @@ use hyper::{Method, Request};
 use kube::Client;
 use serde_json::Value;
 
+use crate::cluster::bounds::{Bounds, is_too_long};
 use crate::model::fault::with_causes;
 use crate::model::text::{self, in_one_line, without_tokens};
 
 /// How long one answer of the API may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest answer, in bytes: all claims of a namespace, or the events of one object.
+const LONGEST_ANSWER: usize = 4 << 20;
 /// The most of the server's words that are passed on, in characters.
 const LONGEST_WORDS: usize = 600;
 
@@ -26,6 +29,8 @@ pub(super) enum ApiError {
     },
     /// Nobody knows whether it was done: no answer, or half of one.
     Unanswered(String),
+    /// The same, where to ask again would lead to the same.
+    Unreadable(String),
 }
 
 impl ApiError {
@@ -34,15 +39,29 @@ impl ApiError {
         match self {
             Self::Refused { code, .. } => matches!(code, 429 | 503 | 504),
             Self::Unanswered(_) => true,
+            Self::Unreadable(_) => false,
         }
+    }
+
+    /// True where it may have been done all the same.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            Self::Unanswered(_) | Self::Unreadable(_) | Self::Refused { code: 504, .. }
+        )
     }
 
     /// For people.
     pub(super) fn words(&self) -> &str {
         match self {
-            Self::Refused { words, .. } | Self::Unanswered(words) => words,
+            Self::Refused { words, .. } | Self::Unanswered(words) | Self::Unreadable(words) => words,
         }
     }
+}
+
+/// What is taken of an answer.
+pub(super) fn bounds() -> Bounds {
+    Bounds::new([PATIENCE; 2], LONGEST_ANSWER)
 }
 
 /// Asks for a path. Paths are made of names that the API itself gave.
@@ -58,10 +77,13 @@ pub(super) async fn ask(
         .uri(path)
         .header("Content-Type", "application/json")
         .body(bytes)
-        .map_err(|error| ApiError::Unanswered(format!("{path} cannot be asked for: {error}")))?;
-    match tokio::time::timeout(PATIENCE, client.request::<Value>(request)).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) => Err(ApiError::Refused {
+        .map_err(|error| ApiError::Refused {
+            code: 0,
+            words: shortened(&format!("{path} cannot be asked for: {error}")),
+        })?;
+    match client.request::<Value>(request).await {
+        Ok(answer) => Ok(answer),
+        Err(kube::Error::Api(status)) => Err(ApiError::Refused {
             code: status.code,
             words: shortened(if status.message.is_empty() {
                 &status.reason
@@ -69,18 +91,16 @@ pub(super) async fn ask(
                 &status.message
             }),
         }),
-        Ok(Err(error)) => Err(ApiError::Unanswered(shortened(&format!(
+        Err(error) if is_too_long(&error) => Err(ApiError::Unreadable(shortened(&with_causes(&error)))),
+        Err(error) => Err(ApiError::Unanswered(shortened(&format!(
             "the API server does not answer: {}",
             with_causes(&error)
         )))),
-        Err(_) => Err(ApiError::Unanswered(format!(
-            "the API server does not answer within {} s",
-            PATIENCE.as_secs()
-        ))),
     }
 }
 
 /// The words in one line, without tokens, and not too many of them.
 fn shortened(words: &str) -> String {
-    text::shortened(in_one_line(&without_tokens(words)).trim(), LONGEST_WORDS)
+    let beginning = text::shortened(words, 4 * LONGEST_WORDS);
+    text::shortened(in_one_line(&without_tokens(&beginning)).trim(), LONGEST_WORDS)
 }

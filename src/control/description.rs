@@ -19,9 +19,8 @@ const LEFT_OUT: [&str; 2] = [
 /// The lines.
 pub(super) fn lines(object: &Value, events: &[Value]) -> Vec<(String, String)> {
     let mut fields = Vec::new();
-    flatten("", object, &mut fields);
-    let more = fields.len().saturating_sub(MOST_FIELDS);
-    fields.truncate(MOST_FIELDS);
+    let mut more = 0;
+    flatten("", object, &mut fields, &mut more);
     if more > 0 {
         fields.push(("…".to_owned(), format!("{more} more fields")));
     }
@@ -50,8 +49,13 @@ fn time(event: &Value) -> &str {
         .unwrap_or_default()
 }
 
-fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+/// What there is no room for is only counted, in `more`.
+fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>, more: &mut usize) {
     if LEFT_OUT.contains(&path) {
+        return;
+    }
+    if lines.len() >= MOST_FIELDS {
+        *more += leaves(value);
         return;
     }
     let below = |key: &str| {
@@ -65,16 +69,25 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
         Value::Null => {}
         Value::Object(fields) => {
             for (key, value) in fields {
-                flatten(&below(key), value, lines);
+                flatten(&below(&shortened(key)), value, lines, more);
             }
         }
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            let words: Vec<String> = items.iter().map(word).collect();
-            lines.push((path.to_owned(), shortened(&words.join(", "))));
+        Value::Array(items) if is_flat(items) => {
+            let mut words = String::new();
+            for item in items {
+                if words.len() > 4 * LONGEST_VALUE {
+                    break;
+                }
+                if !words.is_empty() {
+                    words.push_str(", ");
+                }
+                words.push_str(&word(item));
+            }
+            lines.push((path.to_owned(), shortened(&words)));
         }
         Value::Array(items) => {
             for (number, item) in items.iter().enumerate() {
-                flatten(&format!("{path}[{number}]"), item, lines);
+                flatten(&format!("{path}[{number}]"), item, lines, more);
             }
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) => {
@@ -83,10 +96,23 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     }
 }
 
+fn is_flat(items: &[Value]) -> bool {
+    items.iter().all(|item| !item.is_object() && !item.is_array())
+}
+
+/// The lines that a value would be.
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Object(fields) => fields.values().map(leaves).sum(),
+        Value::Array(items) if is_flat(items) => 1,
+        Value::Array(items) => items.iter().map(leaves).sum(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
+}
+
 fn word(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), shortened)
 }
 
 fn shortened(text: &str) -> String {
@@ -125,6 +151,19 @@ mod tests {
                 ("event 2026-01-01T00:00:00Z Normal", "Creating: began"),
             ]
         );
+    }
+
+    #[test]
+    fn names_of_fields_are_cut_like_values() {
+        let long = "k".repeat(100_000);
+        let words: Vec<Value> = (0..100_000).map(|number| json!(number)).collect();
+        let told = lines(&json!({"data": {long: "x", "words": words}}), &[]);
+        assert_eq!(told.len(), 2);
+        for (field, value) in &told {
+            assert!(field.chars().count() <= LONGEST_VALUE + 10, "{}", field.len());
+            assert!(value.chars().count() <= LONGEST_VALUE + 1, "{}", value.len());
+        }
+        assert!(told[1].1.starts_with("0, 1, 2, "));
     }
 
     #[test]

@@ -16,22 +16,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use self::moment::Moment;
-use self::perform::Order;
+use self::perform::{NotDone, Order};
 use crate::cluster::connect::{self, ConnectError};
-use crate::model::control::{Action, Control, Made, Offer, Plan, Progress};
+use crate::model::control::{Action, Control, Offer, Plan, Progress};
 
 /// Within which the same button pressed again is the same wish.
 const SAME_WISH: Duration = Duration::from_secs(10);
+/// Within which a refusal answers the same button as well: who presses without end is refused without asking.
+const SAME_REFUSAL: Duration = Duration::from_secs(2);
+/// Within which the same is said in no second event of an object.
+const SAME_NEWS: Duration = Duration::from_secs(60);
 /// How long an outcome is shown.
 const SHOWN: Duration = Duration::from_secs(600);
 /// How long a description is shown: it is of one moment.
 const DESCRIBED: Duration = Duration::from_secs(120);
 /// How long an object that was made is told of by us, should the watch not have shown it before.
 const MADE_SHOWN: Duration = Duration::from_secs(30);
-/// Actions under way at most.
+/// Actions under way at most, with the events that tell of them.
 const MOST_RUNNING: usize = 16;
 /// Actions that are remembered at most.
 const MOST_KEPT: usize = 256;
@@ -41,6 +45,7 @@ const MOST_KEPT: usize = 256;
 pub struct Controller {
     client: Client,
     state: Arc<Mutex<State>>,
+    places: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Controller {
@@ -60,13 +65,16 @@ struct State {
     /// In order of time.
     kept: Vec<Kept>,
     number: u64,
+    /// What events said in the last minute, of which object.
+    told: Vec<(Instant, String, String)>,
 }
 
 #[derive(Debug)]
 struct Kept {
     action: Action,
     id: String,
-    started: Instant,
+    /// When it was begun; once it has ended, when it did.
+    since: Instant,
     progress: watch::Receiver<Progress>,
 }
 
@@ -75,21 +83,25 @@ impl Kept {
         self.action.progress == Progress::Running
     }
 
-    fn made(&self) -> Option<&Made> {
-        match &self.action.progress {
-            Progress::Done(outcome) => outcome.made.as_ref(),
-            _ => None,
-        }
+    fn is_recent(&self) -> bool {
+        self.is_running() || self.since.elapsed() < SAME_WISH
     }
 
-    /// The same button, pressed by an impatient hand. A refusal can be tried again at once, and a description be wanted anew.
+    /// It is under way, or was done or may have been not long ago.
+    fn may_be_done(&self, control: Control, uid: &str) -> bool {
+        let refused = matches!(self.action.progress, Progress::Failed(_));
+        self.action.control == control && self.action.uid == uid && !refused && self.is_recent()
+    }
+
+    /// The same button, pressed by an impatient hand. A refusal can be tried again soon, and a description be wanted anew.
     fn answers(&self, control: Control, uid: &str) -> bool {
         self.action.control == control
             && self.action.uid == uid
             && match self.action.progress {
                 Progress::Running => true,
-                Progress::Done(_) => control != Control::Describe && self.started.elapsed() < SAME_WISH,
-                Progress::Failed(_) => false,
+                Progress::Done(_) => control != Control::Describe && self.is_recent(),
+                Progress::Unanswered(_) => self.is_recent(),
+                Progress::Failed(_) => self.since.elapsed() < SAME_REFUSAL,
             }
     }
 }
@@ -101,8 +113,9 @@ impl Controller {
     /// One that speaks to that API server.
     pub fn new(config: Config) -> Result<Self, ConnectError> {
         Ok(Self {
-            client: connect::client(config)?,
+            client: connect::bounded(config, &api::bounds())?,
             state: Arc::default(),
+            places: Arc::new(Semaphore::new(MOST_RUNNING)),
         })
     }
 
@@ -121,22 +134,24 @@ impl Controller {
         if let Some(same) = state.kept.iter().find(|kept| kept.answers(control, &offer.uid)) {
             return Ok(same.progress.clone());
         }
-        if state.kept.iter().filter(|kept| kept.is_running()).count() >= MOST_RUNNING {
-            return Err(format!(
-                "{MOST_RUNNING} actions are under way; try again in a moment"
-            ));
-        }
-        let restores = |kept: &Kept| {
-            kept.action.control == Control::Restore
-                && kept.action.uid == offer.uid
-                && (kept.is_running() || kept.made().is_some() && kept.started.elapsed() < SAME_WISH)
+        let other = |control| {
+            state
+                .kept
+                .iter()
+                .any(|kept| kept.may_be_done(control, &offer.uid))
         };
-        if control == Control::Delete && state.kept.iter().any(restores) {
+        if control == Control::Delete && other(Control::Restore) {
             return Err(format!(
                 "the snapshot {} is being restored; try again once the new claim is bound",
                 offer.target.name()
             ));
         }
+        if control == Control::Restore && other(Control::Delete) {
+            return Err(format!("the snapshot {} is being deleted", offer.target.name()));
+        }
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| format!("{MOST_RUNNING} actions are under way; try again in a moment"))?;
         state.number += 1;
         let order = Order {
             control,
@@ -157,32 +172,44 @@ impl Controller {
                 progress: Progress::Running,
             },
             id: order.id.clone(),
-            started: Instant::now(),
+            since: Instant::now(),
             progress: progress.clone(),
         });
         drop(state);
-        tokio::spawn(self.clone().carry_out(order, changing, asked_by.to_owned()));
+        let carried_out = self.clone().carry_out(order, changing, asked_by.to_owned());
+        tokio::spawn(async move {
+            carried_out.await;
+            drop(place);
+        });
         Ok(progress)
     }
 
     async fn carry_out(self, order: Order, changing: watch::Sender<Progress>, asked_by: String) {
-        let done = perform::perform(&self.client, &order).await;
-        let (progress, told) = match &done {
+        let (progress, text) = match perform::perform(&self.client, &order).await {
             Ok(outcome) => {
-                tracing::info!("{order}: {} ({asked_by})", outcome.text);
-                (Progress::Done(outcome.clone()), Ok(outcome.text.as_str()))
+                let text = outcome.text.clone();
+                tracing::info!("{order}: {text} ({asked_by})");
+                (Progress::Done(outcome), text)
             }
-            Err(refusal) => {
-                tracing::warn!("{order}: refused: {refusal} ({asked_by})");
-                (Progress::Failed(refusal.clone()), Err(refusal.as_str()))
+            Err(NotDone::Refused(words)) => {
+                tracing::warn!("{order}: refused: {words} ({asked_by})");
+                (Progress::Failed(words.clone()), words)
+            }
+            Err(NotDone::Unanswered(words)) => {
+                tracing::warn!("{order}: {words} ({asked_by})");
+                (Progress::Unanswered(words.clone()), words)
             }
         };
-        self.state().ended(&order.id, &progress);
+        let is_news = {
+            let mut state = self.state();
+            state.ended(&order.id, &progress);
+            state.is_news(&order.uid, &format!("{}: {text}", order.control.as_str()))
+        };
         // Whoever pressed may have gone.
-        let _ = changing.send(progress);
+        let _ = changing.send(progress.clone());
         // To look changes nothing, and leaves no event.
-        if order.control != Control::Describe {
-            perform::tell(&self.client, &order, told, &asked_by).await;
+        if order.control != Control::Describe && is_news {
+            perform::tell(&self.client, &order, &progress, &asked_by).await;
         }
     }
 
@@ -217,8 +244,22 @@ impl State {
     fn ended(&mut self, id: &str, progress: &Progress) {
         for kept in self.kept.iter_mut().filter(|kept| kept.id == id) {
             kept.action.progress = progress.clone();
+            kept.since = Instant::now();
         }
         self.version += 1;
+    }
+
+    /// True where an event has not said so in the last minute.
+    fn is_news(&mut self, uid: &str, text: &str) -> bool {
+        self.told.retain(|(when, ..)| when.elapsed() < SAME_NEWS);
+        let is_known = self.told.iter().any(|(_, of, said)| of == uid && said == text);
+        if !is_known {
+            if self.told.len() >= MOST_KEPT {
+                self.told.remove(0);
+            }
+            self.told.push((Instant::now(), uid.to_owned(), text.to_owned()));
+        }
+        !is_known
     }
 
     /// What has been shown long enough goes.
@@ -230,12 +271,12 @@ impl State {
                 (Control::Describe, _) => DESCRIBED,
                 _ => SHOWN,
             };
-            let stays = kept.started.elapsed() < limit;
+            let stays = kept.since.elapsed() < limit;
             changed |= !stays;
             stays
         });
         for kept in &mut self.kept {
-            if kept.started.elapsed() >= MADE_SHOWN
+            if kept.since.elapsed() >= MADE_SHOWN
                 && let Progress::Done(outcome) = &mut kept.action.progress
                 && outcome.made.take().is_some()
             {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::moment::Moment;
-use crate::model::control::{Control, DataFrom, Plan, Target};
+use crate::model::control::{Control, DataFrom, Plan, Progress, Target};
 use crate::model::snapshot::SnapshotApi;
 use crate::model::workload::AccessMode;
 
@@ -13,6 +13,9 @@ pub(super) const COMPONENT: &str = "scope-storage-probe";
 pub(super) const ACTION: &str = "scope-storage-probe/action";
 /// What the API takes as the message of an event, in bytes.
 const LONGEST_MESSAGE: usize = 1024;
+
+/// Events of an object that are read. Whoever may make events may make any number.
+const MOST_EVENTS: u32 = 500;
 
 const SNAPSHOT_VERSION: &str = "v1";
 
@@ -73,7 +76,8 @@ pub(super) fn snapshots(namespace: &str) -> String {
     format!("/apis/{group}/{SNAPSHOT_VERSION}/namespaces/{namespace}/volumesnapshots")
 }
 
-fn claims(namespace: &str) -> String {
+/// Where the claims of a namespace are.
+pub(super) fn claims(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims")
 }
 
@@ -102,7 +106,10 @@ pub(super) fn events_of(target: &Target, uid: &str) -> String {
         Target::Content { .. } => "default",
         _ => target.namespace(),
     };
-    format!("{}?fieldSelector=involvedObject.uid%3D{uid}", events(namespace))
+    format!(
+        "{}?limit={MOST_EVENTS}&fieldSelector=involvedObject.uid%3D{uid}",
+        events(namespace)
+    )
 }
 
 /// Where the events of a namespace are.
@@ -115,24 +122,24 @@ pub(super) fn event(
     control: Control,
     target: &Target,
     uid: &str,
-    done: Result<&str, &str>,
+    progress: &Progress,
     asked_by: &str,
     action: &str,
     now: Moment,
 ) -> Value {
-    let (kind, reason) = match (control, done.is_ok()) {
-        (Control::CreateSnapshot, true) => ("Normal", "SnapshotAskedFor"),
-        (Control::CreateSnapshot, false) => ("Warning", "SnapshotRefused"),
-        (Control::Clone, true) => ("Normal", "CloneAskedFor"),
-        (Control::Clone, false) => ("Warning", "CloneRefused"),
-        (Control::Restore, true) => ("Normal", "RestoreAskedFor"),
-        (Control::Restore, false) => ("Warning", "RestoreRefused"),
-        (Control::Delete, true) => ("Normal", "DeletionAskedFor"),
-        (Control::Delete, false) => ("Warning", "DeletionRefused"),
-        (Control::Describe, true) => ("Normal", "Described"),
-        (Control::Describe, false) => ("Warning", "DescriptionRefused"),
+    let what = match control {
+        Control::CreateSnapshot => "Snapshot",
+        Control::Clone => "Clone",
+        Control::Restore => "Restore",
+        Control::Delete => "Deletion",
+        Control::Describe => "Description",
     };
-    let (Ok(said) | Err(said)) = done;
+    let (kind, how, said) = match progress {
+        Progress::Running => ("Normal", "AskedFor", ""),
+        Progress::Done(outcome) => ("Normal", "AskedFor", outcome.text.as_str()),
+        Progress::Failed(words) => ("Warning", "Refused", words.as_str()),
+        Progress::Unanswered(words) => ("Warning", "Unanswered", words.as_str()),
+    };
     let mut message = format!("{said} ({asked_by})");
     message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
     let time = now.rfc3339();
@@ -149,7 +156,7 @@ pub(super) fn event(
             "namespace": target.namespace(), "name": target.name(), "uid": uid,
         },
         "type": kind,
-        "reason": reason,
+        "reason": format!("{what}{how}"),
         "message": message,
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,

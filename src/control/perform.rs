@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::api::{ApiError, ask};
 use super::moment::Moment;
 use super::{description, names, objects};
-use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Target};
+use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Progress, Target};
 use crate::model::snapshot::DeletionPolicy;
 use crate::model::workload::NamespacedName;
 
@@ -48,8 +48,21 @@ impl fmt::Display for Order {
     }
 }
 
-/// Carries it out. The error is a sentence for people, in the server's words where it had any.
-pub(super) async fn perform(client: &Client, order: &Order) -> Result<Outcome, String> {
+/// Why it was not done, or why nobody knows whether it was: a sentence for people, in the server's words where it had any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NotDone {
+    Refused(String),
+    Unanswered(String),
+}
+
+impl NotDone {
+    fn refused(error: &ApiError) -> Self {
+        Self::Refused(error.words().to_owned())
+    }
+}
+
+/// Carries it out.
+pub(super) async fn perform(client: &Client, order: &Order) -> Result<Outcome, NotDone> {
     let deadline = Instant::now() + TRIED;
     match &order.plan {
         Plan::MakeSnapshot { .. } | Plan::MakeClaim { .. } => make(client, order, deadline).await,
@@ -77,35 +90,52 @@ async fn until_answered(
     }
 }
 
-async fn make(client: &Client, order: &Order, deadline: Instant) -> Result<Outcome, String> {
+async fn make(client: &Client, order: &Order, deadline: Instant) -> Result<Outcome, NotDone> {
     for attempt in 1..=MOST_NAMES {
         let name = names::name(order.target.name(), order.asked, attempt);
         let Some((list, object)) = objects::made_by(&order.plan, &name, &order.id) else {
             break;
         };
-        match until_answered(client, &Method::POST, &list, Some(&object), deadline).await {
+        let error = match until_answered(client, &Method::POST, &list, Some(&object), deadline).await {
             Ok(made) => return Ok(outcome(order, &made)),
-            // Made by an attempt whose answer was lost, or somebody else's of the same second.
-            Err(ApiError::Refused { code: 409, words }) => {
-                let found = ask(client, Method::GET, &objects::listed_in(&list, &name), None).await;
-                let is_ours =
-                    |object: &&Value| object["metadata"]["annotations"][objects::ACTION] == order.id;
-                match found
-                    .as_ref()
-                    .map(|found| found["items"].as_array().into_iter().flatten().find(is_ours))
-                {
-                    Ok(Some(ours)) => return Ok(outcome(order, ours)),
-                    Ok(None) => {}
-                    Err(_) => return Err(words),
-                }
+            Err(error) => error,
+        };
+        // Made by an attempt whose answer was lost, or somebody else's of the same second.
+        let is_taken = matches!(error, ApiError::Refused { code: 409, .. });
+        if !is_taken && !error.is_unanswered() {
+            return Err(NotDone::refused(&error));
+        }
+        // Even when the time is over it is looked for once.
+        let found = until_answered(
+            client,
+            &Method::GET,
+            &objects::listed_in(&list, &name),
+            None,
+            deadline,
+        )
+        .await;
+        let is_ours = |object: &&Value| object["metadata"]["annotations"][objects::ACTION] == order.id;
+        let ours = found.map(|found| items(&found).find(is_ours).map(|ours| outcome(order, ours)));
+        match ours {
+            Ok(Some(made)) => return Ok(made),
+            // Somebody else's.
+            Ok(None) if is_taken => {}
+            Ok(None) | Err(_) => {
+                return Err(NotDone::Unanswered(format!(
+                    "not known whether {name} was made; look for it before you press again: {}",
+                    error.words()
+                )));
             }
-            Err(error) => return Err(error.words().to_owned()),
         }
     }
-    Err(format!(
+    Err(NotDone::Refused(format!(
         "all names for a copy of {} are taken",
         order.target.name()
-    ))
+    )))
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list["items"].as_array().into_iter().flatten()
 }
 
 fn outcome(order: &Order, object: &Value) -> Outcome {
@@ -142,7 +172,26 @@ async fn delete(
     name: &NamespacedName,
     policy: Option<DeletionPolicy>,
     deadline: Instant,
-) -> Result<Outcome, String> {
+) -> Result<Outcome, NotDone> {
+    // What is followed may lag behind. Where the policy is not known, it is taken for the one that loses something.
+    if policy != Some(DeletionPolicy::Retain) {
+        let claims = objects::claims(&name.namespace);
+        let claims = until_answered(client, &Method::GET, &claims, None, deadline)
+            .await
+            .map_err(|error| {
+                NotDone::Refused(format!(
+                    "whether a claim is being restored from {} cannot be asked: {}",
+                    name.name,
+                    error.words()
+                ))
+            })?;
+        if let Some(claim) = items(&claims).find(|claim| is_restored_from(claim, &name.name)) {
+            return Err(NotDone::Refused(format!(
+                "the claim {} is being restored from the snapshot {name}, and the data would go with it; try again once it is bound",
+                claim["metadata"]["name"].as_str().unwrap_or_default()
+            )));
+        }
+    }
     // Another snapshot of the same name is not meant.
     let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": order.uid}});
     let path = format!("{}/{}", objects::snapshots(&name.namespace), name.name);
@@ -153,9 +202,16 @@ async fn delete(
     };
     match until_answered(client, &Method::DELETE, &path, Some(&options), deadline).await {
         // An object that something still holds is sent back as it is now; of one that is gone only the success is told.
-        Ok(answer) => Ok(Outcome {
+        Ok(answer) if answer["kind"] == "Status" => Ok(Outcome {
             text: format!("snapshot {} deleted{data}", name.name),
-            removed: answer["kind"] == "Status",
+            removed: true,
+            ..Outcome::default()
+        }),
+        Ok(_) => Ok(Outcome {
+            text: format!(
+                "deletion of snapshot {} asked for{data}; it is gone once its controller lets go of it",
+                name.name
+            ),
             ..Outcome::default()
         }),
         Err(ApiError::Refused { code: 404, .. }) => Ok(Outcome {
@@ -163,21 +219,34 @@ async fn delete(
             removed: true,
             ..Outcome::default()
         }),
-        Err(error) => Err(error.words().to_owned()),
+        Err(error) if error.is_unanswered() => Err(NotDone::Unanswered(format!(
+            "not known whether snapshot {} was deleted: {}",
+            name.name,
+            error.words()
+        ))),
+        Err(error) => Err(NotDone::refused(&error)),
     }
 }
 
-async fn describe(client: &Client, order: &Order) -> Result<Outcome, String> {
+/// True for a claim that waits for its volume, which is to be made from that snapshot of its namespace.
+fn is_restored_from(claim: &Value, snapshot: &str) -> bool {
+    let comes_from = |source: &Value| source["kind"] == "VolumeSnapshot" && source["name"] == snapshot;
+    claim["status"]["phase"] != "Bound"
+        && (comes_from(&claim["spec"]["dataSource"]) || comes_from(&claim["spec"]["dataSourceRef"]))
+}
+
+async fn describe(client: &Client, order: &Order) -> Result<Outcome, NotDone> {
     let list = objects::listed(&order.target);
     let events = objects::events_of(&order.target, &order.uid);
     let (found, events) = tokio::join!(
         ask(client, Method::GET, &list, None),
         ask(client, Method::GET, &events, None)
     );
-    let found = found.map_err(|error| error.words().to_owned())?;
+    let found = found.map_err(|error| NotDone::refused(&error))?;
     let is_it = |object: &&Value| object["metadata"]["uid"] == order.uid;
-    let object = found["items"].as_array().into_iter().flatten().find(is_it);
-    let object = object.ok_or_else(|| format!("there is no {} any more", order.target.name()))?;
+    let object = items(&found).find(is_it);
+    let object =
+        object.ok_or_else(|| NotDone::Refused(format!("there is no {} any more", order.target.name())))?;
     // Without the right to read events the object is told of all the same.
     let mut lines = match &events {
         Ok(events) => description::lines(object, events["items"].as_array().map_or(&[], Vec::as_slice)),
@@ -197,12 +266,12 @@ async fn describe(client: &Client, order: &Order) -> Result<Outcome, String> {
 }
 
 /// Says in the API what came of it. Nobody waits for this, and an event that cannot be made is told in the log.
-pub(super) async fn tell(client: &Client, order: &Order, done: Result<&str, &str>, asked_by: &str) {
+pub(super) async fn tell(client: &Client, order: &Order, progress: &Progress, asked_by: &str) {
     let event = objects::event(
         order.control,
         &order.target,
         &order.uid,
-        done,
+        progress,
         asked_by,
         &order.id,
         Moment::now(),

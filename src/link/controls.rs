@@ -228,7 +228,9 @@ fn delete(map: &ClusterMap, name: &NamespacedName) -> Result<Plan, String> {
         .and_then(|content: &SnapshotContent| content.deletion_policy);
     // Where the policy is not known, it is taken for the one that loses something.
     if policy != Some(DeletionPolicy::Retain) {
-        if !map.inventory.knows_all(ResourceKind::Claims) {
+        // In error, it is the claims of a while ago that are known.
+        let claims = map.inventory.watches.get(&ResourceKind::Claims);
+        if !claims.is_some_and(|watch| watch.synced && watch.error.is_none()) {
             return Err(format!(
                 "not all claims are known: one may be on its way from the snapshot {name}"
             ));

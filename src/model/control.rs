@@ -210,6 +210,8 @@ pub enum Progress {
     Done(Outcome),
     /// Not done, and why.
     Failed(String),
+    /// Nobody knows whether it was done, and why.
+    Unanswered(String),
 }
 
 /// An action of the last minutes, to be shown where it was asked for.

@@ -271,10 +271,22 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// True once every kind that is read has been seen whole. Of a kind that the API server does not have there is nothing to see.
+    /// True once every kind that is read has been seen whole. Of a kind that the API server does not have there is nothing to see, and
+    /// storage engines' kinds cost themselves alone.
     pub fn is_synced(&self) -> bool {
+        self.hindrances().next().is_none()
+    }
+
+    /// The kinds that have not been seen whole yet, and why.
+    pub fn hindrances(&self) -> impl Iterator<Item = (ResourceKind, Option<&WatchError>)> {
         let seen = |watch: &WatchState| watch.synced || watch.problem() == Some(WatchProblem::Missing);
-        !self.watches.is_empty() && self.unanswered.is_empty() && self.watches.values().all(seen)
+        let waiting = self
+            .watches
+            .iter()
+            .filter(move |(kind, watch)| !kind.is_engines() && !seen(watch))
+            .map(|(kind, watch)| (*kind, watch.error.as_ref()));
+        let unanswered = self.unanswered.iter().map(|kind| (*kind, None));
+        waiting.chain(unanswered)
     }
 
     /// True where all objects of the kind are known, so that one that is not there does not exist. In the role of a node that

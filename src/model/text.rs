@@ -11,6 +11,19 @@ pub fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// True of what Kubernetes takes as the name of an object (RFC 1123, a DNS subdomain): of lower-case letters, digits, `-` and `.`, of 253
+/// bytes at most, with a letter or digit at both ends. What one object calls another by it does not check everywhere.
+pub fn is_name(text: &str) -> bool {
+    let at_ends = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    bytes.len() <= 253
+        && bytes.first().is_some_and(at_ends)
+        && bytes.last().is_some_and(at_ends)
+        && bytes
+            .iter()
+            .all(|byte| at_ends(byte) || matches!(byte, b'-' | b'.'))
+}
+
 /// The text without what looks like a bearer token: the word behind `Bearer`, and JSON Web Tokens, as those of service accounts are
 /// (RFC 7519: they begin with the base64 of `{"`). Who was sent one may repeat it in an error.
 pub fn without_tokens(text: &str) -> String {
@@ -116,6 +129,19 @@ mod tests {
             ("eyJournal.txt", "eyJournal.txt"),
         ] {
             assert_eq!(without_tokens(text), told);
+        }
+    }
+
+    #[test]
+    fn names_of_objects_are_told_from_what_only_stands_in_their_place() {
+        for name in ["a", "data-db-0", "pvc-1.example", "0", &"n".repeat(253)] {
+            assert!(is_name(name), "{name}");
+        }
+        let none = [
+            "", ".", "..", "x/status", "data?x", "data#x", "a b", "A", "-a", "a-", "größe", "%2e",
+        ];
+        for text in none.into_iter().chain([&*"n".repeat(254)]) {
+            assert!(!is_name(text), "{text}");
         }
     }
 

@@ -31,9 +31,11 @@ pub struct Asked {
     pub resource: String,
     /// The whole path.
     pub path: String,
+    /// GET, POST or DELETE.
+    pub method: String,
     /// The query's parts.
     pub query: BTreeMap<String, String>,
-    /// How often the same was asked before: lists and watches of a resource are counted apart.
+    /// How often the same was asked before: lists, watches and changes of a resource are counted apart.
     pub before: usize,
 }
 
@@ -126,9 +128,22 @@ impl Answer {
 
     /// An answer of which only this much ever comes.
     pub fn stuck(text: impl Into<String>) -> Self {
+        Self::stuck_with(200, text)
+    }
+
+    /// The same, with this status.
+    pub fn stuck_with(status: u16, text: impl Into<String>) -> Self {
         Self {
-            status: 200,
+            status,
             pieces: vec![Piece::Text(text.into()), Piece::Silence],
+        }
+    }
+
+    /// An answer with this status that says `text` for as long as somebody listens.
+    pub fn endless_with(status: u16, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            pieces: vec![Piece::Endless(Bytes::from(text.into()))],
         }
     }
 
@@ -361,6 +376,7 @@ fn answer(request: &Request<Incoming>, script: &Script, asked: &Mutex<Vec<Asked>
     let path = request.uri().path().to_owned();
     let resource = path.rsplit('/').next().unwrap_or_default().to_owned();
     let query = request.uri().query().unwrap_or_default();
+    let method = request.method().to_string();
     let query: BTreeMap<String, String> = query
         .split('&')
         .filter_map(|part| part.split_once('='))
@@ -371,9 +387,12 @@ fn answer(request: &Request<Incoming>, script: &Script, asked: &Mutex<Vec<Asked>
         let mut asked = asked.lock().unwrap();
         let before = asked
             .iter()
-            .filter(|earlier| earlier.path == path && earlier.watches() == watches)
+            .filter(|earlier| {
+                earlier.path == path && earlier.watches() == watches && earlier.method == method
+            })
             .count();
         let request = Asked {
+            method,
             resource,
             path,
             query,

@@ -1,6 +1,6 @@
 //! VolumeAttachments.
 
-use super::time;
+use super::{long, time};
 use crate::cluster::object::Watched;
 use crate::cluster::wire::{self, Meta};
 use crate::model::inventory::ResourceKind;
@@ -21,7 +21,7 @@ impl Watched for VolumeAttachment {
         let status = wire.status.unwrap_or_default();
         let mut error = |error: Option<wire::AttachmentError>| {
             error.map(|error| AttachError {
-                message: error.message.unwrap_or_default(),
+                message: long(error.message).unwrap_or_default(),
                 time: time(error.time.as_deref(), "time", complain),
             })
         };
@@ -37,7 +37,7 @@ impl Watched for VolumeAttachment {
                 let known = |text: Option<String>| text.filter(|text| !text.is_empty());
                 known(told.device_path)
                     .map(AttachedDevice::Path)
-                    .or_else(|| known(told.lun).map(AttachedDevice::Lun))
+                    .or_else(|| known(told.lun.or(told.lun_lower)).map(AttachedDevice::Lun))
                     .or_else(|| known(told.disk_uuid).map(AttachedDevice::Uuid))
             }),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),

@@ -1,6 +1,6 @@
 //! PersistentVolumeClaims.
 
-use super::{access_modes, holds, size, time, volume_mode, word};
+use super::{access_modes, holds, long, name, size, time, volume_mode, word};
 use crate::cluster::object::Watched;
 use crate::cluster::wire::{self, Meta};
 use crate::model::inventory::ResourceKind;
@@ -25,10 +25,19 @@ impl Watched for Claim {
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
             phase: word(status.phase, ClaimPhase::from_word),
-            class: spec
-                .storage_class_name
-                .or_else(|| meta.annotations.and_then(|annotations| annotations.class_beta)),
-            volume: spec.volume_name.filter(|name| !name.is_empty()),
+            // The controller that binds claims takes the annotation first. No class at all and one without a name are two things.
+            class: meta
+                .annotations
+                .and_then(|annotations| annotations.class_beta)
+                .or(spec.storage_class_name)
+                .and_then(|class| {
+                    if class.is_empty() {
+                        Some(class)
+                    } else {
+                        name(Some(class), "spec.storageClassName", complain)
+                    }
+                }),
+            volume: name(spec.volume_name, "spec.volumeName", complain),
             requested: size(
                 requests.and_then(|requests| requests.storage),
                 "spec.resources.requests.storage",
@@ -43,10 +52,10 @@ impl Watched for Claim {
             mode: volume_mode(spec.volume_mode.as_deref()),
             data_source: spec.data_source_ref.or(spec.data_source).and_then(|source| {
                 Some(DataSource {
-                    kind: source.kind?,
-                    group: source.api_group.filter(|group| !group.is_empty()),
-                    namespace: source.namespace,
-                    name: source.name?,
+                    kind: long(source.kind)?,
+                    group: long(source.api_group).filter(|group| !group.is_empty()),
+                    namespace: name(source.namespace, "spec.dataSourceRef.namespace", complain),
+                    name: name(source.name, "spec.dataSource.name", complain)?,
                 })
             }),
             conditions: status
@@ -55,10 +64,10 @@ impl Watched for Claim {
                 .flatten()
                 .filter_map(|condition| {
                     Some(Condition {
-                        kind: condition.kind?,
+                        kind: long(condition.kind)?,
                         holds: holds(condition.status.as_deref()),
-                        reason: condition.reason,
-                        message: condition.message,
+                        reason: long(condition.reason),
+                        message: long(condition.message),
                         since: time(
                             condition.last_transition_time.as_deref(),
                             "lastTransitionTime",

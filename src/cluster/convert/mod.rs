@@ -15,25 +15,12 @@ use jiff::Timestamp;
 
 use super::wire::Quantity;
 use crate::model::quantity::{self, QuantityError};
+use crate::model::text::{self, is_name};
 use crate::model::volume::VolumeMode;
 use crate::model::workload::AccessMode;
 
 pub(super) fn word<T>(word: Option<String>, known: impl Fn(&str) -> Option<T>) -> Option<T> {
     known(&word?)
-}
-
-/// A name of another object; one that is longer than any object's can be is said to `complain`, with the field that it stands in.
-pub(super) fn name(text: Option<String>, field: &str, complain: &mut Vec<String>) -> Option<String> {
-    const LONGEST: usize = 253;
-    let text = text.filter(|text| !text.is_empty())?;
-    if text.len() > LONGEST {
-        complain.push(format!(
-            "{field} `{}`: longer than a name can be",
-            shortened(&text)
-        ));
-        return None;
-    }
-    Some(text)
 }
 
 fn access_modes(modes: Option<Vec<String>>) -> Vec<AccessMode> {
@@ -92,13 +79,34 @@ pub fn time(text: Option<&str>, field: &str, complain: &mut Vec<String>) -> Opti
     time.map(Timestamp::as_second)
 }
 
+/// The name of another object; what can be none is said to `complain`, with the field that it stands in. The API does not look at all of
+/// them, and what is as long as an object may be would stand in each label.
+pub(super) fn name(text: Option<String>, field: &str, complain: &mut Vec<String>) -> Option<String> {
+    let text = text.filter(|text| !text.is_empty())?;
+    if is_name(&text) {
+        return Some(text);
+    }
+    complain.push(format!(
+        "{field} `{}`: not a name of an object (RFC 1123)",
+        shortened(&text)
+    ));
+    None
+}
+
+/// A text that may say anything, cut where no path and no sentence goes on.
+pub(super) fn long(text: Option<String>) -> Option<String> {
+    const MOST: usize = 4096;
+    text.map(|text| {
+        if text.len() > MOST {
+            text::shortened(&text, MOST)
+        } else {
+            text
+        }
+    })
+}
+
 /// Enough of a text to recognise it in a log line.
 fn shortened(text: &str) -> String {
     const MOST: usize = 60;
-    if text.chars().count() <= MOST {
-        text.escape_debug().to_string()
-    } else {
-        let start: String = text.chars().take(MOST).collect();
-        format!("{}…", start.escape_debug())
-    }
+    text::shortened(text, MOST).escape_debug().to_string()
 }

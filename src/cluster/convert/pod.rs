@@ -123,7 +123,7 @@ fn declared(mut volume: wire::PodVolume, pod: &str, complain: &mut Vec<String>) 
     ];
     let source = if let Some(claim) = volume.persistent_volume_claim {
         PodVolumeSource::Claim {
-            name: claim.claim_name?,
+            name: super::name(claim.claim_name, "persistentVolumeClaim.claimName", complain)?,
             ephemeral: false,
             read_only: claim.read_only.unwrap_or(false),
         }

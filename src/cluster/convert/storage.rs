@@ -1,5 +1,6 @@
 //! What a volume is.
 
+use super::long;
 use crate::cluster::wire::Storage;
 use crate::model::workload::StorageSource;
 
@@ -9,61 +10,68 @@ pub(super) fn storage(storage: Storage) -> Option<StorageSource> {
     });
     let csi = storage.csi.and_then(|csi| {
         Some(StorageSource::Csi {
-            driver: csi.driver?,
-            handle: csi.volume_handle.filter(|handle| !handle.is_empty()),
-            fstype: csi.fs_type.filter(|fstype| !fstype.is_empty()),
+            driver: long(csi.driver)?,
+            handle: long(csi.volume_handle).filter(|handle| !handle.is_empty()),
+            fstype: long(csi.fs_type).filter(|fstype| !fstype.is_empty()),
         })
     });
     csi.or(storage.nfs.map(|nfs| StorageSource::Nfs {
-        server: nfs.server,
-        path: nfs.path,
+        server: long(nfs.server),
+        path: long(nfs.path),
     }))
-    .or(storage
-        .host_path
-        .map(|host| StorageSource::HostPath { path: host.path }))
-    .or(storage
-        .local
-        .map(|local| StorageSource::Local { path: local.path }))
+    .or(storage.host_path.map(|host| StorageSource::HostPath {
+        path: long(host.path),
+    }))
+    .or(storage.local.map(|local| StorageSource::Local {
+        path: long(local.path),
+    }))
     .or(storage
         .aws_elastic_block_store
         .map(|volume| StorageSource::AwsElasticBlockStore {
-            volume_id: volume.volume_id,
+            volume_id: long(volume.volume_id),
         }))
     .or(storage
         .gce_persistent_disk
-        .map(|disk| StorageSource::GcePersistentDisk { disk: disk.disk }))
+        .map(|disk| StorageSource::GcePersistentDisk {
+            disk: long(disk.disk),
+        }))
     .or(storage.azure_disk.map(|disk| StorageSource::AzureDisk {
-        disk: disk.disk,
-        uri: disk.uri,
+        disk: long(disk.disk),
+        uri: long(disk.uri),
     }))
-    .or(storage
-        .vsphere_volume
-        .map(|volume| StorageSource::VsphereVolume { path: volume.path }))
+    .or(storage.vsphere_volume.map(|volume| StorageSource::VsphereVolume {
+        path: long(volume.path),
+    }))
     .or(storage.cinder.map(|volume| StorageSource::Cinder {
-        volume_id: volume.volume_id,
+        volume_id: long(volume.volume_id),
     }))
     .or(storage.iscsi.map(|iscsi| StorageSource::Iscsi {
-        portal: iscsi.target_portal,
-        target: iscsi.iqn,
+        portal: long(iscsi.target_portal),
+        target: long(iscsi.iqn),
         lun: iscsi.lun,
     }))
     .or(storage.fc.map(|channel| StorageSource::FibreChannel {
-        target_wwns: channel.target_wwns.unwrap_or_default(),
-        wwids: channel.wwids.unwrap_or_default(),
+        target_wwns: all(channel.target_wwns),
+        wwids: all(channel.wwids),
         lun: channel.lun,
     }))
     .or(storage.rbd.map(|rbd| StorageSource::Rbd {
-        monitors: rbd.monitors.unwrap_or_default(),
-        pool: rbd.pool,
-        image: rbd.image,
+        monitors: all(rbd.monitors),
+        pool: long(rbd.pool),
+        image: long(rbd.image),
     }))
     .or(storage.cephfs.map(|ceph| StorageSource::CephFs {
-        monitors: ceph.monitors.unwrap_or_default(),
-        path: ceph.path,
+        monitors: all(ceph.monitors),
+        path: long(ceph.path),
     }))
     .or(storage
         .flex_volume
-        .and_then(|flex| flex.driver)
+        .and_then(|flex| long(flex.driver))
         .map(|driver| StorageSource::Flex { driver }))
     .or(named)
+}
+
+fn all(texts: Option<Vec<String>>) -> Vec<String> {
+    let texts = texts.into_iter().flatten();
+    texts.filter_map(|text| long(Some(text))).collect()
 }

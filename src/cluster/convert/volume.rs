@@ -1,6 +1,6 @@
 //! PersistentVolumes.
 
-use super::{access_modes, size, storage, time, volume_mode, word};
+use super::{access_modes, long, name, size, storage, time, volume_mode, word};
 use crate::cluster::object::Watched;
 use crate::cluster::wire::{self, Meta};
 use crate::model::inventory::ResourceKind;
@@ -34,12 +34,14 @@ impl Watched for PersistentVolume {
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
             phase: word(status.phase, VolumePhase::from_word),
-            reason: status.reason.filter(|reason| !reason.is_empty()),
-            message: status.message.filter(|message| !message.is_empty()),
-            class: spec
-                .storage_class_name
-                .or(annotations.class_beta)
-                .filter(|class| !class.is_empty()),
+            reason: long(status.reason).filter(|reason| !reason.is_empty()),
+            message: long(status.message).filter(|message| !message.is_empty()),
+            // In the order of the controller that binds claims.
+            class: name(
+                annotations.class_beta.or(spec.storage_class_name),
+                "spec.storageClassName",
+                complain,
+            ),
             capacity: size(
                 spec.capacity.and_then(|capacity| capacity.storage),
                 "spec.capacity.storage",

@@ -56,8 +56,11 @@ pub struct AttachmentMetadata {
     #[serde(rename = "devicePath")]
     pub device_path: Option<String>,
     /// Azure: the number of the disk.
-    #[serde(rename = "LUN", alias = "lun")]
+    #[serde(rename = "LUN")]
     pub lun: Option<String>,
+    /// The same, as others write it.
+    #[serde(rename = "lun")]
+    pub lun_lower: Option<String>,
     /// vSphere: the identity of the virtual disk.
     #[serde(rename = "diskUUID")]
     pub disk_uuid: Option<String>,

@@ -375,7 +375,7 @@ fn last<'a>(actions: &[Action], offer: &Offer) -> Option<Cow<'a, str>> {
     let how = match &action.progress {
         Progress::Running => "under way",
         Progress::Done(outcome) => outcome.text.as_str(),
-        Progress::Failed(refusal) => refusal.as_str(),
+        Progress::Failed(words) | Progress::Unanswered(words) => words.as_str(),
     };
     let refused = if matches!(action.progress, Progress::Failed(_)) {
         "refused: "
