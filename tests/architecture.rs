@@ -21,6 +21,9 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("args", &["host", "cluster", "model"]),
 ];
 
+/// What puts all others together.
+const WIRING: [&str; 3] = ["app", "lib", "main"];
+
 #[test]
 fn no_import_runs_against_the_flow() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -37,9 +40,13 @@ fn no_import_runs_against_the_flow() {
             .unwrap()
             .trim_end_matches(".rs")
             .to_owned();
-        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == module) else {
+        if WIRING.contains(&&*module) {
             continue;
-        };
+        }
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("{module} is new: say what it may import"));
         let text = std::fs::read_to_string(&file).unwrap();
         for imported in text
             .match_indices("crate::")

@@ -240,7 +240,7 @@ fn comes_back(take_away: impl Fn(&Path), give_back: impl Fn(&Path)) {
     // Whatever happened to it, it goes with the program.
     let mut server = server;
     server.signal("TERM");
-    server.wait(PROMPT);
+    assert!(server.wait(PROMPT).success());
     assert!(!server.socket().exists());
 }
 
@@ -290,7 +290,7 @@ fn where_another_program_took_the_sockets_place_that_one_is_left_alone() {
     within(MENDED, || server.logged("is in use"));
     assert_eq!(server.get("/metrics").status, 200);
     server.signal("TERM");
-    server.wait(PROMPT);
+    assert!(server.wait(PROMPT).success());
     assert!(UnixStream::connect(&socket).is_ok(), "the other's socket is gone");
     drop(listener);
 }

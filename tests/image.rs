@@ -28,6 +28,8 @@ use support::prometheus::free_address;
 use support::{expect_that, within};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// As `image/build.sh` tags it: an older one stays in its store.
+const IMAGE: &str = concat!("localhost/scope-storage-probe:", env!("CARGO_PKG_VERSION"));
 
 /// podman, with the images of `image/build.sh`. runc, since crun does without neither of the two sorts of control groups.
 fn podman() -> Command {
@@ -112,10 +114,7 @@ impl Container {
             };
             command.arg(format!("--volume={path}:{inside}:{mode},{propagation}"));
         }
-        command
-            .args(further)
-            .arg("localhost/scope-storage-probe:0.1.0")
-            .args(["serve"]);
+        command.args(further).arg(IMAGE).args(["serve"]);
         run(&mut command, "").unwrap_or_else(|said| panic!("{said}"));
         let started = Self { name, address };
         within(LIMIT, || {
@@ -419,7 +418,7 @@ fn link_in_a_container(profile: &[String]) -> Result<String, String> {
     command.arg(format!("--volume={}:/made", folder.path().display()));
     command.arg("--volume=/usr:/usr:ro");
     command.arg(format!("--entrypoint={}", loader.display()));
-    command.arg("localhost/scope-storage-probe:0.1.0");
+    command.arg(IMAGE);
     let libraries = loader.parent().unwrap().to_str().unwrap();
     command.args([
         "--library-path",

@@ -11,7 +11,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -603,6 +603,13 @@ fn the_chart_makes_what_the_manifests_make() {
         ("seccomp", &["seccompProfile=scope-storage-probe.json"]),
         ("with-passwords", &["web.secret=scope-storage-probe-web"]),
         ("tenant", &[TENANT_ALONE]),
+        (
+            "microk8s",
+            &["kubeletRoot=/var/snap/microk8s/common/var/lib/kubelet"],
+        ),
+        ("openshift", &["openshift.securityContextConstraints=true"]),
+        ("without-engines", &["engines.enabled=false"]),
+        ("with-scope", &["scope.enabled=true"]),
     ] {
         let plain = pods(&kustomized(&overlay(overlay_name)));
         let charted = pods(&chart(settings).unwrap());
@@ -614,15 +621,97 @@ fn the_chart_makes_what_the_manifests_make() {
                 .as_object_mut()
                 .unwrap()
                 .remove("imagePullPolicy");
-            let mut ours = ours.clone();
-            // How often it is asked is all that they differ in.
-            for pod in [&mut ours, &mut theirs] {
-                pod["containers"][0]["readinessProbe"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("periodSeconds");
+            assert_eq!(sorted(&theirs), sorted(ours), "{overlay_name}: {name}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs kubectl and helm: cargo test --test manifests -- --ignored"]
+fn the_chart_is_scraped_as_the_manifests_are() {
+    let endpoints = |manifest: &str| -> BTreeMap<String, Value> {
+        let monitors = objects(manifest)
+            .into_iter()
+            .filter(|object| object["kind"] == "PodMonitor");
+        let named = monitors.map(|object| {
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            (name, object["spec"]["podMetricsEndpoints"].clone())
+        });
+        named.collect()
+    };
+    let plain = endpoints(&kustomized(&overlay("without-scope")));
+    assert_eq!(plain.len(), 2);
+    assert_eq!(endpoints(&chart(&["podMonitor.enabled=true"]).unwrap()), plain);
+    for (name, endpoints) in plain {
+        // A pod's address is another after each restart.
+        let mut relabelings = endpoints[0]["relabelings"].as_array().unwrap().iter();
+        assert!(
+            relabelings.any(|relabeling| relabeling["targetLabel"] == "instance"),
+            "{name} calls its series by the pod"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs kubectl and helm: cargo test --test manifests -- --ignored"]
+fn openshift_admits_the_volumes_and_profiles_of_every_pod() {
+    let openshift = "openshift.securityContextConstraints=true,tenant.enabled=true";
+    let powerflex = "powerflex.systems[0].url=https://gateway.example,powerflex.systems[0].secret=powerflex";
+    let mut made = vec![kustomized(&overlay("openshift"))];
+    for further in [
+        "rbac.create=true",
+        powerflex,
+        "web.secret=web",
+        "scope.enabled=true",
+        "seccompProfile=other.json",
+    ] {
+        made.push(chart(&[openshift, further]).unwrap());
+    }
+    // What the components add to the overlay's pods.
+    let constraints = |manifest: &str| -> Vec<Value> {
+        let objects = objects(manifest).into_iter();
+        objects
+            .filter(|object| object["kind"] == "SecurityContextConstraints")
+            .collect()
+    };
+    let shipped = constraints(&made[0]);
+    let mut judged: Vec<(Vec<Value>, Value)> = Vec::new();
+    for manifest in &made {
+        let of_it = constraints(manifest);
+        for object in objects(manifest) {
+            let pod = &object["spec"]["template"]["spec"];
+            if pod.is_object() {
+                judged.push((of_it.clone(), pod.clone()));
             }
-            assert_eq!(sorted(&theirs), sorted(&ours), "{overlay_name}: {name}");
+        }
+    }
+    for component in ["powerflex", "seccomp", "with-passwords", "with-scope"] {
+        for (_, pod) in pods(&kustomized(&overlay(component))) {
+            judged.push((shipped.clone(), pod));
+        }
+    }
+    for (constraints, pod) in judged {
+        let account = pod["serviceAccountName"].as_str().unwrap();
+        let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
+        let constraint = constraints
+            .iter()
+            .find(|constraint| constraint["users"].as_array().unwrap().contains(&json!(user)))
+            .unwrap_or_else(|| panic!("{account} may use none"));
+        let profile = match pod["securityContext"]["seccompProfile"]["localhostProfile"].as_str() {
+            Some(profile) => format!("localhost/{profile}"),
+            None => "runtime/default".to_owned(),
+        };
+        let profiles = constraint["seccompProfiles"].as_array().unwrap();
+        assert!(profiles.contains(&json!(profile)), "{account}: {profile}");
+        let admitted = constraint["volumes"].as_array().unwrap();
+        // Beside them the API server adds the token.
+        let volumes = pod["volumes"].as_array().into_iter().flatten();
+        let sorts = volumes.flat_map(|volume| volume.as_object().unwrap().keys());
+        for sort in sorts.map(String::as_str).chain(["projected"]) {
+            assert!(
+                sort == "name" || admitted.contains(&json!(sort)),
+                "{account}: {sort}"
+            );
         }
     }
 }

@@ -19,4 +19,5 @@ if [ -n "$missing" ]; then
     apt-get install -y -q --no-install-recommends $missing
 fi
 
-exec cargo test "$@" --no-fail-fast --test kernel_io --test powerflex --test prometheus --test resources --test scope_client -- --ignored --show-output
+# What is measured, in release and on a quiet machine, is run by name: here it would be measured in a debug build.
+exec cargo test "$@" --no-fail-fast --test kernel_io --test powerflex --test prometheus --test resources --test scope_client -- --ignored --show-output --skip measured --skip five_hundred_pools

@@ -279,6 +279,22 @@ fn the_metrics_reference_is_what_the_program_writes() {
 }
 
 #[test]
+fn all_that_is_shipped_names_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let image = format!("image: scope-storage-probe:{version}");
+    for (path, named) in [
+        ("manifests/base/daemon-set.yaml", &*image),
+        ("manifests/base/deployment.yaml", &image),
+        ("manifests/overlays/tenant/deployment.yaml", &image),
+        ("examples/compose.yaml", &image),
+        ("chart/Chart.yaml", &format!("appVersion: \"{version}\"")),
+    ] {
+        let text = fs::read_to_string(place(path)).unwrap();
+        assert!(text.contains(named), "{path} does not say {named}");
+    }
+}
+
+#[test]
 fn rules_and_dashboards_ask_for_families_that_exist() {
     let known: BTreeSet<String> = families().into_iter().flatten().map(full_name).collect();
     let mut files = vec![place("manifests/prometheus/rules.yaml")];

@@ -12,7 +12,7 @@ command -v promtool >/dev/null || {
 
 wrong=0
 kubernetes=$(mktemp)
-trap 'rm -f "$kubernetes"' EXIT
+trap 'rm -f "$kubernetes" "$kubernetes.found"' EXIT
 complain() {
     echo "rules: $*" >&2
     wrong=1
@@ -24,6 +24,28 @@ promtool check config examples/prometheus.yml
 sed -n "s/^# //p" examples/prometheus.yml | sed -n "/^- job_name/,\$p" |
     sed -e "/kubernetes_sd_configs/,/namespaces/d" -e "1i scrape_configs:" >"$kubernetes"
 promtool check config --syntax-only "$kubernetes"
+
+# Each role's pods before a restart and after it, as Prometheus' way of finding pods tells of them: both must be called the same.
+started_anew() {
+    for role in node cluster; do
+        for pod in 1 2; do
+            printf '  - targets: ["10.0.0.%s:9753"]\n    labels:\n' "$pod"
+            printf '      __meta_kubernetes_%s\n' "pod_label_app_kubernetes_io_name: scope-storage-probe" \
+                "pod_label_app_kubernetes_io_component: $role" "pod_container_port_name: metrics" "pod_node_name: w1" \
+                "pod_name: $role-$pod" "pod_ip: 10.0.0.$pod"
+        done
+    done
+}
+# FILE: the scrape configuration in it calls the pods of a node, and those of the cluster, by two names in all.
+calls_them_the_same() {
+    local found
+    found=$(promtool check service-discovery --timeout=2s "$1" scope-storage-probe) || complain "$1: no targets are found"
+    # Of each target what it is called stands after what it was found with.
+    found=$(sed -n '/"labels": {/,/}/p' <<<"$found" | grep -v __ | tr -d '\n ' | sed 's/}/}\n/g' | sort -u | grep -c instance)
+    [ "$found" = "$2" ] || complain "$1: a pod that is started anew gives $found sorts of series, and not $2"
+}
+{ sed "/^  relabel_configs:/,\$d" "$kubernetes" && echo "  static_configs:" && started_anew && sed -n "/^  relabel_configs:/,\$p" "$kubernetes"; } >"$kubernetes.found"
+calls_them_the_same "$kubernetes.found" 2
 # Two at a time: they wait for nothing but the processor.
 printf '%s\n' tests/rules/*.yaml | xargs -P 2 -n 1 promtool test rules || wrong=1
 

@@ -253,7 +253,7 @@ fn a_socket_left_behind_by_a_crash_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let mut crashed = Server::start_in(folder.path());
     crashed.signal("KILL");
-    crashed.wait(PROMPT);
+    assert!(!crashed.wait(PROMPT).success());
     assert!(fs::symlink_metadata(crashed.socket()).is_ok());
     assert!(Connection::unix(&crashed.socket()).is_err());
 

@@ -42,7 +42,7 @@ fn start(folder: &Path) -> Server {
         "--web-config-file",
         file.to_str().unwrap(),
     ];
-    Server::launch(program(support::server::PROGRAM), &plugins.keep(), &arguments)
+    Server::launch(program(support::server::PROGRAM), plugins.path(), &arguments).keeping(plugins)
 }
 
 fn secret(authority: &Authority, web: &str) -> MountedSecret {

@@ -39,7 +39,7 @@ livenessProbe:
   timeoutSeconds: 5
 readinessProbe:
   {{- include "probe.asks" (dict "context" . "path" "/readyz") | nindent 2 }}
-  periodSeconds: 30
+  periodSeconds: 10
   timeoutSeconds: 5
 securityContext:
   privileged: false

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::http::Connection;
+use super::time_slack;
 
 /// Scope gives up after this.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -31,7 +32,7 @@ impl Asker {
                     .and_then(|mut connection| connection.get("/report?api_version=1&probe_id=asker"));
                 let took = started.elapsed();
                 let well = answer.as_ref().is_ok_and(|answer| answer.status == 200);
-                if !well || took > LIMIT {
+                if !well || took > LIMIT.mul_f64(time_slack()) {
                     let status = answer.map(|answer| answer.status);
                     late.push(format!(
                         "{:?} after the start: {status:?} in {took:?}",

@@ -220,7 +220,14 @@ impl Server {
         assert!(sent.is_ok_and(|sent| sent.success()), "cannot send {name}");
     }
 
+    /// Keeps the folder of its socket for as long as it runs.
+    pub fn keeping(mut self, folder: TempDir) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
     /// How it ended.
+    #[must_use = "a program that aborts ends as well"]
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         within(limit, || {
             let ended = self.child.try_wait().map_err(|error| error.to_string())?;

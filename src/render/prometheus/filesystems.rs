@@ -74,8 +74,8 @@ pub fn write(page: &mut Page<'_>, filesystems: &[Filesystem]) {
     page.family(&ERROR, |samples| {
         for (filesystem, labels) in &labelled {
             match &filesystem.usage {
-                // What cannot be seen from here is no error of the filesystem; nothing is known of it.
-                Err(UsageError::NotVisible | UsageError::Captured) => {}
+                // What cannot be seen from here is no error of the filesystem, nor is an answer that is still under way: nothing is known.
+                Err(UsageError::NotVisible | UsageError::Captured | UsageError::Slow) => {}
                 Ok(_) | Err(UsageError::NoSize) => samples.add(labels, false),
                 Err(_) => samples.add(labels, true),
             }
