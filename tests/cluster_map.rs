@@ -237,7 +237,7 @@ fn a_path_of_the_node_is_a_volume_that_only_the_api_knows() {
 }
 
 /// Two pods of a DaemonSet with a path of their node, one of them on the machine that is looked at.
-const ON_EACH_NODE: &str = r#"
+const ON_EACH_NODE: &str = r"
 apiVersion: v1
 kind: List
 items:
@@ -245,7 +245,7 @@ items:
 - {apiVersion: v1, kind: Node, metadata: {name: other, uid: n2}}
 - {apiVersion: v1, kind: Pod, metadata: {name: agent-a, namespace: logs, uid: pod-here}, spec: {nodeName: node, volumes: [{name: logs, hostPath: {path: /mnt/third/logs}}]}, status: {phase: Running}}
 - {apiVersion: v1, kind: Pod, metadata: {name: agent-b, namespace: logs, uid: pod-there}, spec: {nodeName: other, volumes: [{name: logs, hostPath: {path: /mnt/third/logs}}]}, status: {phase: Running}}
-"#;
+";
 
 #[test]
 fn of_the_whole_cluster_one_nodes_pods_alone_are_this_hosts() {

@@ -929,11 +929,11 @@ async fn a_watch_that_ends_at_once_is_taken_up_more_and_more_rarely() {
         |_| Answer::list("10", &[class("a", "1")]),
         |_| Answer::ended_watch(&[]),
     ));
-    let watched = api.watch_all();
+    let running = api.watch_all();
     tokio::time::sleep(Duration::from_secs(8)).await;
     let watches = watched_from(&api).len();
     assert!((2..=5).contains(&watches), "{watches} in 8 s");
-    assert_eq!(classes(&watched.inventory()), ["a"]);
+    assert_eq!(classes(&running.inventory()), ["a"]);
 }
 
 /// The head of an answer is not all of it.

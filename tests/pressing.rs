@@ -130,9 +130,8 @@ async fn a_restore_that_took_long_guards_its_snapshot_from_when_it_ended() {
 async fn what_may_be_ours_is_looked_for_until_somebody_answers() {
     let api = ScriptedApi::start(|asked| {
         is_event(asked).or_else(|| match (asked.method.as_str(), asked.before) {
-            ("POST", 0) => Some(Answer::status(503, "ServiceUnavailable", "in a moment")),
+            ("POST" | "GET", 0) => Some(Answer::status(503, "ServiceUnavailable", "in a moment")),
             ("POST", _) => Some(Answer::status(409, "AlreadyExists", "taken")),
-            ("GET", 0) => Some(Answer::status(503, "ServiceUnavailable", "in a moment")),
             _ => Some(Answer::list("1", &[])),
         })
     });

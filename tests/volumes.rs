@@ -325,7 +325,12 @@ fn what_a_server_gives_is_shared() {
             "there",
         )];
         let remotes = [(7, remote)].into();
-        let volume = placed(&BlockDevices::default(), mounts, &remotes, &CountedElsewhere::default());
+        let volume = placed(
+            &BlockDevices::default(),
+            mounts,
+            &remotes,
+            &CountedElsewhere::default(),
+        );
         assert_eq!(
             (volume.placement.medium, volume.placement.shared),
             (Medium::Network, shared),

@@ -44,7 +44,7 @@ impl Pace {
                 kind.name()
             );
         }
-        pause - lived
+        pause.saturating_sub(lived)
     }
 
     /// When the server last took a watch of the kind up.

@@ -254,9 +254,10 @@ fn is_forgotten(error: &watcher::Error) -> bool {
 /// What a line of a watch that is no event would have told is lost: a deletion, maybe.
 fn is_no_event(error: &watcher::Error) -> bool {
     match error {
-        watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code == 0,
+        watcher::Error::WatchFailed(kube::Error::Api(status)) | watcher::Error::WatchError(status) => {
+            status.code == 0
+        }
         watcher::Error::WatchFailed(kube::Error::SerdeError(_)) => true,
-        watcher::Error::WatchError(status) => status.code == 0,
         _ => false,
     }
 }

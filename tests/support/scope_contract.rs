@@ -129,11 +129,11 @@ pub fn schema_violations(schema: &'static str, document: &Value) -> Vec<String> 
 fn validator(schema: &'static str) -> Arc<Validator> {
     static MADE: Mutex<BTreeMap<&'static str, Arc<Validator>>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    let make = || match jsonschema::draft202012::new(&parsed(schema)) {
+    let new = || match jsonschema::draft202012::new(&parsed(schema)) {
         Ok(validator) => Arc::new(validator),
         Err(error) => panic!("not a JSON Schema: {error}"),
     };
-    Arc::clone(made.entry(schema).or_insert_with(make))
+    Arc::clone(made.entry(schema).or_insert_with(new))
 }
 
 /// What in `report` breaks the contract beyond its schema. Empty for a report that Scope shows as meant.

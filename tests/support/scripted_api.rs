@@ -392,9 +392,9 @@ fn answer(request: &Request<Incoming>, script: &Script, asked: &Mutex<Vec<Asked>
             })
             .count();
         let request = Asked {
-            method,
             resource,
             path,
+            method,
             query,
             before,
         };

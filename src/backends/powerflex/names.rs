@@ -50,11 +50,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn now(failed: Option<Problem>) -> Option<Self> {
-        Some(Self {
+    fn now(failed: Option<Problem>) -> Self {
+        Self {
             at: Instant::now(),
             failed,
-        })
+        }
     }
 }
 
@@ -101,9 +101,9 @@ pub(super) async fn known(
                 for id in domains {
                     fresh.domains.entry(id.clone()).or_insert_with(|| id.clone());
                 }
-                fresh.domains_asked = Asked::now(None);
+                fresh.domains_asked = Some(Asked::now(None));
             }
-            Err(problem) => fresh.domains_asked = Asked::now(Some(problem)),
+            Err(problem) => fresh.domains_asked = Some(Asked::now(Some(problem))),
         }
     }
     if with_volumes && is_due(known.volumes_asked.as_ref(), VOLUMES_AGAIN) {
@@ -116,9 +116,9 @@ pub(super) async fn known(
                         fresh.volumes.entry(pool).or_default().push(volume.id);
                     }
                 }
-                fresh.volumes_asked = Asked::now(None);
+                fresh.volumes_asked = Some(Asked::now(None));
             }
-            Err(problem) => fresh.volumes_asked = Asked::now(Some(problem)),
+            Err(problem) => fresh.volumes_asked = Some(Asked::now(Some(problem))),
         }
     }
     *locked(&names.0) = Arc::clone(&known);

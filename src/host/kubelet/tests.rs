@@ -690,7 +690,11 @@ fn a_file_that_is_just_being_written_is_no_fault_and_is_read_once_it_is_whole() 
     assert!(reading.volumes.iter().any(|volume| volume.name == "new"));
     kubelet.csi(POD, "new", vol_data("d", "h", "new"));
     let reading = read();
-    let volume = reading.volumes.iter().find(|volume| volume.name == "new").unwrap();
+    let volume = reading
+        .volumes
+        .iter()
+        .find(|volume| volume.name == "new")
+        .unwrap();
     assert!(volume.csi.is_some());
 }
 
