@@ -371,7 +371,7 @@ fn an_object_of_the_wrong_shape_is_told_of_once_and_costs_nothing_else() {
     assert_eq!(
         faults,
         [
-            "lvmvolumes.local.openebs.io without a name: left out: invalid type: integer `5`, expected struct Metadata at line 1 column 73",
+            "lvmvolumes.local.openebs.io without a name: left out: invalid type: integer `5`, expected struct Metadata",
             "lvmvolumes.local.openebs.io openebs/pvc-odd: spec.ownerNodeID: not a text",
             "lvmvolumes.local.openebs.io openebs/pvc-odd: status: not an object",
             "lvmvolumes.local.openebs.io openebs/pvc-odd: spec.capacity: not a quantity (10Gi, 1.5T, 1e9, 250m)",

@@ -422,7 +422,8 @@ impl<'a> Round<'a> {
         let is_remembered = self.kept.keep_file(*part, below, fingerprint, &said);
         self.is_all_remembered &= is_remembered;
         // The kubelet writes in place: a file that was emptied a moment ago is being written, and nothing is wrong with it yet.
-        let is_being_written = !is_remembered && fingerprint.is_some_and(|fingerprint| fingerprint.size == 0);
+        let is_empty = |fingerprint: Fingerprint| fingerprint.is_file && fingerprint.size == 0;
+        let is_being_written = !is_remembered && fingerprint.is_some_and(is_empty);
         Ok(said.filter(|_| !is_being_written))
     }
 }
