@@ -14,7 +14,7 @@ pub mod pressed;
 mod process;
 mod resources;
 
-use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
@@ -297,13 +297,8 @@ async fn web_configuration(path: &Path, has_address: bool) -> anyhow::Result<Arc
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = StdTcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address} (is it taken? --listen gives another address)")
-    })?;
-    listener
-        .set_nonblocking(true)
-        .context("cannot use the listening socket")?;
-    TcpListener::from_std(listener).context("cannot use the listening socket")
+    serve::listen::listen(address)
+        .with_context(|| format!("cannot listen on {address} (is it taken? --listen gives another address)"))
 }
 
 /// The answers of the plugin that has the buttons.

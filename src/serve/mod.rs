@@ -6,6 +6,7 @@
 
 mod connections;
 pub mod lasting;
+pub mod listen;
 pub mod socket;
 mod transport;
 pub mod web;
