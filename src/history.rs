@@ -8,7 +8,6 @@
 //! A device is known by its number **and** its `diskseq`, a partition by its disk's: a disk that is pulled and another plugged in under
 //! the same number do not share a counter.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -46,15 +45,8 @@ pub struct Interval<K> {
 }
 
 impl<K: Ord> Interval<K> {
-    fn get<Q>(&self, key: &Q) -> Option<&IoRates>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        let at = self
-            .rates
-            .binary_search_by(|(known, _)| <K as Borrow<Q>>::borrow(known).cmp(key));
-        let at = at.ok()?;
+    fn get(&self, key: &K) -> Option<&IoRates> {
+        let at = self.rates.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
         Some(&self.rates[at].1)
     }
 }
@@ -79,20 +71,8 @@ impl<K: Ord> Series<K> {
         self.intervals.back()?.get(key)
     }
 
-    /// The series, oldest first: which interval, by its place in [`Series::ends`], and the rates over it.
-    pub fn of(&self, key: K) -> impl Iterator<Item = (usize, &IoRates)> {
-        self.intervals
-            .iter()
-            .enumerate()
-            .filter_map(move |(at, interval)| Some((at, interval.get(&key)?)))
-    }
-
-    /// The same, from the interval at that place on.
-    pub fn since<Q>(&self, first: usize, key: &Q) -> impl Iterator<Item = (usize, &IoRates)>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
+    /// The series from the interval at that place on, oldest first: which interval, by its place in [`Series::ends`], and the rates over it.
+    pub fn since(&self, first: usize, key: &K) -> impl Iterator<Item = (usize, &IoRates)> {
         let intervals = self.intervals.iter().enumerate().skip(first);
         intervals.filter_map(move |(at, interval)| Some((at, interval.get(key)?)))
     }
@@ -116,15 +96,7 @@ impl Rates {
         self.series.latest(self.keys.get(&number)?)
     }
 
-    /// The series, oldest first: which interval, by its place in [`Rates::ends`], and the rates over it.
-    pub fn series(&self, number: DeviceNumber) -> impl Iterator<Item = (usize, &IoRates)> {
-        self.keys
-            .get(&number)
-            .into_iter()
-            .flat_map(|key| self.series.of(*key))
-    }
-
-    /// The same, from the interval at that place on.
+    /// The series from the interval at that place on, oldest first: which interval, by its place in [`Rates::ends`], and the rates over it.
     pub fn since(&self, first: usize, number: DeviceNumber) -> impl Iterator<Item = (usize, &IoRates)> {
         let key = self.keys.get(&number).into_iter();
         key.flat_map(move |key| self.series.since(first, key))
@@ -324,7 +296,7 @@ mod tests {
     }
 
     fn reads(rates: &Rates) -> Vec<f64> {
-        rates.series(DISK).map(|(_, rates)| rates.reads).collect()
+        rates.since(0, DISK).map(|(_, rates)| rates.reads).collect()
     }
 
     #[test]

@@ -55,16 +55,14 @@ impl<'a> Window<'a> {
         &self,
         numbers: impl Iterator<Item = DeviceNumber>,
     ) -> BTreeMap<DeviceNumber, InWindow<'a>> {
-        let of = |number| (number, self.rates.since(self.first, number));
-        numbers
-            .map(of)
-            .map(|(number, rates)| {
-                (
-                    number,
-                    rates.map(|(at, rates)| (at - self.first, rates)).collect(),
-                )
-            })
-            .collect()
+        let of = |number| {
+            let rates = self.rates.since(self.first, number);
+            (
+                number,
+                rates.map(|(at, rates)| (at - self.first, rates)).collect(),
+            )
+        };
+        numbers.map(of).collect()
     }
 
     /// The rates of one volume by the origin of its counters. Volumes are read together with devices, so the latest intervals are the
