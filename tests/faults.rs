@@ -8,12 +8,14 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -348,11 +350,11 @@ fn clients_that_never_stop_asking_keep_nobody_out() {
     let held: Vec<TcpStream> = (0..128)
         .map(|_| TcpStream::connect(server.address()).unwrap())
         .collect();
-    let asking = std::sync::atomic::AtomicBool::new(true);
+    let asking = AtomicBool::new(true);
     thread::scope(|scope| {
         scope.spawn(|| {
             let request = head("GET", "/healthz", &[]);
-            while asking.load(std::sync::atomic::Ordering::Relaxed) {
+            while asking.load(Ordering::Relaxed) {
                 for mut stream in &held {
                     let _ = stream.write_all(request.as_bytes());
                 }
@@ -364,9 +366,67 @@ fn clients_that_never_stop_asking_keep_nobody_out() {
         let mut prometheus = server.prometheus();
         prometheus.request("GET", "/metrics", &[]).unwrap();
         let answer = prometheus.answer(Instant::now() + limit, false);
-        asking.store(false, std::sync::atomic::Ordering::Relaxed);
+        asking.store(false, Ordering::Relaxed);
         assert_eq!(answer.expect("no page").status, 200);
     });
+}
+
+#[test]
+fn a_report_waits_for_one_page_however_many_are_asked_for() {
+    const CLIENTS: u32 = 48;
+    const REPORTS: usize = 7;
+    let (machine, folder) = (generated::machine(100), tempfile::tempdir().unwrap());
+    let server = start(program(PROGRAM), folder.path(), Some(&machine));
+    let timed = |ask: &dyn Fn()| {
+        let mut times: Vec<Duration> = (0..REPORTS)
+            .map(|_| {
+                let begun = Instant::now();
+                ask();
+                begun.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        times[REPORTS / 2]
+    };
+    let zipped = [("accept-encoding", "gzip")];
+    let page = timed(&|| {
+        let answer = server.prometheus().ask("GET", "/metrics", &zipped).unwrap();
+        assert_eq!(answer.status, 200);
+    });
+    let asked_for = AtomicBool::new(true);
+    let report = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| server.prometheus()).collect();
+        scope.spawn(|| {
+            let mut clients = clients;
+            while asked_for.load(Ordering::Relaxed) {
+                for client in &mut clients {
+                    client.request("GET", "/metrics", &zipped).unwrap();
+                }
+                for client in &mut clients {
+                    let limit = Instant::now() + Duration::from_secs(60);
+                    assert_eq!(client.answer(limit, false).unwrap().status, 200);
+                }
+            }
+        });
+        thread::sleep(3 * page);
+        // An assertion in here would wait for the other thread.
+        let answers = Cell::new(0);
+        let report = timed(&|| {
+            let is_answer = server
+                .scope()
+                .get(REPORT)
+                .is_ok_and(|answer| answer.status == 200);
+            answers.set(answers.get() + usize::from(is_answer));
+        });
+        asked_for.store(false, Ordering::Relaxed);
+        assert_eq!(answers.get(), REPORTS, "reports");
+        report
+    });
+    // Its connection is accepted, its request is read, and it is made: each is done between two pages.
+    assert!(
+        report < CLIENTS / 4 * page,
+        "a report takes {report:?} while {CLIENTS} clients ask for pages, and one page {page:?}"
+    );
 }
 
 #[test]

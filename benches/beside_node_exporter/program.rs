@@ -1,8 +1,9 @@
 //! An exporter that runs, is scraped, and is watched from outside.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -159,10 +160,16 @@ impl Program {
             request.push_str("Accept-Encoding: gzip\r\n");
         }
         request.push_str("\r\n");
-        let started = Instant::now();
-        self.connection.get_mut().write_all(request.as_bytes())?;
-        read_answer(&mut self.connection, gzip, &mut self.body)?;
-        self.latencies.push(started.elapsed());
+        let took = exchange(&mut self.connection, &request, gzip, &mut self.body)?;
+        self.latencies.push(took);
+        Ok(())
+    }
+
+    /// One report, on a connection to its plugin's socket that stays open, as Scope's probe does it.
+    pub(crate) fn report(&mut self, socket: &mut BufReader<UnixStream>) -> anyhow::Result<()> {
+        let request = "GET /report? HTTP/1.1\r\nHost: plugin\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n\r\n";
+        let took = exchange(socket, request, false, &mut self.body)?;
+        self.latencies.push(took);
         Ok(())
     }
 
@@ -226,8 +233,21 @@ impl Program {
     }
 }
 
+/// Sends a request, and says how long its answer took.
+fn exchange<S: Read + Write>(
+    connection: &mut BufReader<S>,
+    request: &str,
+    gzip: bool,
+    body: &mut Vec<u8>,
+) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    connection.get_mut().write_all(request.as_bytes())?;
+    read_answer(connection, gzip, body)?;
+    Ok(started.elapsed())
+}
+
 /// Reads one HTTP answer, whose body is so long as it says, or comes in chunks.
-fn read_answer(from: &mut BufReader<TcpStream>, gzip: bool, body: &mut Vec<u8>) -> anyhow::Result<()> {
+fn read_answer(from: &mut impl BufRead, gzip: bool, body: &mut Vec<u8>) -> anyhow::Result<()> {
     let mut line = String::new();
     from.read_line(&mut line)?;
     ensure!(line.starts_with("HTTP/1.1 200 "), "answered {line:?}");

@@ -12,6 +12,7 @@ use hyperlocal::UnixConnector;
 use super::backends::{Backends, Selection};
 use crate::args::SourceArguments;
 use crate::backends::Question;
+use crate::host::filesystem::Patience;
 use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
 use crate::model::backend::{Failure, POWERFLEX};
@@ -196,7 +197,8 @@ async fn powerflex(sources_given: &SourceArguments) -> String {
 
 /// What this machine's kernel says, and whether there is a block device.
 fn machine(sources_given: &SourceArguments) -> (String, bool) {
-    let observation = super::observer(sources_given, None).observe(Instant::now() + Duration::from_secs(2));
+    let observation = super::observer(sources_given, None, Patience::OF_A_COMMAND)
+        .observe(Instant::now() + Duration::from_secs(2));
     let sample = &observation.state.sample;
     let mut text = String::new();
     for source in sources(&sources_given.roots(), sample) {

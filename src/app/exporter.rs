@@ -43,11 +43,15 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
             Ok(wanted) => wanted,
             Err(line) => return Box::pin(ready(Answer::error(StatusCode::BAD_REQUEST, line))),
         };
-        let Some(wanted) = wanted else {
+        if request.path == "/healthz" {
             return Box::pin(ready(answer(&shared, &request, BackendReadings::default())));
-        };
+        }
         let shared = Arc::clone(&shared);
         Box::pin(async move {
+            let Some(wanted) = wanted else {
+                let _turn = turn(&shared).await;
+                return answer(&shared, &request, BackendReadings::default());
+            };
             // The backends first: what the kernel and the cluster say is then as new as the page.
             let timeout = request.header("x-prometheus-scrape-timeout-seconds");
             let question = Question {
@@ -56,9 +60,19 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
                 is_awaited: true,
             };
             let readings = shared.backends.collect(&wanted, question).await;
+            let _turn = turn(&shared).await;
             answer(&shared, &request, readings)
         })
     })
+}
+
+/// The turn of one request. However many want pages at once, one page is made at a time, and between two of them comes whoever
+/// else has asked for something: Scope above all, which gives up after half a second.
+async fn turn(shared: &Shared) -> tokio::sync::MutexGuard<'_, ()> {
+    let turn = shared.pages.lock().await;
+    // Whoever is woken by what has arrived meanwhile comes first.
+    tokio::task::yield_now().await;
+    turn
 }
 
 /// The backends that a request asks for; `None` where it asks for none.

@@ -32,6 +32,7 @@ use crate::args::{ServeArguments, SourceArguments};
 use crate::backends::Question;
 use crate::cluster::Cluster;
 use crate::host::Host;
+use crate::host::filesystem::Patience;
 use crate::host::roots::Roots;
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
@@ -53,6 +54,8 @@ pub struct Shared {
     backends: Backends,
     reports: Mutex<ReportFigures>,
     compressor: OnceLock<Mutex<PageCompressor>>,
+    /// Held by the request whose turn it is to have a page made.
+    pages: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -74,8 +77,9 @@ impl Shared {
     }
 }
 
-fn observer(sources: &SourceArguments, cluster: Option<Cluster>) -> Observer {
-    Observer::new(Host::new(sources.roots()), sources.host_id()).with_cluster(cluster)
+fn observer(sources: &SourceArguments, cluster: Option<Cluster>, patience: Patience) -> Observer {
+    let host = Host::with_patience(sources.roots(), patience);
+    Observer::new(host, sources.host_id()).with_cluster(cluster)
 }
 
 /// Whether this machine's kernel is asked, or the cluster alone. A dump is of another place, unless it is said which node this is.
@@ -90,12 +94,12 @@ fn sees_this_machine(sources: &SourceArguments) -> bool {
     }
 }
 
-fn source(sources: &SourceArguments, cluster: Option<Cluster>) -> anyhow::Result<Source> {
+fn source(sources: &SourceArguments, cluster: Option<Cluster>, patience: Patience) -> anyhow::Result<Source> {
     if sources.cluster.is_tenant() {
         return Ok(Source::Tenant(sources.cluster.namespace.clone().into()));
     }
     if sees_this_machine(sources) {
-        return Ok(Source::Node(Box::new(observer(sources, cluster))));
+        return Ok(Source::Node(Box::new(observer(sources, cluster, patience))));
     }
     // Backends can be read from anywhere, and without a cluster.
     let without = sources.cluster.no_cluster && sources.backends.any();
@@ -169,7 +173,7 @@ async fn observe_with_backends(
 
 fn observe(sources: &SourceArguments, cluster: Option<Cluster>, interval: f64) -> anyhow::Result<Answers> {
     const PATIENCE: Duration = Duration::from_secs(2);
-    let mut source = source(sources, cluster)?;
+    let mut source = source(sources, cluster, Patience::OF_A_COMMAND)?;
     let mut answers = source.observe(Instant::now() + PATIENCE);
     if interval > 0.0 && matches!(answers, Answers::Node(_)) {
         std::thread::sleep(Duration::from_secs_f64(interval));
@@ -230,10 +234,11 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     let backends = Backends::configured(sources, cluster.as_ref()).await?;
     let watching = watching.flatten().map(tokio::spawn);
     let shared = Arc::new(Shared {
-        source: Mutex::new(source(sources, cluster)?),
+        source: Mutex::new(source(sources, cluster, Patience::OF_A_SERVER)?),
         backends,
         reports: Mutex::default(),
         compressor: OnceLock::new(),
+        pages: tokio::sync::Mutex::default(),
     });
     let known_as = match shared.observe(Instant::now() + Duration::from_secs(1)) {
         Answers::Node(observation) => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::filesystem::{Answer, Question, Questions, UsageReader};
+use super::filesystem::{Answer, Patience, Question, Questions, UsageReader};
 use super::{node_filesystems, volume_filesystems};
 use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
@@ -18,7 +18,7 @@ use crate::model::volume::PodVolume;
 use crate::model::volume_usage::VolumeUsage;
 
 /// Asks them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FilesystemReader {
     usage: UsageReader,
     chosen: Option<Chosen>,
@@ -109,6 +109,13 @@ impl Chosen {
 }
 
 impl FilesystemReader {
+    pub(super) fn new(patience: Patience) -> Self {
+        Self {
+            usage: UsageReader::new(patience),
+            chosen: None,
+        }
+    }
+
     /// Asks all at once and fills in what they say. `own` are the mounts that this process sees, and `own_now` reads them again. Without
     /// `live` nobody is asked: the machine is a captured one.
     pub(super) fn read(
@@ -265,7 +272,7 @@ mod tests {
                 ..HostSample::default()
             };
             let mut reader = FilesystemReader {
-                usage: UsageReader::new(|_| Ok(USAGE)),
+                usage: UsageReader::asking_by(|_| Ok(USAGE), Patience::OF_A_SERVER),
                 chosen: None,
             };
             reader.read(&mut sample, &mounts, true, Instant::now(), || Some(now));
@@ -306,7 +313,7 @@ mod tests {
                 ..HostSample::default()
             };
             let mut reader = FilesystemReader {
-                usage: UsageReader::new(call),
+                usage: UsageReader::asking_by(call, Patience::OF_A_SERVER),
                 chosen: None,
             };
             reader.read(&mut sample, &bound(own), true, Instant::now(), || None);

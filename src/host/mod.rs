@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::filesystem::Patience;
 use self::kept_file::KeptFile;
 use self::read::ReadError;
 use self::roots::Roots;
@@ -62,8 +63,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// A reader of the machine below `roots`.
+    /// A reader of the machine below `roots` for whoever asks again and again.
     pub fn new(roots: Roots) -> Self {
+        Self::with_patience(roots, Patience::OF_A_SERVER)
+    }
+
+    /// A reader of the machine below `roots`, which asks its filesystems with this patience.
+    pub fn with_patience(roots: Roots, patience: Patience) -> Self {
         let live = roots.is_live();
         Self {
             roots,
@@ -71,7 +77,7 @@ impl Host {
             blocks: block::BlockReader::default(),
             node_mounts: mount_reader::MountReader::default(),
             own_mounts: mount_reader::MountReader::default(),
-            filesystems: filesystems::FilesystemReader::default(),
+            filesystems: filesystems::FilesystemReader::new(patience),
             kubelet: kubelet::KubeletReader::default(),
             node_root: kubelet::NodeRoot::default(),
             btrfs: btrfs::BtrfsReader::default(),

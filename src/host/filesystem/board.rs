@@ -4,7 +4,7 @@
 //!
 //! - Those who were slow when they came back last are begun first, each on a thread of its own, and waited for twice that long.
 //!   Then come those that the kernel answers for, and then others, whose server or program may be silent.
-//! - Of a round in which something hangs nobody waits longer than [`GRACE`] for what was not known to be slow, and
+//! - Of a round in which something hangs nobody waits longer than the [`Patience`]'s grace for what was not known to be slow, and
 //!   what hangs is not waited for again.
 //! - Threads are limited, and so is what the silent may hold of them: of one server, and of all.
 
@@ -15,12 +15,30 @@ use super::{Answer, Question, Questions, Responder};
 use crate::model::device::DeviceNumber;
 use crate::model::mount::UsageError;
 
-/// How long an answer is waited for in any case. A healthy filesystem of this machine answers in microseconds.
-pub(super) const GRACE: Duration = Duration::from_millis(20);
+/// How long answers are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// So long in any case. A healthy filesystem of this machine answers in microseconds.
+    grace: Duration,
+    /// Nothing is waited for longer.
+    longest: Duration,
+}
+
+impl Patience {
+    /// Of whoever asks again and again: who does not answer in time has figures the next time.
+    pub const OF_A_SERVER: Self = Self {
+        grace: Duration::from_millis(20),
+        longest: Duration::from_millis(200),
+    };
+    /// Of whoever asks once: there is no next time.
+    pub const OF_A_COMMAND: Self = Self {
+        grace: Duration::from_secs(1),
+        longest: Duration::from_secs(2),
+    };
+}
+
 /// A filesystem that took longer is slow: others are not made to wait behind it.
 const QUICK: Duration = Duration::from_millis(5);
-/// Nothing is waited for longer.
-const LONGEST: Duration = Duration::from_millis(200);
 /// While questions wait, one more thread is taken after each such time.
 const PACE: Duration = Duration::from_millis(2);
 /// A call is called stuck when it has not come back for so long; before that it is only slow.
@@ -66,10 +84,12 @@ enum Pace {
 }
 
 impl Pace {
-    fn of(took: Option<Duration>) -> Self {
+    fn of(took: Option<Duration>, patience: Patience) -> Self {
         match took {
             Some(took) if took <= QUICK => Self::Quick,
-            Some(took) if took <= LONGEST => Self::Slow((2 * took).clamp(GRACE, LONGEST)),
+            Some(took) if took <= patience.longest => {
+                Self::Slow((2 * took).clamp(patience.grace, patience.longest))
+            }
             _ => Self::Unknown,
         }
     }
@@ -89,8 +109,9 @@ pub(super) enum Step {
 }
 
 /// One round of questions at a time, and the calls of this and earlier rounds that have not come back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Board {
+    patience: Patience,
     questions: Questions,
     /// For each question how long the last call took that came back from its filesystem.
     took: Vec<Option<Duration>>,
@@ -118,6 +139,27 @@ pub(super) struct Board {
 
 /// For whoever asks.
 impl Board {
+    /// A board on which nothing stands yet.
+    pub(super) fn new(patience: Patience) -> Self {
+        Self {
+            patience,
+            questions: Questions::default(),
+            took: Vec::new(),
+            answers: Vec::new(),
+            waiting: VecDeque::new(),
+            missing: 0,
+            round: 0,
+            times: None,
+            wanted: 0,
+            refused: false,
+            in_flight: Vec::new(),
+            workers: 0,
+            coming: 0,
+            is_idle: false,
+            is_woken: false,
+        }
+    }
+
     /// Begins a round.
     pub(super) fn open(&mut self, questions: &Questions, now: Instant) {
         if !self.questions.is(questions) {
@@ -275,7 +317,7 @@ impl Board {
     }
 
     fn pace(&self, at: usize) -> Pace {
-        Pace::of(self.took[at])
+        Pace::of(self.took[at], self.patience)
     }
 
     /// How long the last call took that came back from its filesystem.
@@ -337,17 +379,17 @@ impl Board {
     /// Until when answers that are missing are waited for; `None` where there are none, or none that are worth it.
     fn worth_waiting_until(&self, now: Instant, deadline: Instant) -> Option<Instant> {
         let (begun, _) = self.times.filter(|_| self.missing > 0)?;
-        let grace = begun + GRACE;
+        let grace = begun + self.patience.grace;
         // A deadline that has passed costs the slow their figures, and not everybody.
-        let last = deadline.max(grace).min(begun + LONGEST);
+        let last = deadline.max(grace).min(begun + self.patience.longest);
         let of_this_round = || self.in_flight.iter().filter(|call| call.round == self.round);
         let is_quick = |call: &&Call| self.pace(call.at) == Pace::Quick;
         let quick = of_this_round().filter(is_quick).map(|call| call.begun).min();
         // Who was quick and does not come back hangs, and who waits behind it waits in vain.
-        let quick = quick.map(|first| first + GRACE);
+        let quick = quick.map(|first| first + self.patience.grace);
         let of_calls = of_this_round().map(|call| match self.pace(call.at) {
             // What the kernel answers for by itself seldom hangs, and many are asked one after another.
-            Pace::Unknown if self.is_the_kernels(call.at) => call.begun + GRACE,
+            Pace::Unknown if self.is_the_kernels(call.at) => call.begun + self.patience.grace,
             Pace::Unknown => grace,
             Pace::Quick => quick.unwrap_or(grace),
             Pace::Slow(patience) => call.begun + patience,
@@ -409,6 +451,9 @@ mod tests {
         read_only: false,
     };
 
+    const GRACE: Duration = Patience::OF_A_SERVER.grace;
+    const LONGEST: Duration = Patience::OF_A_SERVER.longest;
+
     fn milliseconds(number: u64) -> Duration {
         Duration::from_millis(number)
     }
@@ -456,7 +501,7 @@ mod tests {
     impl Machine {
         fn new(questions: Vec<Question>) -> Self {
             Self {
-                board: Board::default(),
+                board: Board::new(Patience::OF_A_SERVER),
                 questions: Questions::new(questions),
                 now: Instant::now(),
                 takes: BTreeMap::new(),

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+pub use self::board::Patience;
 use self::board::{Board, Step};
 use super::remote;
 use crate::model::device::DeviceNumber;
@@ -154,17 +155,16 @@ impl Shared {
     }
 }
 
-impl Default for UsageReader {
-    fn default() -> Self {
-        Self::new(call::usage_of)
-    }
-}
-
 impl UsageReader {
+    /// A reader that asks the kernel.
+    pub fn new(patience: Patience) -> Self {
+        Self::asking_by(call::usage_of, patience)
+    }
+
     /// A reader that asks by this call, which may never come back.
-    pub(super) fn new(call: fn(&Question) -> Answer) -> Self {
+    pub(super) fn asking_by(call: fn(&Question) -> Answer, patience: Patience) -> Self {
         let shared = Shared {
-            board: Mutex::default(),
+            board: Mutex::new(Board::new(patience)),
             work: Condvar::new(),
             done: Condvar::new(),
             call,
@@ -273,6 +273,10 @@ mod tests {
         Err(UsageError::NoSize)
     }
 
+    fn acting() -> UsageReader {
+        UsageReader::asking_by(acts_as_its_path_says, Patience::OF_A_SERVER)
+    }
+
     fn answered(answers: &[Answer]) -> usize {
         let is_answer = |answer: &&Answer| **answer == Err(UsageError::NoSize);
         answers.iter().filter(is_answer).count()
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn a_missing_path_is_refused_and_costs_nobody_else() {
         let questions = questions(["/nonexistent", "/proc"]);
-        let answers = UsageReader::default().ask(&questions, soon());
+        let answers = UsageReader::new(Patience::OF_A_SERVER).ask(&questions, soon());
         assert!(matches!(&answers[0], Err(UsageError::Refused(_))));
         assert_eq!(answers[1], Err(UsageError::OtherFilesystem));
     }
@@ -297,7 +301,7 @@ mod tests {
 
     #[test]
     fn many_questions_at_once_leave_one_worker_that_waits_to_be_called() {
-        let mut reader = UsageReader::new(acts_as_its_path_says);
+        let mut reader = acting();
         let questions = questions(vec!["0"; 100]);
         for _ in 0..20 {
             asks_until(&mut reader, &questions, soon, 100);
@@ -314,7 +318,7 @@ mod tests {
 
     #[test]
     fn whoever_asks_again_at_once_finds_a_worker() {
-        let mut reader = UsageReader::new(acts_as_its_path_says);
+        let mut reader = acting();
         let questions = questions(["0", "0"]);
         let answered = (0..1000)
             .map(|_| answered(&reader.ask(&questions, soon())))
@@ -324,7 +328,7 @@ mod tests {
 
     #[test]
     fn filesystems_that_never_answer_keep_nobody_from_the_others() {
-        let mut reader = UsageReader::new(acts_as_its_path_says);
+        let mut reader = acting();
         let questions = questions(["dead", "0", "dead", "0", "dead", "0"]);
         asks_until(&mut reader, &questions, soon, 3);
         asks_until(&mut reader, &questions, soon, 3);
@@ -332,15 +336,24 @@ mod tests {
 
     #[test]
     fn a_server_that_is_far_away_has_figures_from_the_second_time_on() {
-        let mut reader = UsageReader::new(acts_as_its_path_says);
+        let mut reader = acting();
         let questions = questions(["60", "0"]);
         assert_eq!(reader.ask(&questions, soon())[0], Err(UsageError::Slow));
         asks_until(&mut reader, &questions, soon, 2);
     }
 
     #[test]
+    fn who_asks_once_waits_for_the_slow_and_not_for_the_dead() {
+        let mut reader = UsageReader::asking_by(acts_as_its_path_says, Patience::OF_A_COMMAND);
+        let began = Instant::now();
+        let answers = reader.ask(&questions(["60", "dead", "0", "300"]), soon());
+        assert_eq!(answered(&answers), 3);
+        assert!(began.elapsed() < Duration::from_secs(3));
+    }
+
+    #[test]
     fn a_deadline_that_has_passed_costs_nobody_his_figures() {
-        let mut reader = UsageReader::new(acts_as_its_path_says);
+        let mut reader = acting();
         asks_until(&mut reader, &questions(vec!["0"; 10]), Instant::now, 10);
     }
 
@@ -348,7 +361,7 @@ mod tests {
     fn where_no_thread_can_be_had_nobody_waits_for_one() {
         let mut reader = UsageReader {
             hire: |_| Err(io::ErrorKind::WouldBlock.into()),
-            ..UsageReader::new(acts_as_its_path_says)
+            ..acting()
         };
         let questions = questions(["0", "0"]);
         let began = Instant::now();
