@@ -143,7 +143,9 @@ impl Host {
     fn read_pod_volumes(&mut self, sample: &mut HostSample) {
         let started = Instant::now();
         sample.kubelet = self.node_root.of(&self.roots.kubelet, &sample.mounts);
-        let reading = self.kubelet.read(&self.roots.kubelet, &sample.kubelet);
+        let reading = self
+            .kubelet
+            .read_beside(&self.roots.kubelet, &sample.kubelet, &sample.mounts, started);
         sample.pod_volumes = reading.volumes;
         sample.faults.extend(reading.faults);
         sample.btrfs = self.btrfs.read(&self.roots, &sample.mounts);

@@ -35,12 +35,13 @@
 //! sometimes have it.
 //!
 //! What was read is remembered. In later readings each folder and file is asked for its time alone, which on a full node is
-//! some five hundred calls, half a millisecond. Where none has changed the last reading is given once more; else
-//! what has changed is read again.
+//! some five hundred calls, up to two milliseconds. Where none has changed the last reading is given once more; else
+//! what has changed is read again. While nothing happens on the node ([`calm`]) each is asked once in ten seconds.
 //!
 //! The subpath folders were called by the pod's own name of the volume in kubelets before 1.7.16, 1.8.11, 1.9.7 and
 //! 1.10.0; those are not supported.
 
+mod calm;
 mod devices;
 mod memory;
 mod root;
@@ -50,12 +51,15 @@ mod vol_data;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
+use self::calm::Calm;
 use self::memory::Memory;
 pub use self::root::{NodeRoot, elsewhere};
 use self::round::Round;
 pub use self::vol_data::parse_vol_data;
 use crate::model::fault::Fault;
+use crate::model::mount_table::MountTable;
 use crate::model::volume::PodVolume;
 
 /// What one reading found.
@@ -77,6 +81,7 @@ pub struct KubeletReading {
 pub struct KubeletReader {
     kept: Memory,
     latest: Option<Latest>,
+    calm: Calm,
 }
 
 /// A reading of which all that it was made of is in the memory: as long as none of that changes, it is what would be read.
@@ -90,13 +95,33 @@ impl KubeletReader {
     /// Reads all volumes below `root`. Their paths are given below `node_root`: the same folder as the node has it,
     /// which in a container, and behind a link, is another than `root` (see [`NodeRoot`]).
     pub fn read(&mut self, root: &Path, node_root: &Path) -> KubeletReading {
-        let known = self
-            .latest
-            .as_ref()
-            .filter(|latest| latest.node_root == node_root);
-        if let Some(latest) = known.filter(|_| self.kept.is_as_it_was(root)) {
-            return latest.reading.clone();
-        }
+        self.look(root, node_root, 1.0)
+            .unwrap_or_else(|| self.read_again(root, node_root))
+    }
+
+    /// The same at less cost, as long as nothing happens on the node, whose `mounts` are the same in memory while they are the same.
+    pub fn read_beside(
+        &mut self,
+        root: &Path,
+        node_root: &Path,
+        mounts: &Arc<MountTable>,
+        now: Instant,
+    ) -> KubeletReading {
+        let share = self.calm.share(mounts, now);
+        self.look(root, node_root, share).unwrap_or_else(|| {
+            self.calm.end(now);
+            self.read_again(root, node_root)
+        })
+    }
+
+    /// The latest reading, where this share of what it was made of has not changed.
+    fn look(&mut self, root: &Path, node_root: &Path, share: f64) -> Option<KubeletReading> {
+        let latest = self.latest.as_ref()?;
+        let is_same = latest.node_root == node_root && self.kept.is_as_it_was(root, share);
+        is_same.then(|| latest.reading.clone())
+    }
+
+    fn read_again(&mut self, root: &Path, node_root: &Path) -> KubeletReading {
         let (reading, is_all_remembered) = Round::new(&mut self.kept, node_root).read(root);
         self.latest = is_all_remembered.then(|| Latest {
             node_root: node_root.to_owned(),

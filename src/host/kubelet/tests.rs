@@ -2,7 +2,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -848,4 +848,42 @@ fn whatever_changes_is_seen() {
         assert_eq!(after, kubelet.read(), "{name}");
         assert_eq!(read(), after, "{name}");
     }
+}
+
+#[test]
+fn what_comes_and_goes_without_a_mount_is_seen_within_ten_seconds() {
+    let kubelet = Kubelet::new();
+    for number in 0..50 {
+        kubelet.csi(
+            &format!("{number:04}-pod"),
+            "pvc-1",
+            vol_data("disks", "h", "pvc-1"),
+        );
+    }
+    kubelet.age();
+    let mut reader = KubeletReader::default();
+    let (mounts, start) = (Arc::default(), Instant::now());
+    let mut volumes = |seconds: f64| {
+        let now = start + Duration::from_secs_f64(seconds);
+        reader
+            .read_beside(kubelet.root(), Path::new("/k"), &mounts, now)
+            .volumes
+            .len()
+    };
+    assert_eq!((volumes(0.0), volumes(10.0), volumes(11.0)), (50, 50, 50));
+    kubelet.folder("pods/0030-pod/volumes/kubernetes.io~empty-dir/cache");
+    let seen = (0..=20)
+        .map(|half| 11.5 + f64::from(half) * 0.5)
+        .find(|at| volumes(*at) == 51);
+    assert!(seen.is_some());
+    // Where something has just happened the next thing is seen at once.
+    fs::remove_dir(
+        kubelet
+            .root()
+            .join("pods/0030-pod/volumes/kubernetes.io~empty-dir/cache"),
+    )
+    .unwrap();
+    assert_eq!(volumes(seen.unwrap() + 0.5), 50);
+    kubelet.csi("new-pod", "pvc-2", vol_data("disks", "h", "pvc-2"));
+    assert_eq!(volumes(100.0), 51);
 }
