@@ -1,5 +1,6 @@
 //! Who counts a volume's I/O, and what was counted.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -67,9 +68,9 @@ pub fn count(
     counted: &CountedElsewhere,
     volumes: &mut [Volume],
 ) {
-    let on_disk = volumes_of_pods_by_disk(devices, volumes);
-    let owners = volumes_by_filesystem(volumes);
-    for volume in volumes.iter_mut().filter(|volume| volume.persistent) {
+    let on_disk = LazyCell::new(|| volumes_of_pods_by_disk(devices, volumes));
+    let owners = LazyCell::new(|| volumes_by_filesystem(volumes));
+    let of = |volume: &Volume| {
         let who = counter(devices, volume);
         let counters = match &who {
             Counter::Device(device) => device_counters.get(device).copied(),
@@ -80,14 +81,18 @@ pub fn count(
             }
             Counter::Nfs => of_nfs(volume, &owners, counted),
             Counter::Nobody => None,
-        };
-        volume.io = counters.and_then(|counters| {
-            Some(VolumeIo {
-                source: who.source()?,
-                origin: origin(devices, volume, &who),
-                counters,
-            })
-        });
+        }?;
+        Some(VolumeIo {
+            source: who.source()?,
+            origin: origin(devices, volume, &who),
+            counters,
+        })
+    };
+    let persistent = volumes.iter().filter(|volume| volume.persistent);
+    let found: Vec<_> = persistent.map(of).collect();
+    let persistent = volumes.iter_mut().filter(|volume| volume.persistent);
+    for (volume, io) in persistent.zip(found) {
+        volume.io = io;
     }
 }
 
@@ -145,15 +150,15 @@ fn counter(devices: &BlockDevices, volume: &Volume) -> Counter {
 }
 
 /// For each pod and device how many of the pod's persistent volumes share it.
-fn volumes_of_pods_by_disk(
+fn volumes_of_pods_by_disk<'a>(
     devices: &BlockDevices,
-    volumes: &[Volume],
-) -> BTreeMap<(String, DeviceNumber), usize> {
-    let mut number: BTreeMap<(String, DeviceNumber), usize> = BTreeMap::new();
+    volumes: &'a [Volume],
+) -> BTreeMap<(&'a str, DeviceNumber), usize> {
+    let mut number: BTreeMap<(&str, DeviceNumber), usize> = BTreeMap::new();
     for volume in volumes.iter().filter(|volume| volume.persistent) {
         if let Counter::Pods(disk) = counter(devices, volume) {
             for user in &volume.users {
-                *number.entry((user.pod_uid.clone(), disk)).or_default() += 1;
+                *number.entry((user.pod_uid.as_str(), disk)).or_default() += 1;
             }
         }
     }
@@ -164,13 +169,13 @@ fn volumes_of_pods_by_disk(
 fn of_pods(
     volume: &Volume,
     disk: DeviceNumber,
-    on_disk: &BTreeMap<(String, DeviceNumber), usize>,
+    on_disk: &BTreeMap<(&str, DeviceNumber), usize>,
     counted: &CountedElsewhere,
 ) -> Option<IoCounters> {
     let mut sum = CgroupIo::default();
     for user in &volume.users {
         if on_disk
-            .get(&(user.pod_uid.clone(), disk))
+            .get(&(user.pod_uid.as_str(), disk))
             .is_some_and(|number| *number > 1)
         {
             return None;

@@ -11,7 +11,9 @@ use super::facts::{
     CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, VOLUME_OF_CLAIM, latest, templates_beside,
 };
 use super::objects::{moment, snapshots_in_words, topology};
-use super::report::{Column, ControlTemplate, Latest, Node, Nodes, Plugin, Report, TableTemplate, Topology};
+use super::report::{
+    Column, ControlTemplate, Latest, Node, Nodes, Plugin, Report, TableTemplate, Topology, Values,
+};
 use super::room::{MOST_BYTES, Room};
 use super::{API_VERSION, CONTROLS_PLUGIN_ID, ids};
 use crate::model::cluster_map::ClusterMap;
@@ -389,11 +391,7 @@ fn last<'a>(actions: &[Action], offer: &Offer) -> Option<Cow<'a, str>> {
 }
 
 /// The description that somebody asked for, as a table.
-fn describe<'a>(
-    latest: &mut BTreeMap<Cow<'static, str>, Latest<'a>>,
-    controls: &Controls<'a>,
-    offer: &Offer,
-) {
+fn describe<'a>(latest: &mut Values<'a>, controls: &Controls<'a>, offer: &Offer) {
     let described = controls.actions.iter().rev().find_map(|action| {
         let of_this = action.control == Control::Describe && action.uid == offer.uid;
         match &action.progress {
@@ -403,7 +401,7 @@ fn describe<'a>(
     });
     for (number, (field, value)) in described.into_iter().flatten().enumerate() {
         for (column, text) in [("field", field), ("value", value)] {
-            latest.insert(
+            latest.set(
                 Cow::Owned(format!("{TABLE_PREFIX}{number:03}___{column}")),
                 Latest {
                     timestamp: controls.taken_at,

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{self, Fact, NAME, NODE_TYPE};
-use super::report::{Latest, MetadataTemplate, Metric, MetricTemplate, Node};
+use super::report::{MetadataTemplate, Metric, MetricTemplate, Node, Values};
 use super::series::{InWindow, Window, single};
 use super::{MOST_DISKS, ids};
 use crate::model::bytes::Bytes;
@@ -249,7 +249,7 @@ fn metrics<'a>(
     metrics
 }
 
-fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+fn latest<'a>(state: &State, shown: Shown<'a>, taken_at: &'a str) -> Values<'a> {
     let Shown { disk, device } = shown;
     let identity = &disk.identity;
     let known = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::disks::{RatesOfDisks, Shown};
 use super::ids;
-use super::report::{Column, Latest, Metric, MetricTemplate, Node, Nodes, TableTemplate, Topology};
+use super::report::{Column, Latest, Metric, MetricTemplate, Node, Nodes, TableTemplate, Topology, Values};
 use super::series::Window;
 use crate::model::bytes::Bytes;
 use crate::model::io::IoRates;
@@ -117,11 +117,7 @@ fn metric_templates() -> BTreeMap<&'static str, MetricTemplate> {
     .collect()
 }
 
-fn rows<'a>(
-    state: &State,
-    shown: &[Shown<'a>],
-    taken_at: &'a str,
-) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+fn rows<'a>(state: &State, shown: &[Shown<'a>], taken_at: &'a str) -> Values<'a> {
     let rates = |shown: &Shown<'_>| state.rates.latest(shown.disk.number);
     let mut listed: Vec<&Shown<'a>> = shown.iter().collect();
     if listed.len() > MOST_ROWS {
@@ -129,13 +125,13 @@ fn rows<'a>(
         listed.sort_by_cached_key(|shown| (Reverse(operations(shown)), shown.disk.number));
         listed.truncate(MOST_ROWS);
     }
-    let mut cells = BTreeMap::new();
+    let mut cells = Values::default();
     for shown in listed {
         let row = &shown.device.kernel_name;
         for (column, value) in row_of(shown, rates(shown)) {
             // The page's search trips over a missing cell, so what is not known is an empty one.
             let value = value.unwrap_or_default();
-            cells.insert(
+            cells.set(
                 Cow::Owned(format!("{PREFIX}{row}___{column}")),
                 Latest {
                     timestamp: taken_at,

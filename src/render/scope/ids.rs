@@ -24,7 +24,7 @@ pub fn host(host_id: &str) -> String {
 
 /// A disk of a host, by the kernel's name for it.
 pub fn disk(host_id: &str, kernel_name: &str) -> String {
-    format!("{host_id}-{kernel_name};<persistent_volume>")
+    [host_id, "-", kernel_name, ";<persistent_volume>"].concat()
 }
 
 /// A pool of a storage engine. It begins as no host's name does: with a word that Kubernetes' names of nodes cannot have in them.
@@ -45,7 +45,8 @@ pub fn plain(text: &str) -> String {
 /// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that. Letters that
 /// no name of Kubernetes has, and a folder may have, are written as `%` and their bytes, so that two names stay two.
 pub fn volume(host_id: &str, persistent_volume: &str) -> String {
-    let mut id = format!("{host_id}-volume-");
+    let mut id = [host_id, "-volume-"].concat();
+    id.reserve(persistent_volume.len() + ";<persistent_volume>".len());
     for byte in persistent_volume.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':') {
             id.push(char::from(byte));

@@ -195,7 +195,9 @@ impl<'a> Look<'a> {
                 .into_iter()
                 .flatten()
             {
-                node.latest.entry(key).or_insert(told);
+                if node.latest.get(&key).is_none() {
+                    node.latest.set(key, told);
+                }
             }
             room.add(nodes, node);
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::disks::{RATE_METRICS, USED};
 use super::facts::{self, Fact, NAME, NODE_TYPE};
-use super::report::{Latest, Metric, MetricTemplate, Node, Nodes, Topology};
+use super::report::{Latest, Metric, MetricTemplate, Node, Nodes, Topology, Values};
 use super::room::Room;
 use super::series::single;
 use super::{ids, timestamp, volumes};
@@ -130,12 +130,13 @@ impl<'a> Pools<'a> {
         };
         let told = &self.told[*number];
         node.adjacency.push(told.id.clone());
-        node.latest
-            .entry(Cow::Borrowed(volumes::LIES_ON.0))
-            .or_insert_with(|| Latest {
+        if node.latest.get(volumes::LIES_ON.0).is_none() {
+            let value = Latest {
                 timestamp: told.moment,
                 value: Cow::Owned(format!("{} of {} on {}", place.pool, place.domain, place.system)),
-            });
+            };
+            node.latest.set(Cow::Borrowed(volumes::LIES_ON.0), value);
+        }
     }
 
     /// Adds how they are shown, where there are any.
@@ -203,11 +204,7 @@ fn attention(pool: &Pool) -> Option<Cow<'static, str>> {
     Some(Cow::Owned(format!("{word}: {:.0} % in use", used * 100.0)))
 }
 
-fn latest<'a>(
-    system: &'a System,
-    pool: &'a Pool,
-    moment: &'a str,
-) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+fn latest<'a>(system: &'a System, pool: &'a Pool, moment: &'a str) -> Values<'a> {
     let bytes = |figure: Figure| pool.statistics.bytes(figure);
     let count = |figure: Figure| {
         pool.statistics

@@ -130,7 +130,7 @@ impl Nodes {
 
     /// Writes a node if it takes no more than so many bytes, and gives how many it takes: none where one of its id is there already.
     /// `Err` with that number where it takes more.
-    pub fn add(&mut self, node: Node<'_>, most: usize) -> Result<usize, usize> {
+    pub fn add(&mut self, mut node: Node<'_>, most: usize) -> Result<usize, usize> {
         if self.contains(&node.id) {
             return Ok(0);
         }
@@ -206,7 +206,7 @@ pub struct Node<'a> {
     /// `host`, `persistent_volume`, …: must agree with the id.
     pub topology: &'static str,
     /// Values by key.
-    pub latest: BTreeMap<Cow<'static, str>, Latest<'a>>,
+    pub latest: Values<'a>,
     /// Series by metric.
     pub metrics: BTreeMap<&'static str, Metric<'a>>,
     /// Ids of the nodes to which edges are drawn.
@@ -217,16 +217,21 @@ pub struct Node<'a> {
 
 impl Node<'_> {
     /// Nodes are most of a report, and are written without the way round by serde, at half the cost.
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&mut self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(br#"{"id":"#);
         write_text(bytes, &self.id);
         bytes.extend_from_slice(br#","topology":"#);
         write_text(bytes, self.topology);
         let of_latest: [&[u8]; 2] = [br#","latest":{"#, b"}"];
-        write_all(bytes, of_latest, &self.latest, |bytes, (key, latest)| {
-            write_key(bytes, key);
-            latest.write(bytes);
-        });
+        write_all(
+            bytes,
+            of_latest,
+            self.latest.in_order(),
+            |bytes, (key, latest)| {
+                write_key(bytes, key);
+                latest.write(bytes);
+            },
+        );
         let of_metrics: [&[u8]; 2] = [br#","metrics":{"#, b"}"];
         write_all(bytes, of_metrics, &self.metrics, |bytes, (key, metric)| {
             write_key(bytes, key);
@@ -234,7 +239,7 @@ impl Node<'_> {
         });
         let of_adjacency: [&[u8]; 2] = [br#","adjacency":["#, b"]"];
         write_all(bytes, of_adjacency, &self.adjacency, |bytes, id| {
-            write_text(bytes, id)
+            write_text(bytes, id);
         });
         let of_parents: [&[u8]; 2] = [br#","parents":{"#, b"}"];
         write_all(bytes, of_parents, &self.parents, |bytes, (key, [id])| {
@@ -244,6 +249,61 @@ impl Node<'_> {
             bytes.push(b']');
         });
         bytes.push(b'}');
+    }
+}
+
+/// A node's values by key. Of two values of one key the later one counts.
+#[derive(Debug, Default)]
+pub struct Values<'a>(Vec<(Cow<'static, str>, Latest<'a>)>);
+
+impl<'a> Values<'a> {
+    /// Sets a value.
+    pub fn set(&mut self, key: Cow<'static, str>, value: Latest<'a>) {
+        self.0.push((key, value));
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Latest<'a>> {
+        let mut latest_first = self.0.iter().rev();
+        latest_first
+            .find(|(known, _)| known == key)
+            .map(|(_, value)| value)
+    }
+
+    /// Those that count, in the order of their keys.
+    fn in_order(&mut self) -> impl Iterator<Item = &(Cow<'static, str>, Latest<'a>)> {
+        self.0.sort_by(|one, other| one.0.cmp(&other.0));
+        let values = &self.0;
+        let is_last = |at: usize| values.get(at + 1).is_none_or(|next| next.0 != values[at].0);
+        let numbered = values.iter().enumerate();
+        numbered
+            .filter(move |(at, _)| is_last(*at))
+            .map(|(_, value)| value)
+    }
+}
+
+impl<'a> FromIterator<(Cow<'static, str>, Latest<'a>)> for Values<'a> {
+    fn from_iter<T: IntoIterator<Item = (Cow<'static, str>, Latest<'a>)>>(values: T) -> Self {
+        let values = values.into_iter();
+        // Most of what may be known is.
+        let mut known = Vec::with_capacity(values.size_hint().1.unwrap_or_default());
+        known.extend(values);
+        Self(known)
+    }
+}
+
+impl<'a> Extend<(Cow<'static, str>, Latest<'a>)> for Values<'a> {
+    fn extend<T: IntoIterator<Item = (Cow<'static, str>, Latest<'a>)>>(&mut self, values: T) {
+        self.0.extend(values);
+    }
+}
+
+impl<'a> IntoIterator for Values<'a> {
+    type Item = (Cow<'static, str>, Latest<'a>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -405,13 +465,13 @@ mod tests {
         let node = Node {
             id: "a;<b>".into(),
             topology: "b",
-            latest: BTreeMap::from([(
-                "key".into(),
-                Latest {
-                    timestamp: "then",
-                    value: "a \"b\"\n".into(),
-                },
-            )]),
+            latest: [("key", "before"), ("other", "2"), ("key", "a \"b\"\n")]
+                .map(|(key, value)| {
+                    let (timestamp, value) = ("then", value.into());
+                    (key.into(), Latest { timestamp, value })
+                })
+                .into_iter()
+                .collect(),
             metrics: BTreeMap::from([(
                 "metric",
                 Metric {
@@ -437,7 +497,10 @@ mod tests {
             json!({"a;<b>": {
                 "id": "a;<b>",
                 "topology": "b",
-                "latest": {"key": {"timestamp": "then", "value": "a \"b\"\n"}},
+                "latest": {
+                    "key": {"timestamp": "then", "value": "a \"b\"\n"},
+                    "other": {"timestamp": "then", "value": "2"},
+                },
                 "metrics": {"metric": {
                     "samples": [{"date": "then", "value": 1.5}, {"date": "now", "value": 0.0}],
                     "min": 0.0,
@@ -454,7 +517,7 @@ mod tests {
         let node = Node {
             id: "a;<b>".into(),
             topology: "b",
-            latest: BTreeMap::new(),
+            latest: Values::default(),
             metrics: BTreeMap::new(),
             adjacency: Vec::new(),
             parents: BTreeMap::new(),

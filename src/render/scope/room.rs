@@ -85,14 +85,15 @@ impl Room {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::ids;
+    use super::super::report::Values;
     use super::*;
-    use crate::render::scope::ids;
 
     fn node(id: &str) -> Node<'static> {
         Node {
             id: id.to_owned(),
             topology: ids::POD,
-            latest: BTreeMap::new(),
+            latest: Values::default(),
             metrics: BTreeMap::new(),
             adjacency: Vec::new(),
             parents: BTreeMap::new(),

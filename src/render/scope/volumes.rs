@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::disks::{Needs, RATE_METRICS};
 use super::facts::{self, Fact, NAME, NODE_TYPE};
-use super::report::{Latest, Metric, Node};
+use super::report::{Metric, Node, Values};
 use super::series::{Window, single};
 use super::{engines, ids, objects};
 use crate::model::bytes::Bytes;
@@ -184,7 +184,7 @@ fn latest<'a>(
     object: Option<&Object<'a>>,
     taken_at: &'a str,
     told_at: &'a str,
-) -> BTreeMap<Cow<'static, str>, Latest<'a>> {
+) -> Values<'a> {
     let placement = &volume.placement;
     let size = usage(volume).map(|usage| usage.size).or(volume.device_size);
     let cluster = state.topology.cluster.as_deref();
@@ -257,7 +257,7 @@ fn status(volume: &Volume) -> Cow<'_, str> {
 fn filesystem(volume: &Volume) -> Option<Cow<'_, str>> {
     let fstype = volume.placement.fstype.as_deref()?;
     Some(match &volume.placement.mount_point {
-        Some(point) => Cow::Owned(format!("{fstype} on {}", point.display())),
+        Some(point) => Cow::Owned([fstype, " on ", &point.to_string_lossy()].concat()),
         None => Cow::Borrowed(fstype),
     })
 }
@@ -276,7 +276,7 @@ pub(super) fn lies_on<'a>(state: &State, volume: &Volume) -> Option<Cow<'a, str>
                 .and_then(|disk| disk.identity.serial.as_deref());
             Some(serial.map_or_else(
                 || device.name.clone(),
-                |serial| format!("{} ({serial})", device.name),
+                |serial| [device.name.as_str(), " (", serial, ")"].concat(),
             ))
         })
         .collect();
