@@ -78,6 +78,8 @@ impl Selection {
 const SCOPE_PATIENCE: Duration = Duration::from_millis(100);
 /// How old a reading that is shown to Scope may be: it asks every second, and an array's own window is as long as this.
 const SHOWN_FOR: Duration = Duration::from_secs(5);
+/// Who is given less time than this and does not answer is not known to be slow: whoever asks is in a hurry.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// How long an answer took, and the answer.
 type Asked = (Duration, Option<Result<Figures, Failure>>);
@@ -179,6 +181,7 @@ impl Backends {
             ..BackendReadings::default()
         };
         for (at, (duration, answer)) in self.asked(wanted, question).await {
+            let is_hurried = answer.is_none() && duration < HURRY;
             let read = answer.unwrap_or_else(|| {
                 let seconds = duration.as_secs_f64();
                 Err(Failure::too_slow(format!(
@@ -190,7 +193,9 @@ impl Backends {
                 continue;
             }
             let outcome = self.outcome(at, duration, &read);
-            self.note(at, &outcome);
+            if !is_hurried {
+                self.note(at, &outcome);
+            }
             self.note_faults(at, read.as_ref().ok());
             readings.outcomes.push(outcome);
             readings.figures.extend(read);
@@ -404,6 +409,16 @@ mod tests {
         assert!(matches!(&readings.figures[..], [Figures::PowerFlex(system)] if system.name == "well"));
         let states = backends.states();
         assert_eq!(states[1].2.as_ref().unwrap().error, Some(Failure::new("refused")));
+    }
+
+    #[tokio::test]
+    async fn who_is_in_a_hurry_is_told_so_and_nobody_is_called_slow() {
+        let backends = backends([("slow", 3600, None), ("well", 0, None), ("quick", 0, None)]);
+        let readings = backends
+            .collect(&Selection::All, question(Duration::from_millis(10)))
+            .await;
+        assert!(readings.outcomes[0].error.is_some());
+        assert!(backends.states()[0].2.is_none());
     }
 
     #[tokio::test]
