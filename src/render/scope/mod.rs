@@ -185,6 +185,7 @@ impl<'a> Look<'a> {
         let mut of_engines = self.own_disks_of_engines(topologies);
         let ceilings = disks::ceilings(&self.shown, &rates);
         let nodes = &mut topologies.persistent_volume.nodes;
+        nodes.reserve(self.shown.len() + self.volumes.len());
         for shown in &self.shown {
             let place = [self.taken_at, self.host];
             let mut node = disks::node(state, *shown, self.window, &rates, &ceilings, place);
