@@ -73,7 +73,7 @@ part 'Node role beside node_exporter' tables "${beside[@]}" --scrapes 30 --machi
 # node_exporter shows no volumes: there is nothing to have a share of.
 part 'Node role with 200 volumes, beside node_exporter without' tables "${beside[@]}" --scrapes 30 --machines 2+200,100+200,1000+200 \
     --most 10 --most-memory 1
-part 'Reports to Scope, of a node with 110 pods' tables "${beside[@]}" --reports --machines 2+200,100+200
+part 'Reports to Scope, of a node with 110 pods' tables "${beside[@]}" --reports --machines 2+200
 part 'Instructions of a scrape' tables "${beside[@]}" --instructions --machines 2,100,100+200
 part 'Cluster role' tables tests/cluster-scale.sh
 part 'A change finds its way into the map' medians cargo bench --quiet --bench engines
