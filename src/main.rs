@@ -62,7 +62,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 let answers = done(app::observe_once(sources, reading.interval))??;
                 (answers, BackendReadings::default())
             };
-            print(&answers.report(&backends))?;
+            print(&answers.report(&backends).concat())?;
         }
         Command::Metrics(metrics) => {
             let (answers, backends) = done(app::observe_page_once(sources, metrics.reading.interval))??;

@@ -137,9 +137,9 @@ fn beside_a_whole_cluster_the_report_of_a_node_is_bounded_and_says_what_found_no
     }
     let state = clusters::seen_from("node", inventory);
     let report = scope::report_with(&state, &BackendReadings::default());
-    assert_holds(&report.bytes, &expectations("node"));
+    assert_holds(&report.bytes(), &expectations("node"));
     let left_out = report.left_out;
-    let report: Value = serde_json::from_slice(&report.bytes).unwrap();
+    let report: Value = serde_json::from_slice(&report.bytes()).unwrap();
     let nodes = |topology: &str| report[topology]["nodes"].as_object().unwrap().len();
     assert!(
         left_out > 1000 && nodes("Pod") > 1000,
@@ -202,7 +202,7 @@ fn pools_that_find_no_room_are_told_of_and_each_text_has_its_own_systems_time() 
     };
     let report = scope::cluster_report_with(&map, &backends, SystemTime::UNIX_EPOCH + WALL);
     assert_eq!(report.left_out, 101);
-    let report: Value = serde_json::from_slice(&report.bytes).unwrap();
+    let report: Value = serde_json::from_slice(&report.bytes()).unwrap();
     let description = report["Plugins"][0]["description"].as_str().unwrap();
     assert!(description.contains("; 101 pools and disks"), "{description}");
     let node = &report["PersistentVolume"]["nodes"][format!("{};<persistent_volume>", volume.uid)];
@@ -223,7 +223,7 @@ fn the_declaration_and_the_report_name_the_same_templates() {
     let of = |inventory, backends: &BackendReadings| -> Value {
         let map = cluster::map(Arc::new(inventory));
         let report = scope::cluster_report_with(&map, backends, SystemTime::UNIX_EPOCH + WALL);
-        serde_json::from_slice(&report.bytes).unwrap()
+        serde_json::from_slice(&report.bytes()).unwrap()
     };
     let mut with_snapshots = of(clusters::snapshots(), &BackendReadings::default());
     for topology in ["VolumeSnapshot", "VolumeSnapshotData"] {
@@ -250,7 +250,7 @@ fn the_declaration_and_the_report_name_the_same_templates() {
     assert_eq!(declaration_differences(&report), [] as [String; 0]);
     let map = cluster::map(Arc::new(clusters::inventory()));
     let of_cluster = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
-    let of_cluster: Value = serde_json::from_slice(&of_cluster.bytes).unwrap();
+    let of_cluster: Value = serde_json::from_slice(&of_cluster.bytes()).unwrap();
     for key in ["id", "label", "interfaces", "api_version", "description"] {
         assert_eq!(declaration["plugin"][key], report["Plugins"][0][key], "{key}");
         assert_eq!(

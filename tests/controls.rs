@@ -267,7 +267,7 @@ fn the_report_with_buttons() {
         probe_id: "4d1f9b6c",
         taken_at: TAKEN_AT,
     };
-    insta::assert_snapshot!("controls.report", laid_out(&controls_report(controls)));
+    insta::assert_snapshot!("controls.report", laid_out(&controls_report(controls).concat()));
 
     let of_data = offers
         .iter()
@@ -295,7 +295,7 @@ fn the_declaration_names_the_same_buttons_and_templates() {
         probe_id: "",
         taken_at: TAKEN_AT,
     });
-    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report.concat()).unwrap();
     let declared: serde_json::Value = serde_json::from_str(DECLARATION).unwrap();
     assert_eq!(declared["controls_plugin"], report["Plugins"][0]);
     for topology in ["VolumeSnapshot", "VolumeSnapshotData"] {
@@ -320,7 +320,7 @@ fn every_control_and_every_node_is_found_again_by_what_scope_posts() {
         probe_id: "4d1f9b6c",
         taken_at: TAKEN_AT,
     });
-    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report.concat()).unwrap();
     let mut found = 0;
     for topology in ["VolumeSnapshot", "VolumeSnapshotData"] {
         for (id, node) in report[topology]["nodes"].as_object().unwrap() {
@@ -359,7 +359,7 @@ fn ten_thousand_claims_make_a_report_that_scope_can_read_in_time() {
         probe_id: "4d1f9b6c",
         taken_at: TAKEN_AT,
     });
-    let text = laid_out(&report);
+    let text = laid_out(&report.concat());
     assert!(
         text.contains(&format!(" of {} objects)", offers.len())),
         "it does not say that some are left out"

@@ -69,9 +69,9 @@ pub fn told(objects: &str) -> Option<Told> {
     });
     tree::text(&State::of_cluster(Arc::new(map)));
     Some(Told {
-        report: report.bytes,
+        report: report.bytes(),
         page,
-        buttons,
+        buttons: buttons.concat(),
     })
 }
 

@@ -61,15 +61,13 @@ pub enum Answers {
 }
 
 impl Answers {
-    /// The Scope report.
-    pub fn report(&self, backends: &BackendReadings) -> Bytes {
+    /// The Scope report, in pieces.
+    pub fn report(&self, backends: &BackendReadings) -> Vec<Bytes> {
         match self {
             Self::Node(observation) => observation.report(backends),
             Self::Cluster(observation) => observation.report(backends),
             // Nobody is served this: there is no plugin without a host and a volume to show.
-            Self::Tenant(_) => cluster_report(&ClusterMap::default(), SystemTime::now())
-                .bytes
-                .into(),
+            Self::Tenant(_) => cluster_report(&ClusterMap::default(), SystemTime::now()).pieces,
         }
     }
 

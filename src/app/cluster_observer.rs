@@ -22,7 +22,7 @@ type Report = Mutex<Option<Made>>;
 
 #[derive(Debug)]
 struct Made {
-    bytes: Bytes,
+    pieces: Vec<Bytes>,
     left_out: usize,
     /// What else it is made of.
     systems: Vec<Arc<System>>,
@@ -39,8 +39,8 @@ pub struct ClusterObservation {
 }
 
 impl ClusterObservation {
-    /// The Scope report.
-    pub fn report(&self, backends: &BackendReadings) -> Bytes {
+    /// The Scope report, in pieces.
+    pub fn report(&self, backends: &BackendReadings) -> Vec<Bytes> {
         let mut kept = locked(&self.report);
         if let Some(made) = &*kept {
             let same = made.systems.len() == backends.powerflex().count()
@@ -50,17 +50,16 @@ impl ClusterObservation {
                     .zip(backends.powerflex())
                     .all(|(one, other)| Arc::ptr_eq(one, other));
             if same {
-                return made.bytes.clone();
+                return made.pieces.clone();
             }
         }
         let report = cluster_report_with(&self.map, backends, SystemTime::now());
-        let bytes = Bytes::from(report.bytes);
         *kept = Some(Made {
-            bytes: bytes.clone(),
+            pieces: report.pieces.clone(),
             left_out: report.left_out,
             systems: backends.powerflex().cloned().collect(),
         });
-        bytes
+        report.pieces
     }
 
     /// The objects, joined, alone: for who joins them with a node's facts.

@@ -48,7 +48,7 @@ struct Buttons {
 #[derive(Default)]
 struct Latest {
     offers: Option<(u64, Arc<Vec<Offer>>)>,
-    report: Option<((u64, u64, String), Bytes)>,
+    report: Option<((u64, u64, String), Vec<Bytes>)>,
 }
 
 /// Answers with these buttons.
@@ -118,21 +118,21 @@ impl Buttons {
         let made_of = (map.inventory.version, done, probe_id);
         let offers = self.offers(&map);
         let mut latest = locked(&self.latest);
-        if let Some((known, bytes)) = &latest.report
+        if let Some((known, pieces)) = &latest.report
             && *known == made_of
         {
-            return Answer::ok("application/json", bytes.clone()).kept();
+            return Answer::in_pieces("application/json", pieces.iter().cloned()).kept();
         }
         let taken_at = timestamp(SystemTime::now());
-        let bytes = Bytes::from(controls::controls_report(Controls {
+        let pieces = controls::controls_report(Controls {
             map: &map,
             offers: &offers,
             actions: &actions,
             probe_id: &made_of.2,
             taken_at: &taken_at,
-        }));
-        latest.report = Some((made_of, bytes.clone()));
-        Answer::ok("application/json", bytes).kept()
+        });
+        latest.report = Some((made_of, pieces.clone()));
+        Answer::in_pieces("application/json", pieces).kept()
     }
 
     fn map(&self) -> Arc<ClusterMap> {

@@ -30,7 +30,7 @@ pub struct Observation {
     pub state: State,
     /// What the Kubernetes API says, with the latest counts of errors; `None` where no cluster is read.
     pub inventory: Option<Arc<Inventory>>,
-    report: OnceLock<Bytes>,
+    report: OnceLock<Vec<Bytes>>,
     left_out: Arc<LeftOut>,
 }
 
@@ -38,18 +38,18 @@ pub struct Observation {
 type LeftOut = Mutex<Option<usize>>;
 
 impl Observation {
-    /// The Scope report.
-    pub fn report(&self, backends: &BackendReadings) -> Bytes {
+    /// The Scope report, in pieces.
+    pub fn report(&self, backends: &BackendReadings) -> Vec<Bytes> {
         if backends.powerflex().next().is_some() {
             return self.fresh_report(backends);
         }
         self.report.get_or_init(|| self.fresh_report(backends)).clone()
     }
 
-    fn fresh_report(&self, backends: &BackendReadings) -> Bytes {
+    fn fresh_report(&self, backends: &BackendReadings) -> Vec<Bytes> {
         let report = scope::report_with(&self.state, backends);
         *locked(&self.left_out) = Some(report.left_out);
-        report.bytes.into()
+        report.pieces
     }
 
     /// What found no room in the latest report; `None` before anybody asked for one.

@@ -61,5 +61,5 @@ fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answ
     }
     let answers = shared.observe(Instant::now() + PATIENCE);
     let backends = joined(backends, answers.cluster_map().map(|map| &**map));
-    Answer::ok("application/json", answers.report(&backends)).kept()
+    Answer::in_pieces("application/json", answers.report(&backends)).kept()
 }

@@ -46,7 +46,7 @@ async fn take(server: &ApiServer, name: &str) {
 
 fn report(inventory: &Arc<Inventory>) -> Value {
     let map = cluster::map(Arc::clone(inventory));
-    let bytes = scope::cluster_report(&map, SystemTime::now()).bytes;
+    let bytes = scope::cluster_report(&map, SystemTime::now()).bytes();
     assert_holds(
         &bytes,
         &Expectations {

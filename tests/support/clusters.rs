@@ -179,7 +179,7 @@ pub fn checked(bytes: &[u8], plugin_id: &str, host: &str) -> Value {
 pub fn shown(map: ClusterMap) -> [String; 3] {
     let report = scope::cluster_report(&map, SystemTime::UNIX_EPOCH + WALL);
     assert_eq!(report.left_out, 0);
-    let report = checked(&report.bytes, "storage-cluster", "");
+    let report = checked(&report.bytes(), "storage-cluster", "");
     let mut page = String::new();
     let itself = SelfFigures::default();
     write_cluster_page(

@@ -105,7 +105,7 @@ pub fn cluster_report_with(
         }],
     };
     FittedReport {
-        bytes: report.bytes(),
+        pieces: report.pieces(),
         left_out: room.left_out(),
     }
 }

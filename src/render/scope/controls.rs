@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::facts::{
     CLASS_OF_CLAIM, Fact, NAME, NAMESPACE, NODE_TYPE, VOLUME_OF_CLAIM, latest, templates_beside,
 };
@@ -108,7 +110,7 @@ pub struct Controls<'a> {
 }
 
 /// The report with all buttons.
-pub fn controls_report(controls: Controls<'_>) -> Vec<u8> {
+pub fn controls_report(controls: Controls<'_>) -> Vec<Bytes> {
     let mut shown: Vec<&Offer> = controls.offers.iter().collect();
     // Where there is no room for all: snapshots, then claims that have some.
     shown.sort_by_key(|offer| match &offer.target {
@@ -149,7 +151,7 @@ pub fn shortcut_report(controls: Controls<'_>, offer: &Offer) -> Vec<u8> {
         // A claim is Scope's own node as well, whose buttons we would take away: only for this once, until Scope itself tells of it.
         buttons.add_made_claim(&controls, made);
     }
-    buttons.report(ABOUT.to_owned())
+    buttons.report(ABOUT.to_owned()).concat()
 }
 
 fn made(action: &Action) -> Option<&Made> {
@@ -256,7 +258,7 @@ impl Buttons {
         self.room.add(&mut self.claims, node);
     }
 
-    fn report(self, description: String) -> Vec<u8> {
+    fn report(self, description: String) -> Vec<Bytes> {
         let claim = (!self.claims.is_empty()).then(|| Topology {
             metadata_templates: templates_beside(&[(NODE_TYPE, "Type")], super::facts::BESIDE_SCOPES),
             ..topology(self.claims, BTreeMap::new())
@@ -281,7 +283,7 @@ impl Buttons {
                 api_version: API_VERSION,
             }],
         };
-        report.bytes()
+        report.pieces()
     }
 }
 

@@ -25,6 +25,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use bytes::Bytes;
+
 pub use self::cluster::{cluster_report, cluster_report_with};
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
@@ -55,15 +57,22 @@ pub const MOST_DISKS: usize = 700;
 /// A report that has no more than Scope's probe can read in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FittedReport {
-    /// As it is sent.
-    pub bytes: Vec<u8>,
+    /// As it is sent, one piece after the other.
+    pub pieces: Vec<Bytes>,
     /// Nodes for which there was no room: disks, pods, claims, volumes, pools, snapshots and their contents.
     pub left_out: usize,
 }
 
+impl FittedReport {
+    /// As it is sent, in one.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.pieces.concat()
+    }
+}
+
 /// The report as it is sent.
 pub fn report(state: &State) -> Vec<u8> {
-    report_with(state, &BackendReadings::default()).bytes
+    report_with(state, &BackendReadings::default()).bytes()
 }
 
 /// The same, with what the backends say: of a process that is of a node and of the cluster.
@@ -142,7 +151,7 @@ pub fn report_with(state: &State, backends: &BackendReadings) -> FittedReport {
         }],
     };
     FittedReport {
-        bytes: report.bytes(),
+        pieces: report.pieces(),
         left_out: room.left_out() + disks_left_out,
     }
 }

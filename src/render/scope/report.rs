@@ -5,10 +5,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde::Serialize;
 
-/// Room for the templates of all topologies, and for who reports.
-const USUAL_REST: usize = 24 << 10;
+/// Room for what stands between the nodes of two topologies: the templates of one.
+const USUAL_TEMPLATES: usize = 8 << 10;
 
 /// Of a disk or a volume: the half are facts, the other half the rates of the last minute.
 const USUAL_NODE: usize = 1700;
@@ -35,34 +36,40 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// As it is sent.
-    pub fn bytes(&self) -> Vec<u8> {
+    /// As it is sent, in pieces: the nodes of a topology are one, and are not copied.
+    pub fn pieces(self) -> Vec<Bytes> {
         let topologies = [
-            ("Host", self.host.as_ref()),
-            ("Pod", self.pod.as_ref()),
-            ("PersistentVolumeClaim", self.claim.as_ref()),
-            ("StorageClass", self.storage_class.as_ref()),
-            ("VolumeSnapshot", self.snapshot.as_ref()),
-            ("VolumeSnapshotData", self.snapshot_content.as_ref()),
-            ("PersistentVolume", Some(&self.persistent_volume)),
+            ("Host", self.host),
+            ("Pod", self.pod),
+            ("PersistentVolumeClaim", self.claim),
+            ("StorageClass", self.storage_class),
+            ("VolumeSnapshot", self.snapshot),
+            ("VolumeSnapshotData", self.snapshot_content),
+            ("PersistentVolume", Some(self.persistent_volume)),
         ];
-        let there = || {
-            topologies
-                .iter()
-                .filter_map(|(name, there)| Some((*name, (*there)?)))
-        };
-        let length: usize = there().map(|(_, topology)| topology.nodes.text.len()).sum();
-        let mut bytes = Vec::with_capacity(length + USUAL_REST);
-        bytes.push(b'{');
-        for (name, topology) in there() {
-            write_key(&mut bytes, name);
-            topology.write(&mut bytes);
-            bytes.push(b',');
+        let mut pieces = Vec::with_capacity(2 * topologies.len() + 1);
+        let mut between = Vec::with_capacity(USUAL_TEMPLATES);
+        between.push(b'{');
+        for (name, topology) in topologies {
+            let Some(mut topology) = topology else { continue };
+            write_key(&mut between, name);
+            between.extend_from_slice(br#"{"nodes":{"#);
+            let mut nodes = std::mem::take(&mut topology.nodes.text);
+            // A report may be kept for as long as nothing changes.
+            nodes.shrink_to_fit();
+            if !nodes.is_empty() {
+                let before = std::mem::replace(&mut between, Vec::with_capacity(USUAL_TEMPLATES));
+                pieces.extend([before.into(), nodes.into()]);
+            }
+            between.push(b'}');
+            topology.write_templates(&mut between);
+            between.extend_from_slice(b"},");
         }
-        write_key(&mut bytes, "Plugins");
-        write(&mut bytes, &self.plugins);
-        bytes.push(b'}');
-        bytes
+        write_key(&mut between, "Plugins");
+        write(&mut between, &self.plugins);
+        between.push(b'}');
+        pieces.push(between.into());
+        pieces
     }
 }
 
@@ -189,10 +196,9 @@ pub struct Topology {
 }
 
 impl Topology {
-    fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(br#"{"nodes":{"#);
-        bytes.extend_from_slice(&self.nodes.text);
-        bytes.extend_from_slice(br#"},"metadata_templates":{"#);
+    /// All but the nodes.
+    fn write_templates(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(br#","metadata_templates":{"#);
         write_all(
             bytes,
             [b"", b""],
@@ -210,7 +216,6 @@ impl Topology {
             bytes.extend_from_slice(br#","controls":"#);
             write(bytes, &self.controls);
         }
-        bytes.push(b'}');
     }
 }
 
