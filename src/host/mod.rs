@@ -103,10 +103,11 @@ impl Host {
             host_name: self.read_host_name(),
             ..HostSample::default()
         };
-        self.read_block_devices(&mut sample);
         let own = self.read_mounts(&mut sample);
         self.read_pod_volumes(&mut sample);
         self.read_filesystems(&mut sample, &own, deadline);
+        // Last, so that no waiting lies between these counters, which bear the reading's moment, and those of `counted_elsewhere`.
+        self.read_block_devices(&mut sample);
         sample
     }
 
@@ -149,9 +150,6 @@ impl Host {
         sample.pod_volumes = reading.volumes;
         sample.faults.extend(reading.faults);
         sample.btrfs = self.btrfs.read(&self.roots, &sample.mounts);
-        let (remotes, faults) = self.remotes.read(&self.roots, &sample.devices, started);
-        sample.remotes = remotes;
-        sample.faults.extend(faults);
         sample.mount_remotes = self.mount_remotes.of(&sample.mounts);
         finish(sample, POD_VOLUMES, !reading.unreadable, started);
     }
@@ -176,6 +174,9 @@ impl Host {
             }
             Err(error) => sample.faults.push(error.to_fault(BLOCK_DEVICES)),
         }
+        let (remotes, faults) = self.remotes.read(&self.roots, &sample.devices, started);
+        sample.remotes = remotes;
+        sample.faults.extend(faults);
         finish(sample, BLOCK_DEVICES, success, started);
     }
 
@@ -235,4 +236,24 @@ fn finish(sample: &mut HostSample, collector: &'static str, success: bool, start
         success,
         duration,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_lies_before_the_readings_moment() {
+        let machine = tempfile::tempdir().unwrap();
+        let mut host = Host::new(Roots::below(machine.path()));
+        let begun = Instant::now();
+        let sample = host.sample(begun);
+        let others = sample
+            .collectors
+            .iter()
+            .filter(|of| of.collector != BLOCK_DEVICES);
+        let waited: Duration = others.map(|of| of.duration).sum();
+        assert!(!waited.is_zero());
+        assert!(sample.taken_at.steady - begun >= waited, "{sample:?}");
+    }
 }

@@ -32,7 +32,8 @@ impl Patience {
     };
     /// Of whoever asks once: there is no next time.
     pub const OF_A_COMMAND: Self = Self {
-        grace: Duration::from_secs(1),
+        // Whatever has not come back by then is stuck, and is called so.
+        grace: Duration::from_millis(STUCK_AFTER.as_millis() as u64 + 100),
         longest: Duration::from_secs(2),
     };
 }
@@ -338,9 +339,9 @@ impl Board {
             let question = |place: &usize| &self.questions[self.waiting[*place]];
             let responder = &question(place).responder;
             let before = (0..*place).filter(|other| responder.is_same_server(&question(other).responder));
-            before.count() < MOST_OF_ONE_SERVER
+            before.take(MOST_OF_ONE_SERVER).count() < MOST_OF_ONE_SERVER
         });
-        at_once.count() + usize::from(slow < self.waiting.len())
+        at_once.take(MOST_WORKERS).count() + usize::from(slow < self.waiting.len())
     }
 
     /// The first of those waiting that can be begun.

@@ -1,8 +1,9 @@
 //! How much of the kubelet's folders is looked at, by what happens on the node.
 //!
-//! A pod that begins or ends changes the node's mounts, before its volumes come and before they go: its sandbox has a root filesystem. So does each
-//! volume but an emptyDir and a configMap. So for [`UNREST`] after mounts or folders have changed all is looked at in every reading,
-//! and otherwise all within [`ROUND`], a part in each reading: what came or went without a trace in the mounts is seen by then.
+//! A pod that begins has a new folder in `pods/`, which is looked at in every reading; one that ends loses a mount before its volumes go:
+//! its sandbox has a root filesystem. Each volume but an emptyDir and a configMap is a mount as well. So for [`UNREST`] after mounts or
+//! folders have changed all is looked at in every reading, and otherwise all within [`ROUND`], a part in each reading: what came or went
+//! without a trace in the mounts, or long after its mount had gone, is seen by then.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};

@@ -88,7 +88,7 @@ impl Memory {
     }
 
     /// True where nothing of what is remembered has changed, as far as it is looked at: this share of it, another one each time, and
-    /// in any case the folders that have an entry for each pod and for each plugin.
+    /// in any case the folder that has an entry for each pod.
     pub(super) fn is_as_it_was(&mut self, root: &Path, share: f64) -> bool {
         [(Part::Pods, &mut self.pods), (Part::Plugins, &mut self.plugins)]
             .into_iter()
@@ -191,7 +191,7 @@ impl Kept {
         let number = ((all as f64 * share).ceil() as usize).min(all);
         let first = self.next.min(all.saturating_sub(1));
         self.next = (first + number) % all.max(1);
-        // The part itself is the first of all.
+        // The pods' folder is the first of all; the plugins' is not listed.
         let folders = self.folders.iter().map(|(below, kept)| (below, kept.fingerprint));
         let files = self.files.iter().map(|(below, kept)| (below, kept.fingerprint));
         let is_looked_at =

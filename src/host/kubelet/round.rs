@@ -1,5 +1,6 @@
 //! One reading of the kubelet's folders.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -340,6 +341,14 @@ impl<'a> Round<'a> {
     /// `volume-subpaths/`: folders and files of a volume, each bound by itself.
     fn read_subpaths(&mut self, opened: &Opened, pod: &OsStr, mounted: &Mounted) {
         let subpaths = Path::new(pod).join(SUBPATHS);
+        // `None` for a name that several volumes have.
+        let mut owners: HashMap<&OsStr, Option<usize>> = HashMap::new();
+        for (at, name) in (mounted.first..).zip(&mounted.names) {
+            owners
+                .entry(name)
+                .and_modify(|owner| *owner = None)
+                .or_insert(Some(at));
+        }
         for volume in self.folders(opened, &subpaths).names() {
             let folder = subpaths.join(volume);
             let mut places = Vec::new();
@@ -349,14 +358,11 @@ impl<'a> Round<'a> {
                     places.push(self.on_node(Part::Pods, &container.join(&entry.name)));
                 }
             }
-            let mut owners = (mounted.first..)
-                .zip(&mounted.names)
-                .filter(|(_, name)| **name == volume);
-            match (owners.next(), owners.next()) {
-                (Some((at, _)), None) => self.volumes[at].other_paths = places,
+            match owners.get(volume).copied() {
+                Some(Some(at)) => self.volumes[at].other_paths = places,
                 // It may be one of those that could not be read.
-                (None, _) if !mounted.all => {}
-                (None, _) => {
+                None if !mounted.all => {}
+                None => {
                     let mut places = places.into_iter();
                     if let Some(path) = places.next() {
                         self.volumes.push(PodVolume {
@@ -370,7 +376,7 @@ impl<'a> Round<'a> {
                         });
                     }
                 }
-                (Some(_), Some(_)) => {
+                Some(None) => {
                     let path = opened.tree.full(&folder);
                     self.fault(
                         &path,

@@ -83,16 +83,27 @@ fn write_key(bytes: &mut Vec<u8>, key: &str) {
     bytes.push(b':');
 }
 
+/// Likewise a key of ours.
+fn write_plain_key(bytes: &mut Vec<u8>, key: &'static str) {
+    write_plain(bytes, key);
+    bytes.push(b':');
+}
+
+/// Writes a text of ours, which has nothing to escape.
+fn write_plain(bytes: &mut Vec<u8>, text: &str) {
+    bytes.reserve(text.len() + 2);
+    bytes.push(b'"');
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(b'"');
+}
+
 /// Writes a text. Hardly any has something to escape, and to look at all bytes of those is quicker than at one after the other.
 fn write_text(bytes: &mut Vec<u8>, text: &str) {
     let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
         write(bytes, &text);
     } else {
-        bytes.reserve(text.len() + 2);
-        bytes.push(b'"');
-        bytes.extend_from_slice(text.as_bytes());
-        bytes.push(b'"');
+        write_plain(bytes, text);
     }
 }
 
@@ -242,20 +253,23 @@ impl Node<'_> {
         bytes.extend_from_slice(br#"{"id":"#);
         write_text(bytes, &self.id);
         bytes.extend_from_slice(br#","topology":"#);
-        write_text(bytes, self.topology);
+        write_plain(bytes, self.topology);
         let of_latest: [&[u8]; 2] = [br#","latest":{"#, b"}"];
         write_all(
             bytes,
             of_latest,
             self.latest.in_order(),
             |bytes, (key, latest)| {
-                write_key(bytes, key);
+                match key {
+                    Cow::Borrowed(key) => write_plain_key(bytes, key),
+                    Cow::Owned(key) => write_key(bytes, key),
+                }
                 latest.write(bytes);
             },
         );
         let of_metrics: [&[u8]; 2] = [br#","metrics":{"#, b"}"];
         write_all(bytes, of_metrics, &self.metrics, |bytes, (key, metric)| {
-            write_key(bytes, key);
+            write_plain_key(bytes, key);
             metric.write(bytes);
         });
         let of_adjacency: [&[u8]; 2] = [br#","adjacency":["#, b"]"];
@@ -264,7 +278,7 @@ impl Node<'_> {
         });
         let of_parents: [&[u8]; 2] = [br#","parents":{"#, b"}"];
         write_all(bytes, of_parents, &self.parents, |bytes, (key, [id])| {
-            write_key(bytes, key);
+            write_plain_key(bytes, key);
             bytes.push(b'[');
             write_text(bytes, id);
             bytes.push(b']');
@@ -331,7 +345,7 @@ impl<'a> IntoIterator for Values<'a> {
 /// One value. Of two reports of the same key the newer wins.
 #[derive(Debug)]
 pub struct Latest<'a> {
-    /// RFC 3339.
+    /// RFC 3339, as [`super::timestamp`] gives it.
     pub timestamp: &'a str,
     /// Always text.
     pub value: Cow<'a, str>,
@@ -340,7 +354,7 @@ pub struct Latest<'a> {
 impl Latest<'_> {
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(br#"{"timestamp":"#);
-        write_text(bytes, self.timestamp);
+        write_plain(bytes, self.timestamp);
         bytes.extend_from_slice(br#","value":"#);
         write_text(bytes, &self.value);
         bytes.push(b'}');
@@ -363,7 +377,7 @@ impl Metric<'_> {
         bytes.extend_from_slice(br#"{"samples":["#);
         write_all(bytes, [b"", b""], &self.samples, |bytes, sample| {
             bytes.extend_from_slice(br#"{"date":"#);
-            write_text(bytes, sample.date);
+            write_plain(bytes, sample.date);
             bytes.extend_from_slice(br#","value":"#);
             write(bytes, &sample.value);
             bytes.push(b'}');
@@ -379,7 +393,7 @@ impl Metric<'_> {
 /// One figure.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
-    /// RFC 3339.
+    /// RFC 3339, as [`super::timestamp`] gives it.
     pub date: &'a str,
     /// Finite.
     pub value: f64,
