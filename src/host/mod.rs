@@ -15,7 +15,7 @@ mod mount_reader;
 pub mod mountinfo;
 pub mod mountstats;
 pub mod node_filesystems;
-mod path_counters;
+pub mod partitions;
 pub mod read;
 pub mod remote;
 pub mod roots;

@@ -176,7 +176,7 @@ impl ChangingFiles {
     ) -> bool {
         let device = &described.device;
         let is_map = device.kernel_name.starts_with("dm-");
-        if device.device_type == DeviceType::Partition && !is_map {
+        if device.is_partition() {
             return true;
         }
         let mut text = |name: &str| {

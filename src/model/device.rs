@@ -276,6 +276,11 @@ impl BlockDevice {
         }
     }
 
+    /// True for a partition of a disk; those that device mapper makes (kpartx) are devices of their own.
+    pub fn is_partition(&self) -> bool {
+        self.device_type == DeviceType::Partition && !self.kernel_name.starts_with("dm-")
+    }
+
     /// True for zram: memory of this node that looks like a disk.
     pub fn is_memory(&self) -> bool {
         self.device_type == DeviceType::Disk && self.kernel_name.starts_with("zram")

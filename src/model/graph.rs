@@ -135,12 +135,9 @@ impl BlockDevices {
     }
 
     /// The device at which the kernel counts a control group's I/O on `number`: a partition's disk, else itself.
-    /// Partitions that device mapper makes (kpartx) are devices of their own.
     pub fn counted_at(&self, number: DeviceNumber) -> DeviceNumber {
         self.get(number)
-            .filter(|device| {
-                device.device_type == DeviceType::Partition && !device.kernel_name.starts_with("dm-")
-            })
+            .filter(|device| device.is_partition())
             .and_then(|device| device.parents.first().copied())
             .unwrap_or(number)
     }

@@ -5,10 +5,13 @@
 //! there are, those who ask wait for a short grace and go on without the answer, and a call that is stuck keeps
 //! its one thread until it ends. When it ends, the filesystem is asked again at the next question.
 //!
-//! `board.rs` decides who is asked when and how long an answer is worth waiting for, `call.rs` makes the one call.
+//! `board/` decides who is asked when, `patience.rs` how long an answer is worth waiting for and `calls.rs` how many threads the silent may
+//! hold; `call.rs` makes the one call.
 
 mod board;
 mod call;
+mod calls;
+mod patience;
 
 use std::io;
 use std::ops::{Deref, Range};
@@ -16,8 +19,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub use self::board::Patience;
 use self::board::{Board, Step};
+pub use self::patience::Patience;
 use super::remote;
 use crate::model::device::DeviceNumber;
 use crate::model::mount::{FilesystemUsage, Mount, UsageError};
