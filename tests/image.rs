@@ -205,7 +205,7 @@ fn the_image_shows_disks_and_volumes_with_the_manifests_rights() {
 
     let status = fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
     for line in [
-        "Uid:\t65534\t",
+        "Uid:\t65527\t",
         "Gid:\t0\t",
         "CapEff:\t0000000000000000",
         "CapBnd:\t0000000000000000",
@@ -269,7 +269,7 @@ fn each_right_in_the_manifest_is_needed() {
 
     // Root's group, for the kubelet's folders.
     let mut without = whole.clone();
-    without["securityContext"]["runAsGroup"] = 65534.into();
+    without["securityContext"]["runAsGroup"] = 65527.into();
     let container = Container::start(&without, &NO_CLUSTER, &[]);
     assert_ne!(success(&container, "pod_volumes"), Some(1.0));
     assert!(

@@ -1039,6 +1039,34 @@ fn pods(manifest: &str) -> Vec<(String, Value)> {
     made
 }
 
+/// The program's user, which nothing else on a node has: not nobody.
+const OWN_USER: u64 = 65527;
+
+#[test]
+fn the_program_has_one_user_of_its_own_wherever_it_is_started() {
+    let user = |file: &str, before: &str| -> BTreeSet<String> {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let lines = text.lines().map(str::trim);
+        let found = lines.filter_map(|line| line.strip_prefix(before));
+        found.map(|user| user.trim_matches('"').to_owned()).collect()
+    };
+    let with_group = format!("{OWN_USER}:{OWN_USER}");
+    assert_eq!(user("image/Containerfile", "USER "), [with_group.clone()].into());
+    assert_eq!(user("examples/compose.yaml", "user: "), [with_group].into());
+    for file in [
+        "manifests/base/daemon-set.yaml",
+        "manifests/base/deployment.yaml",
+        "manifests/overlays/tenant/deployment.yaml",
+    ] {
+        assert_eq!(user(file, "runAsUser: "), [OWN_USER.to_string()].into(), "{file}");
+    }
+    assert_eq!(
+        user("chart/templates/_names.tpl", "runAsUser: "),
+        // With Scope it is root.
+        ["0".to_owned(), OWN_USER.to_string()].into()
+    );
+}
+
 #[test]
 #[ignore = "needs kubectl: cargo test --test manifests -- --ignored"]
 fn no_pod_has_more_than_it_needs() {
@@ -1058,6 +1086,14 @@ fn no_pod_has_more_than_it_needs() {
             };
             assert_eq!(context["seccompProfile"], seccomp, "{name}");
             assert_eq!(context["runAsNonRoot"], !with_scope, "{name}");
+            let user = if with_scope { 0 } else { OWN_USER };
+            assert_eq!(context["runAsUser"], user, "{name}");
+            let group = if with_scope || name.ends_with("-node") {
+                0
+            } else {
+                OWN_USER
+            };
+            assert_eq!(context["runAsGroup"], group, "{name}");
             assert_eq!(pod["containers"].as_array().unwrap().len(), 1, "{name}");
             let container = &pod["containers"][0];
             let settings = &container["securityContext"];

@@ -90,7 +90,7 @@ imagePullSecrets: {{ toYaml . | nindent 0 }}
 {{- end }}
 {{- end }}
 
-{{/* Nobody, in this group; with Scope root, who alone may make its sockets. */}}
+{{/* A user of its own, in this group; with Scope root, who alone may make its sockets. */}}
 {{- define "probe.user" -}}
 {{- if .context.Values.scope.enabled }}
 runAsNonRoot: false
@@ -98,13 +98,13 @@ runAsUser: 0
 runAsGroup: 0
 {{- include "probe.seccomp" .context }}
 {{- else }}
-{{- include "probe.nobody" . }}
+{{- include "probe.own" . }}
 {{- end }}
 {{- end }}
 
-{{- define "probe.nobody" -}}
+{{- define "probe.own" -}}
 runAsNonRoot: true
-runAsUser: 65534
+runAsUser: 65527
 runAsGroup: {{ .group }}
 {{- include "probe.seccomp" .context }}
 {{- end }}
