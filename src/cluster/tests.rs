@@ -359,6 +359,32 @@ fn every_optional_field_may_be_missing_or_null() {
 }
 
 #[test]
+fn a_claim_that_a_volume_names_by_what_is_no_name_is_none() {
+    for (namespace, name) in [
+        ("n".repeat(1 << 20), "data".to_owned()),
+        ("shop".to_owned(), "a b".to_owned()),
+    ] {
+        let object = read::<PersistentVolume>(&json!({
+            "metadata": {"name": "pv"},
+            "spec": {"claimRef": {"namespace": namespace, "name": name}},
+        }));
+        assert_eq!(object.value.unwrap().claim, None);
+        let said: Vec<String> = object.faults.iter().map(ToString::to_string).collect();
+        let [said] = &said[..] else {
+            panic!("{}", said.len())
+        };
+        assert!(
+            said.starts_with("persistentvolumes pv: spec.claimRef.name"),
+            "{said}"
+        );
+        assert!(
+            said.len() < 300 && said.ends_with("not a name of an object (RFC 1123)"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_wrong_amount_costs_itself_alone() {
     let object = read::<Claim>(&json!({
         "metadata": {"name": "data", "namespace": "shop", "creationTimestamp": "yesterday"},

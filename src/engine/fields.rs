@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::model::quantity;
+use crate::model::{quantity, text};
 
 /// An object as the API writes it, without the records of who set which field.
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +47,15 @@ pub struct Fields<'a> {
 /// So many complaints of one object are told: who writes an object with ten thousand wrong fields gets no more lines in the log.
 const MOST_COMPLAINTS: usize = 8;
 
+/// No name, path or word of an engine's is longer. An object may have a megabyte of text, and what names a disk stands in the labels of
+/// each copy above it.
+const LONGEST: usize = 1000;
+
+/// So much of the place of a complaint is told: keys of maps stand in it.
+const LONGEST_PLACE: usize = 200;
+
+const TOO_LONG: &str = "longer than 1000 bytes";
+
 /// What was not of the shape that was thought, each once.
 #[derive(Debug, Default)]
 struct Complaints {
@@ -84,25 +93,47 @@ impl<'a> Fields<'a> {
         self.document.metadata.namespace.as_deref().unwrap_or_default()
     }
 
-    /// A label; `None` where it is not there, or empty.
+    /// A label; `None` where it is not there, empty or too long for a name.
     pub fn label(&self, key: &str) -> Option<&'a str> {
-        text_of(self.document.metadata.labels.as_ref()?.get(key)?)
+        self.text_of(key, self.document.metadata.labels.as_ref()?.get(key)?)
     }
 
-    /// An annotation; `None` where it is not there, or empty.
+    /// An annotation; `None` where it is not there, empty or too long for a name.
     pub fn annotation(&self, key: &str) -> Option<&'a str> {
-        text_of(self.document.metadata.annotations.as_ref()?.get(key)?)
+        self.text_of(key, self.document.metadata.annotations.as_ref()?.get(key)?)
     }
 
-    /// A field that is a text, by its path (`status.phase`); `None` where it is not there, or empty.
+    /// A field that is a text, by its path (`status.phase`); `None` where it is not there, empty or too long for a name.
     pub fn text(&self, path: &str) -> Option<&'a str> {
-        let value = self.find(path)?;
-        if let Value::String(text) = value {
-            (!text.is_empty()).then_some(text.as_str())
-        } else {
+        self.short(path, self.any_text(path)?)
+    }
+
+    /// A field that is written for people, by its path; `None` where it is not there, or empty. It is cut where no sentence goes on.
+    pub fn sentence(&self, path: &str) -> Option<String> {
+        let sentence = self.any_text(path).filter(|text| !text.is_empty())?;
+        Some(text::shortened(sentence, LONGEST))
+    }
+
+    fn any_text(&self, path: &str) -> Option<&'a str> {
+        let text = self.find(path)?.as_str();
+        if text.is_none() {
             self.complain(path, "not a text");
-            None
         }
+        text
+    }
+
+    /// The text of a value; what is no text is none.
+    fn text_of(&self, path: &str, value: &'a Value) -> Option<&'a str> {
+        self.short(path, value.as_str()?)
+    }
+
+    /// The text, if there is any; one that is too long for a name is none.
+    fn short(&self, path: &str, text: &'a str) -> Option<&'a str> {
+        if text.len() > LONGEST {
+            self.complain(path, TOO_LONG);
+            return None;
+        }
+        (!text.is_empty()).then_some(text)
     }
 
     /// A field that is an amount of bytes: a number, or a text as Kubernetes writes amounts.
@@ -149,7 +180,8 @@ impl<'a> Fields<'a> {
 
     /// The texts of a list.
     pub fn texts(&self, path: &str) -> Vec<&'a str> {
-        self.array(path).iter().filter_map(text_of).collect()
+        let texts = self.array(path).iter();
+        texts.filter_map(|value| self.text_of(path, value)).collect()
     }
 
     /// The entries of a list.
@@ -163,7 +195,10 @@ impl<'a> Fields<'a> {
         match self.find(path) {
             Some(Value::Object(map)) => map
                 .iter()
-                .map(|(key, value)| (key.as_str(), self.part(&format!("{path}.{key}"), value)))
+                .filter_map(|(key, value)| {
+                    let key = self.short(path, key)?;
+                    Some((key, self.part(&format!("{path}.{key}"), value)))
+                })
                 .collect(),
             Some(_) => {
                 self.complain(path, "not an object");
@@ -233,7 +268,8 @@ impl<'a> Fields<'a> {
     }
 
     fn complain(&self, path: &str, what: &str) {
-        let complaint = format!("{}{path}: {what}", self.place);
+        let place = text::shortened(&self.place, LONGEST_PLACE);
+        let complaint = format!("{place}{path}: {what}");
         let mut complaints = self.complaints.borrow_mut();
         if complaints.first.contains(&complaint) {
             return;
@@ -244,10 +280,6 @@ impl<'a> Fields<'a> {
             complaints.are_more = true;
         }
     }
-}
-
-fn text_of(value: &Value) -> Option<&str> {
-    value.as_str().filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -302,6 +334,48 @@ mod tests {
                 "spec.text: not a text",
                 "status: not an object",
                 "pools[0].free: not a size",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_name_is_none_and_said_once() {
+        let long = "x".repeat(LONGEST + 1);
+        let document = document(&format!(
+            r#"{{"metadata": {{"labels": {{"a": "{long}"}}, "annotations": {{"b": "{long}"}}}},
+                "spec": {{"serial": "{long}", "links": ["{long}", "/dev/sda", "{long}"], "fits": "{}",
+                          "disks": {{"{long}": {{}}, "short": {{"{}": {{"free": []}}}}}}}},
+                "status": {{"message": "{long}"}}}}"#,
+            &long[1..],
+            &long[1..],
+        ));
+        let fields = Fields::of(&document);
+        assert_eq!((fields.label("a"), fields.annotation("b")), (None, None));
+        assert_eq!(
+            (fields.text("spec.serial"), fields.text("spec.serial")),
+            (None, None)
+        );
+        assert_eq!(fields.text("spec.fits").map(str::len), Some(LONGEST));
+        assert_eq!(fields.texts("spec.links"), ["/dev/sda"]);
+        let disks = fields.entries("spec.disks");
+        assert_eq!(disks.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["short"]);
+        let inner = disks[0].1.entries("");
+        assert_eq!(inner[0].1.bytes("free"), None);
+        let sentence = fields.sentence("status.message").unwrap();
+        assert_eq!(sentence.chars().count(), LONGEST + 1, "cut, with an ellipsis");
+        drop((disks, inner));
+        let place = format!("spec.disks.short..{}…", "x".repeat(LONGEST_PLACE - 18));
+        let complaints = fields.into_complaints();
+        let too_long = |place: &str| format!("{place}: {TOO_LONG}");
+        assert_eq!(
+            complaints,
+            [
+                too_long("a"),
+                too_long("b"),
+                too_long("spec.serial"),
+                too_long("spec.links"),
+                too_long("spec.disks"),
+                format!("{place}free: not a size"),
             ]
         );
     }

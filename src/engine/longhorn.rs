@@ -191,8 +191,9 @@ fn condition(status: &Fields<'_>) -> (Option<Health>, Option<String>) {
     match ready.text("status") {
         Some("True") => (Some(Health::Healthy), None),
         Some("False") => {
-            let why = ready.text("message").or_else(|| ready.text("reason"));
-            (Some(Health::Failed), Some(why.unwrap_or("not ready").to_owned()))
+            let why = ready.sentence("message").or_else(|| ready.sentence("reason"));
+            let why = why.unwrap_or_else(|| "not ready".to_owned());
+            (Some(Health::Failed), Some(why))
         }
         _ => (Some(Health::Unknown), None),
     }

@@ -47,7 +47,7 @@ impl Engine for Lvm {
         let node = object.text("spec.ownerNodeID");
         let group = object.text("spec.volGroup");
         let (state, said) = told(object.text("status.state"));
-        let reason = object.text("status.error.message");
+        let reason = object.sentence("status.error.message");
         vec![EnginePart::Replica(Arc::new(Replica {
             volume: VolumeKey::new(NAME, object.name()),
             name: object.name().to_owned(),
@@ -56,7 +56,7 @@ impl Engine for Lvm {
                 .zip(group)
                 .map(|(node, group)| PoolKey::on(NAME, node, group)),
             state,
-            said: reason.map(str::to_owned).or(said),
+            said: reason.or(said),
             made_only: true,
             size: object.bytes("spec.capacity"),
             // Also where no LVMNode has such a group.

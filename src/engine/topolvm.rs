@@ -48,7 +48,7 @@ impl Engine for TopoLvm {
         };
         let node = object.text("spec.nodeName");
         let class = object.text("spec.deviceClass").unwrap_or(DEFAULT_CLASS);
-        let message = object.text("status.message");
+        let message = object.sentence("status.message");
         // The code is left out where it is 0: all went well.
         let code = if object.has("status.code") {
             object.number("status.code")
@@ -60,7 +60,7 @@ impl Engine for TopoLvm {
             Some(0) => (Some(Health::Healthy), None),
             Some(code) => (
                 Some(Health::Failed),
-                Some(message.map_or_else(|| format!("code {code}"), str::to_owned)),
+                Some(message.unwrap_or_else(|| format!("code {code}"))),
             ),
         };
         vec![EnginePart::Replica(Arc::new(Replica {

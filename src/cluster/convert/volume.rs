@@ -51,8 +51,10 @@ impl Watched for PersistentVolume {
             reclaim_policy: word(spec.persistent_volume_reclaim_policy, ReclaimPolicy::from_word),
             mode: volume_mode(spec.volume_mode.as_deref()),
             claim: spec.claim_ref.and_then(|claim| {
+                let namespace = name(claim.namespace, "spec.claimRef.namespace", complain);
+                let claimed = name(claim.name, "spec.claimRef.name", complain);
                 Some(ClaimReference {
-                    name: NamespacedName::new(claim.namespace?, claim.name?),
+                    name: NamespacedName::new(namespace?, claimed?),
                     uid: claim.uid.filter(|uid| !uid.is_empty()),
                 })
             }),
