@@ -220,6 +220,78 @@ fn changed(changes: &[(&str, &str)]) -> ClusterMap {
     cluster::map(Arc::new(dump::parse(&text).unwrap()))
 }
 
+/// The samples that a page has more than once, which a Prometheus server refuses.
+fn doubled(page: &str) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    let series = samples.filter_map(|line| Some(line.rsplit_once(' ')?.0));
+    series.filter(|series| !seen.insert(*series)).collect()
+}
+
+/// The same cluster with these objects as well, one a line.
+fn with(objects: &[&str]) -> ClusterMap {
+    let items = format!("items:\n- {}\n", objects.join("\n- "));
+    changed(&[("items:\n", &items)])
+}
+
+#[test]
+fn a_serial_number_without_end_stands_in_no_label() {
+    let endless = format!("serial: {}", "x".repeat(1 << 20));
+    let map = changed(&[("serial: SER1B", &endless)]);
+    let of_disk: Vec<String> = map
+        .inventory
+        .faults
+        .iter()
+        .map(ToString::to_string)
+        .filter(|fault| fault.contains("blockdevice-1b"))
+        .collect();
+    assert_eq!(
+        of_disk,
+        ["blockdevices.openebs.io openebs/blockdevice-1b: spec.details.serial: longer than 1000 bytes"]
+    );
+    let [report, page, tree] = shown(map);
+    for told in [report, page, tree] {
+        assert!(
+            told.len() < 1 << 20 && !told.contains("xxxxxxxxxx"),
+            "{}",
+            told.len()
+        );
+    }
+}
+
+#[test]
+fn a_pool_that_a_node_tells_of_by_two_of_its_names_is_told_of_once() {
+    // The fixture's worker-2 has told of the group by its name, and of the pool by `rack-2`.
+    let [_, page, _] = shown(with(&[
+        "{apiVersion: local.openebs.io/v1alpha1, kind: LVMNode, metadata: {name: rack-2, namespace: openebs}, volumeGroups: [{name: torn, size: 90Gi, free: 90Gi}]}",
+        "{apiVersion: zfs.openebs.io/v1, kind: ZFSNode, metadata: {name: worker-2, namespace: openebs}, pools: [{name: tank, free: 30Gi, used: 11Gi}]}",
+    ]));
+    assert_eq!(doubled(&page), [""; 0]);
+    for (family, pool) in [
+        ("pool_info", "torn"),
+        ("pool_info", "tank"),
+        ("pool_disk_info", "tank"),
+    ] {
+        let of_pool = format!("storage_probe_{family}{{engine=");
+        let named = format!("pool=\"{pool}\"");
+        let lines = page.lines();
+        let told = lines.filter(|line| line.starts_with(&of_pool) && line.contains(&named));
+        assert_eq!(told.count(), 1, "{family} {pool}");
+    }
+}
+
+#[test]
+fn a_volume_that_is_attached_to_a_node_twice_has_one_disk_there() {
+    let map = with(&[
+        "{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: csi-gce-again}, spec: {attacher: pd.csi.storage.gke.io, nodeName: worker-2, source: {persistentVolumeName: pvc-gce}}, status: {attached: true}}",
+    ]);
+    assert_eq!(map.attachments.all("pvc-gce").len(), 2);
+    assert_eq!(map.copies(map.volume("pvc-gce").unwrap()).unwrap().list.len(), 1);
+    let [_, page, _] = shown(map);
+    assert_eq!(doubled(&page), [""; 0]);
+    assert!(page.contains("persistentvolume=\"pvc-gce\""));
+}
+
 /// What is said of one volume when a disk dies.
 fn fate(map: ClusterMap, disk: &str, volume: &str) -> String {
     let told = tree::disk(&State::of_cluster(Arc::new(map)), disk).unwrap();

@@ -1,6 +1,7 @@
 //! Disks of clouds: what is behind them nobody here sees, but the node that a volume is attached to sees the disk, by a name that is made
 //! of the volume's. A volume that is attached nowhere is on no node.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Engine;
@@ -107,7 +108,8 @@ fn handle(volume: &PersistentVolume) -> Option<String> {
     volume.source.as_ref().and_then(StorageSource::handle)
 }
 
-/// One disk for each node that the volume is attached to, by the names that `named` adds; a disk without a name is left out.
+/// One disk for each node that the volume is attached to, however many attachments say so, by the names that `named` adds; a disk
+/// without a name is left out.
 fn outside(
     engine: &'static str,
     attachments: &[Arc<VolumeAttachment>],
@@ -116,6 +118,7 @@ fn outside(
     let attached = attachments
         .iter()
         .filter(|attachment| attachment.attached == Some(true) && attachment.node.is_some());
+    let mut told = BTreeSet::new();
     let disks = attached
         .map(|attachment| {
             named(
@@ -123,7 +126,7 @@ fn outside(
                 attachment.device.as_ref(),
             )
         })
-        .filter(|disk| !disk.names.is_empty());
+        .filter(|disk| !disk.names.is_empty() && told.insert(disk.clone()));
     Placement {
         engine,
         wanted: None,

@@ -3,7 +3,8 @@
 //! A disk has here the labels that the node's own `disk_info` has, as far as the engine's objects know them, so that both can be joined:
 //! `device`, `serial`, `wwn`, `path`.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::hash::BuildHasher as _;
 
 use super::cluster::claim_labels;
 use super::exposition::{Family, Kind, Labels, Page, Samples};
@@ -111,15 +112,18 @@ fn write_volumes(page: &mut Page<'_>, map: &ClusterMap) {
         })
         .collect();
     page.family(&REPLICA_INFO, |samples| {
+        let mut told = Told::default();
         for (labels, copies) in &volumes {
             for copy in &copies.list {
                 let labels = with_copy(labels.clone(), copy);
                 let spread = copy.node.is_none() && !copies.counted;
                 let disks: &[DiskReference] = if spread { &[] } else { &copy.disks };
                 if disks.is_empty() {
-                    samples.add(&labels, 1_u64);
+                    told.add_once(samples, &labels);
                 }
-                add_each_once(samples, disks.iter().map(|disk| with_names(labels.clone(), disk)));
+                for disk in disks {
+                    told.add_once(samples, &with_names(labels.clone(), disk));
+                }
             }
         }
     });
@@ -146,13 +150,21 @@ fn write_volumes(page: &mut Page<'_>, map: &ClusterMap) {
     });
 }
 
-/// One sample for each of these that differs from those before: of names that differ the same may be told.
-fn add_each_once(samples: &mut Samples<'_, '_>, all: impl Iterator<Item = Labels>) {
-    let mut told = BTreeSet::new();
-    for labels in all {
-        if !told.contains(&labels) {
-            samples.add(&labels, 1_u64);
-            told.insert(labels);
+/// Which labels a family has already, as numbers: of names that differ, of two objects about one thing, or of two attachments of one
+/// volume to a node the same may be told, and a server refuses a page with the same series twice.
+#[derive(Default)]
+struct Told(HashSet<u64>);
+
+impl Told {
+    /// True for the first of these labels.
+    fn is_first(&mut self, labels: &Labels) -> bool {
+        let number = self.0.hasher().hash_one(labels);
+        self.0.insert(number)
+    }
+
+    fn add_once(&mut self, samples: &mut Samples<'_, '_>, labels: &Labels) {
+        if self.is_first(labels) {
+            samples.add(labels, 1_u64);
         }
     }
 }
@@ -167,11 +179,14 @@ fn with_copy(labels: Labels, copy: &PlacedReplica<'_>) -> Labels {
 }
 
 fn write_pools(page: &mut Page<'_>, map: &ClusterMap) {
+    // A node may have two objects with the same pool: one by its name, and one by another that it was known by.
+    let mut told = Told::default();
     let pools: Vec<(&Pool, Labels)> = map
         .engines
         .pools
         .values()
         .map(|pool| (&**pool, pool_labels(map, pool)))
+        .filter(|(_, labels)| told.is_first(labels))
         .collect();
     page.family(&POOL_INFO, |samples| {
         for (pool, labels) in &pools {
@@ -197,13 +212,12 @@ fn write_pools(page: &mut Page<'_>, map: &ClusterMap) {
         });
     }
     page.family(&POOL_DISK, |samples| {
+        let mut told = Told::default();
         for (pool, _) in &pools {
             let named = Labels::one("engine", pool.key.engine).with("pool", &pool.key.name);
-            let disks = map.disks_of_pool(Some(&pool.key));
-            add_each_once(
-                samples,
-                disks.iter().map(|disk| with_disk(named.clone(), map, disk)),
-            );
+            for disk in map.disks_of_pool(Some(&pool.key)).iter() {
+                told.add_once(samples, &with_disk(named.clone(), map, disk));
+            }
         }
     });
 }

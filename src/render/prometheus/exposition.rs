@@ -127,7 +127,7 @@ const USUAL_LABELS: usize = 160;
 
 /// Label pairs, escaped once and written many times. Pairs with an empty value are left out: to Prometheus
 /// that is the same as an empty one.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(String);
 
 impl Clone for Labels {

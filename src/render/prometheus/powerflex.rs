@@ -183,8 +183,10 @@ fn write_level(page: &mut Page<'_>, level: Level, told: &[Told<'_>]) {
         let rows = rows(shape);
         page.family(family, |samples| {
             for told in told {
-                write_figures(samples, rows, told);
-                write_windows(samples, shape, told);
+                // What is known of a thing is one sample, by whatever name the array tells it.
+                let mut seen = Vec::new();
+                write_figures(samples, rows, told, &mut seen);
+                write_windows(samples, shape, told, &seen);
                 for (_, extra, value) in told.further.iter().filter(|(of, _, _)| *of == shape) {
                     samples.add_with(&told.labels, extra, *value);
                 }
@@ -201,27 +203,31 @@ fn rows(shape: Shape) -> &'static [Row] {
     &FIGURES[first..after]
 }
 
-fn write_figures(samples: &mut Samples<'_, '_>, rows: &[Row], told: &Told<'_>) {
-    // What is known of a thing is one sample, by whatever name the array tells it.
-    let mut seen: Vec<&str> = Vec::new();
+/// Those are added to `seen` that were written.
+fn write_figures<'a>(
+    samples: &mut Samples<'_, '_>,
+    rows: &'a [Row],
+    told: &Told<'_>,
+    seen: &mut Vec<&'a str>,
+) {
     for (_, figure, unit, extra) in rows {
         if let Some(value) = told.statistics.figure(*figure)
             && !seen.contains(extra)
         {
-            seen.push(extra);
             let value = match unit {
                 Unit::Kib => value * 1024.0,
                 Unit::Plain => value,
                 Unit::Microseconds => value / 1e6,
             };
             if value.is_finite() {
+                seen.push(extra);
                 samples.add_with(&told.labels, extra, number(value));
             }
         }
     }
 }
 
-fn write_windows(samples: &mut Samples<'_, '_>, shape: Shape, told: &Told<'_>) {
+fn write_windows(samples: &mut Samples<'_, '_>, shape: Shape, told: &Told<'_>, seen: &[&str]) {
     type Of = fn(Counted) -> Option<f64>;
     let (windows, of): (&[(Window, &str)], Of) = match shape {
         Shape::Iops => (&WINDOWS, Counted::per_second),
@@ -237,7 +243,9 @@ fn write_windows(samples: &mut Samples<'_, '_>, shape: Shape, told: &Told<'_>) {
         _ => return,
     };
     for (window, extra) in windows {
-        if let Some(value) = told.statistics.window(*window).and_then(of) {
+        if !seen.contains(extra)
+            && let Some(value) = told.statistics.window(*window).and_then(of)
+        {
             samples.add_with(&told.labels, extra, number(value));
         }
     }
@@ -256,7 +264,8 @@ fn number(value: f64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::powerflex::Figure;
+    use crate::model::powerflex::{Figure, Pool};
+    use crate::render::prometheus::exposition::Format;
 
     #[test]
     fn every_figure_that_is_asked_for_is_written() {
@@ -277,6 +286,38 @@ mod tests {
             let of_shape: Vec<_> = FIGURES.iter().filter(|(of, ..)| *of == shape).collect();
             assert!(of_shape.into_iter().eq(rows(shape)), "{shape:?}");
         }
+    }
+
+    #[test]
+    fn what_is_told_as_a_figure_and_over_a_window_is_one_sample() {
+        let mut pool = Pool::default();
+        pool.statistics.add(Figure::HostReadIops, 7.0);
+        let busy = Counted {
+            seconds: 5.0,
+            weight: 2000.0,
+            occurrences: 500.0,
+        };
+        for window in [Window::UserDataReadBwc, Window::UserDataWriteBwc] {
+            pool.statistics.add_window(window, busy);
+        }
+        let mut system = System::new("prod");
+        system.pools.push(pool);
+        let mut text = String::new();
+        let mut take = |piece: &str| text.push_str(piece);
+        let mut page = Page::new(Format::Text, &mut take);
+        write_level(&mut page, Level::Pool, &of_pools(&system).collect::<Vec<_>>());
+        page.finish();
+        let lines = text.lines();
+        let told: Vec<&str> = lines
+            .filter(|line| line.starts_with("storage_probe_powerflex_pool_iops{"))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                r#"storage_probe_powerflex_pool_iops{system="prod",traffic="user_data",operation="read"} 7"#,
+                r#"storage_probe_powerflex_pool_iops{system="prod",traffic="user_data",operation="write"} 100"#,
+            ]
+        );
     }
 
     #[test]
