@@ -52,13 +52,13 @@ fn a_node_that_sees_the_cluster_draws_the_pools_and_other_nodes_disks_as_well() 
     assert_eq!(
         edges("v-cstor;<persistent_volume>"),
         json!([
-            "POOL-cstor--pool-1;<persistent_volume>",
-            "POOL-cstor--pool-2;<persistent_volume>",
-            "POOL-cstor--pool-3;<persistent_volume>"
+            "POOL~cstor~~pool-1;<persistent_volume>",
+            "POOL~cstor~~pool-2;<persistent_volume>",
+            "POOL~cstor~~pool-3;<persistent_volume>"
         ])
     );
     assert_eq!(
-        edges("POOL-cstor--pool-2;<persistent_volume>"),
+        edges("POOL~cstor~~pool-2;<persistent_volume>"),
         json!(["worker-2-nvme0n1;<persistent_volume>"])
     );
     // The disk of another node, and one of this node's kernel: both have what engines say of them.
@@ -147,7 +147,7 @@ fn the_kernel_is_believed_where_an_engine_says_otherwise() {
         json!([
             "lvm-linear-sda;<persistent_volume>",
             "lvm-linear-sdb;<persistent_volume>",
-            "POOL-lvm-localpv-lvm-linear-storage;<persistent_volume>"
+            "POOL~lvm-localpv~lvm-linear~storage;<persistent_volume>"
         ])
     );
     // It leads to the kernel's disks and to no pool of the engine's.

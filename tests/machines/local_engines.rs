@@ -275,7 +275,7 @@ fn agree(said: &mut Said, group: &[String], logical: &[String]) -> Result<(), St
 
     let report = report(said, "agree")?;
     let edges = strings(&node(&report, LOGICAL), "adjacency");
-    for edge in disks.iter().copied().chain(["POOL-lvm-localpv-here-storage"]) {
+    for edge in disks.iter().copied().chain(["POOL~lvm-localpv~here~storage"]) {
         said.must(edges.contains(edge), || {
             format!("the report leads not to {edge}: {edges}")
         });
@@ -358,7 +358,7 @@ fn contradicted(said: &mut Said) -> Result<(), String> {
         || format!("the report has it on other disks: {node:#}"),
     );
     let edges = strings(&node, "adjacency");
-    said.must(!edges.contains("POOL-") && edges.contains("here-sd"), || {
+    said.must(!edges.contains("POOL~") && edges.contains("here-sd"), || {
         format!("the report leads to a pool in which the volume is not, or to no disk: {edges}")
     });
     Ok(())
@@ -438,7 +438,7 @@ agree.metrics | storage_probe_device_size_bytes{device="dm-0"} 838860800
 agree.metrics | storage_probe_persistentvolume_capacity_bytes{persistentvolume="pvc-logical"} 838860800
 agree.metrics | storage_probe_pool_capacity_bytes{engine="lvm-localpv",pool="storage",node="here"} 1065353216
 agree.metrics | storage_probe_pool_free_bytes{engine="lvm-localpv",pool="storage",node="here"} 226492416
-agree.report.json | {"PersistentVolume": {"nodes": {"v": {"latest": {"kubernetes_name": {"value": "pvc-logical"}, "storage_volume_disks": {"value": "sda, sdb"}}, "adjacency": ["here-sda", "here-sdb", "POOL-lvm-localpv-here-storage"]}}}}
+agree.report.json | {"PersistentVolume": {"nodes": {"v": {"latest": {"kubernetes_name": {"value": "pvc-logical"}, "storage_volume_disks": {"value": "sda, sdb"}}, "adjacency": ["here-sda", "here-sdb", "POOL~lvm-localpv~here~storage"]}}}}
 contradicted.metrics | storage_probe_volume_device_info{persistentvolume="pvc-logical",device="dm-0",disk="sda",serial="SCSI-LEFT-19",volume_group="storage",shared="false"} 1
 contradicted.metrics | storage_probe_volume_device_info{persistentvolume="pvc-logical",device="dm-0",disk="sdb",serial="SCSI-RIGHT-19",volume_group="storage",shared="false"} 1
 contradicted.metrics | storage_probe_volume_engine_disagreement{persistentvolume="pvc-logical",subject="node",told="there",seen="here"} 1
@@ -495,7 +495,7 @@ covered.report.json | {"PersistentVolume": {"nodes": {"v": {"latest": {"kubernet
         contradicted.metrics | seen="here" | seen="there"
         contradicted.metrics | disk="sdb" | disk="sdc"
         contradicted.report.json | the kernel is believed | the object is believed
-        contradicted.report.json | "here-sdb"] | "here-sdb", "POOL-lvm-localpv-there-other"]
+        contradicted.report.json | "here-sdb"] | "here-sdb", "POOL~lvm-localpv~there~other"]
         contradicted.report.json | "sda, sdb" | "sdc"
         healed.metrics | build_info{version="1"} | volume_engine_disagreement{persistentvolume="pvc-logical"}
         covered.metrics | told="vdb" | told="nvme0n1"

@@ -176,7 +176,7 @@ impl Told<'_> {
     pub(super) fn is_on(&self, host_id: &str) -> bool {
         self.host
             .as_ref()
-            .is_some_and(|host| *host == ids::plain(host_id))
+            .is_some_and(|host| *host == ids::escaped(host_id))
     }
 }
 
@@ -216,7 +216,7 @@ pub(super) fn told<'a>(map: &'a ClusterMap, taken_at: &'a str) -> Vec<Told<'a>> 
         }
     }
     told.extend(disks.into_iter().map(|(id, disk)| Told {
-        host: disk.reference.node.as_deref().map(ids::plain),
+        host: disk.reference.node.as_deref().map(ids::escaped),
         node: disk.node(id, &carried, taken_at),
     }));
     told
@@ -394,7 +394,7 @@ fn disk_id(disk: &DiskReference) -> Option<String> {
             return None;
         }
     };
-    Some(ids::disk(&ids::plain(node), &ids::plain(&name)))
+    Some(ids::disk(&ids::escaped(node), &ids::escaped(&name)))
 }
 
 /// How pools' texts are shown, and those of disks that their nodes do not know. Each has a place of its own among those of disks and

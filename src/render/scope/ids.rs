@@ -27,35 +27,32 @@ pub fn disk(host_id: &str, kernel_name: &str) -> String {
     [host_id, "-", kernel_name, ";<persistent_volume>"].concat()
 }
 
-/// A pool of a storage engine. It begins as no host's name does: with a word that Kubernetes' names of nodes cannot have in them.
+/// A pool of a storage engine. It begins as no host's name does: with a word that Kubernetes' names of nodes cannot have in them. Between
+/// its parts is what [`escaped`] leaves in none of them, so that two pools stay two.
 pub fn pool(key: &PoolKey) -> String {
     let node = key.node.as_deref().unwrap_or_default();
-    let name = plain(&format!("POOL-{}-{node}-{}", key.engine, key.name));
-    format!("{name};<persistent_volume>")
+    let [engine, node, name] = [key.engine, node, &key.name].map(escaped);
+    format!("POOL~{engine}~{node}~{name};<persistent_volume>")
 }
 
-/// A text of which an id can be made: letters that cannot be in one become `_`.
-pub fn plain(text: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':');
-    text.chars()
-        .map(|letter| if plain(letter) { letter } else { '_' })
-        .collect()
-}
-
-/// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that. Letters that
-/// no name of Kubernetes has, and a folder may have, are written as `%` and their bytes, so that two names stay two.
-pub fn volume(host_id: &str, persistent_volume: &str) -> String {
-    let mut id = [host_id, "-volume-"].concat();
-    id.reserve(persistent_volume.len() + ";<persistent_volume>".len());
-    for byte in persistent_volume.bytes() {
+/// A text of which an id can be made: letters that cannot be in one are written as `%` and their bytes, so that two texts stay two.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':') {
-            id.push(char::from(byte));
+            escaped.push(char::from(byte));
         } else {
-            let _ = write!(id, "%{byte:02X}");
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
-    id.push_str(";<persistent_volume>");
-    id
+    escaped
+}
+
+/// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that. The name may
+/// be a folder's, with letters that no name of Kubernetes has.
+pub fn volume(host_id: &str, persistent_volume: &str) -> String {
+    let name = escaped(persistent_volume);
+    [host_id, "-volume-", &name, ";<persistent_volume>"].concat()
 }
 
 /// A storage pool of a PowerFlex system, by the ids that the array gives both. `None` where an id cannot be made of them.
@@ -93,6 +90,27 @@ mod tests {
             "n1-volume-a%3B%3Cb%3E%20%25%0A;<persistent_volume>"
         );
         assert_ne!(volume("n1", "a;b"), volume("n1", "a%3Bb"));
+    }
+
+    #[test]
+    fn two_pools_never_have_one_id() {
+        assert_eq!(
+            pool(&PoolKey::on("lvm-localpv", "worker-1", "data")),
+            "POOL~lvm-localpv~worker-1~data;<persistent_volume>"
+        );
+        assert_eq!(
+            pool(&PoolKey::new("cstor", "pool-1")),
+            "POOL~cstor~~pool-1;<persistent_volume>"
+        );
+        let lvm = |node: &str, name: &str| pool(&PoolKey::on("lvm-localpv", node, name));
+        for (one, other) in [
+            (lvm("n1", "a+b"), lvm("n1", "a_b")),
+            (lvm("n1", "a+b"), lvm("n1", "a%2Bb")),
+            (lvm("n1", "a-b"), lvm("n1-a", "b")),
+            (lvm("n1", "a~b"), lvm("n1~a", "b")),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]
