@@ -151,16 +151,19 @@ impl Observer {
     }
 }
 
-/// Each fault is logged when it comes and when it goes, and not in between.
+/// Each fault is logged when it comes and when it goes, and not in between. Nearly always there is nothing new, and then none is copied.
 pub(super) fn log_changes(known: &mut BTreeSet<Fault>, faults: &[Fault]) {
-    let now: BTreeSet<Fault> = faults.iter().cloned().collect();
-    for fault in now.difference(known) {
+    let now: BTreeSet<&Fault> = faults.iter().collect();
+    if now.iter().copied().eq(known.iter()) {
+        return;
+    }
+    for fault in now.iter().filter(|fault| !known.contains(**fault)) {
         tracing::warn!(source = fault.source, "{fault}");
     }
-    for fault in known.difference(&now) {
+    for fault in known.iter().filter(|fault| !now.contains(fault)) {
         tracing::info!(source = fault.source, "over (readable again, or gone): {fault}");
     }
-    *known = now;
+    *known = now.into_iter().cloned().collect();
 }
 
 /// The kernel's name for the node, without what would break Scope's ids.
@@ -171,4 +174,27 @@ fn own_name(host_name: Option<&str>) -> String {
         .filter(|character| *character != ';' && !character.is_control())
         .collect();
     if name.is_empty() { "localhost".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_that_stay_are_kept_as_they_are() {
+        let [first, second] = ["a", "b"].map(|subject| Fault::new("mounts", subject, "odd"));
+        let mut known = BTreeSet::new();
+        log_changes(&mut known, &[second.clone(), first.clone()]);
+        let kept = known.first().map(|fault| fault.message.as_ptr());
+        log_changes(&mut known, &[second.clone(), first.clone(), second.clone()]);
+        assert_eq!(
+            known.first().map(|fault| fault.message.as_ptr()),
+            kept,
+            "not copied again"
+        );
+        log_changes(&mut known, std::slice::from_ref(&second));
+        assert_eq!(known, BTreeSet::from([second]));
+        log_changes(&mut known, &[]);
+        assert_eq!(known, BTreeSet::new());
+    }
 }

@@ -31,6 +31,9 @@ type IndexOf<T> = Index<<T as Watched>::Key, T>;
 /// that it has forgotten where it should go on.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// So many faults of the objects of one kind are told: whoever may make objects may make ten thousand wrong ones.
+const MOST_FAULTS: usize = 100;
+
 /// The present inventory, shared between the task that watches and its readers.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -475,19 +478,38 @@ impl Live {
                 format!("{}: {message}", problem.as_str()),
             ));
         }
-        faults.extend(self.pods.faults().cloned());
-        faults.extend(self.claims.faults().cloned());
-        faults.extend(self.volumes.faults().cloned());
-        faults.extend(self.classes.faults().cloned());
-        faults.extend(self.attachments.faults().cloned());
-        faults.extend(self.nodes.faults().cloned());
-        faults.extend(self.drivers.faults().cloned());
-        faults.extend(self.snapshots.faults().cloned());
-        faults.extend(self.snapshot_contents.faults().cloned());
-        faults.extend(self.snapshot_classes.faults().cloned());
-        faults.extend(self.external_snapshots.faults().cloned());
-        faults.extend(self.external_snapshot_data.faults().cloned());
-        faults.extend(self.engines.values().flat_map(Index::faults).cloned());
+        let mut tell = |kind: ResourceKind, mut of_kind: &mut dyn Iterator<Item = &Fault>| {
+            faults.extend(Iterator::by_ref(&mut of_kind).take(MOST_FAULTS).cloned());
+            let more = of_kind.count();
+            if more > 0 {
+                let message = format!("{more} more faults of such objects, not told one by one");
+                faults.push(Fault::new(KUBERNETES, kind.name(), message));
+            }
+        };
+        tell(ResourceKind::Pods, &mut self.pods.faults());
+        tell(ResourceKind::Claims, &mut self.claims.faults());
+        tell(ResourceKind::Volumes, &mut self.volumes.faults());
+        tell(ResourceKind::Classes, &mut self.classes.faults());
+        tell(ResourceKind::Attachments, &mut self.attachments.faults());
+        tell(ResourceKind::Nodes, &mut self.nodes.faults());
+        tell(ResourceKind::Drivers, &mut self.drivers.faults());
+        tell(ResourceKind::Snapshots, &mut self.snapshots.faults());
+        tell(
+            ResourceKind::SnapshotContents,
+            &mut self.snapshot_contents.faults(),
+        );
+        tell(ResourceKind::SnapshotClasses, &mut self.snapshot_classes.faults());
+        tell(
+            ResourceKind::ExternalSnapshots,
+            &mut self.external_snapshots.faults(),
+        );
+        tell(
+            ResourceKind::ExternalSnapshotData,
+            &mut self.external_snapshot_data.faults(),
+        );
+        for (resource, index) in &self.engines {
+            tell(ResourceKind::Engine(resource), &mut index.faults());
+        }
         faults
     }
 }
