@@ -13,11 +13,11 @@ use thiserror::Error;
 
 use super::engine_object::EngineKind;
 use super::live::{Indexed, Shared};
-use super::object::{self, Watched};
+use super::object;
 use crate::model::fault::with_causes;
 use crate::model::inventory::{Inventory, ResourceKind, Role, WatchState};
 use crate::model::snapshot::{
-    ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass, SnapshotContent,
+    ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
 };
 use crate::model::workload::{
     Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
@@ -229,8 +229,8 @@ struct Document<'a> {
 /// A list of lists is what `kubectl get` gives for several kinds; deeper ones are none of Kubernetes.
 const LISTS: usize = 2;
 
-/// Takes in a list or an object; gives how many objects it was. The kind and version are what a list says of its items, which then
-/// need not say it again. Below so many `lists` nothing is looked for.
+/// Takes in a list or an object; gives how many objects it was. The kind and version are what a list of one kind says of its items, which
+/// then need not say it again: the version of a list of any kinds is its own. Below so many `lists` nothing is looked for.
 fn take_in(json: &RawValue, [kind, version]: [Option<&str>; 2], shared: &Shared, lists: usize) -> usize {
     let Ok(document) = serde_json::from_str::<Document>(json.get()) else {
         // Of an object that is none, the kind is not known.
@@ -242,6 +242,7 @@ fn take_in(json: &RawValue, [kind, version]: [Option<&str>; 2], shared: &Shared,
         let kind = kind
             .and_then(|kind| kind.strip_suffix("List"))
             .filter(|kind| !kind.is_empty());
+        let version = version.filter(|_| kind.is_some());
         let Some(lists) = lists.checked_sub(1) else {
             return 0;
         };
@@ -257,24 +258,40 @@ fn take_in(json: &RawValue, [kind, version]: [Option<&str>; 2], shared: &Shared,
         live.holds_all(ResourceKind::Engine(of_engine.resource));
         return 1;
     }
-    let of_old = version.is_some_and(|version| version.starts_with(SnapshotApi::ExternalStorage.group()));
-    match kind {
-        Some(ExternalSnapshot::API_KIND) if of_old => put::<ExternalSnapshot>(json, shared),
-        Some(ExternalSnapshotData::API_KIND) => put::<ExternalSnapshotData>(json, shared),
-        Some(Snapshot::API_KIND) => put::<Snapshot>(json, shared),
-        Some(SnapshotContent::API_KIND) => put::<SnapshotContent>(json, shared),
-        Some(SnapshotClass::API_KIND) => put::<SnapshotClass>(json, shared),
-        Some(Pod::API_KIND) => put::<Pod>(json, shared),
-        Some(Claim::API_KIND) => put::<Claim>(json, shared),
-        Some(PersistentVolume::API_KIND) => put::<PersistentVolume>(json, shared),
-        Some(StorageClass::API_KIND) => put::<StorageClass>(json, shared),
-        Some(VolumeAttachment::API_KIND) => put::<VolumeAttachment>(json, shared),
-        Some(Node::API_KIND) => put::<Node>(json, shared),
-        Some(CsiDriver::API_KIND) => put::<CsiDriver>(json, shared),
-        Some(_) => {}
-        None => return 0,
+    let Some(kind) = kind else { return 0 };
+    let group = version.map(|version| version.split_once('/').map_or("", |(group, _)| group));
+    if let Some(put) = taker(kind, group) {
+        put(json, shared);
     }
     1
+}
+
+/// What takes in an object of a kind: of that name and, where it is said, of that group. Others have kinds of the same names: Longhorn
+/// has a VolumeAttachment, and some have a Node.
+fn taker(kind: &str, group: Option<&str>) -> Option<fn(&RawValue, &Shared)> {
+    struct Known(ResourceKind, &'static str, fn(&RawValue, &Shared));
+    fn of<T: Indexed>() -> Known {
+        Known(T::KIND, T::API_KIND, put::<T>)
+    }
+    let known = [
+        of::<Pod>(),
+        of::<Claim>(),
+        of::<PersistentVolume>(),
+        of::<StorageClass>(),
+        of::<VolumeAttachment>(),
+        of::<Node>(),
+        of::<CsiDriver>(),
+        of::<Snapshot>(),
+        of::<SnapshotContent>(),
+        of::<SnapshotClass>(),
+        // Behind those that today's snapshots are: who says no group means them.
+        of::<ExternalSnapshot>(),
+        of::<ExternalSnapshotData>(),
+    ];
+    let is_it = |Known(resource, name, _): &Known| {
+        *name == kind && group.is_none_or(|group| group == resource.group())
+    };
+    known.into_iter().find(is_it).map(|Known(_, _, put)| put)
 }
 
 fn put<T: Indexed>(json: &RawValue, shared: &Shared) {
@@ -333,6 +350,56 @@ provisioner: p
         assert!(inventory.knows_all(ResourceKind::Claims) && inventory.is_synced());
         assert!(!inventory.knows_all(ResourceKind::Classes), "none were asked for");
         assert_eq!(inventory.faults.len(), 1);
+    }
+
+    #[test]
+    fn of_twenty_thousand_wrong_objects_a_hundred_are_told() {
+        let claim = |number: u32| {
+            format!(
+                r#"{{"kind": "PersistentVolumeClaim", "metadata": {{"name": "c{number}", "namespace": "n"}}, "spec": {{"volumeName": "A b"}}}}"#
+            )
+        };
+        let claims: String = (0..20_000).map(claim).collect();
+        let inventory = parse(&format!(
+            "{claims}{}",
+            r#"{"kind": "Pod", "metadata": {"name": "p", "uid": "u"}, "spec": 5}"#
+        ))
+        .unwrap();
+        assert_eq!(inventory.claims.len(), 20_000);
+        let told: Vec<String> = inventory.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1 + 100 + 1, "those of other kinds as well");
+        assert!(told[0].starts_with("pods "), "{}", told[0]);
+        assert_eq!(
+            told[101],
+            "persistentvolumeclaims: 19900 more faults of such objects, not told one by one"
+        );
+    }
+
+    #[test]
+    fn kinds_of_others_are_not_taken_for_those_of_the_same_name() {
+        let inventory = parse(
+            r#"{"kind": "List", "apiVersion": "v1", "items": [
+                {"apiVersion": "longhorn.io/v1beta2", "kind": "VolumeAttachment", "metadata": {"name": "pvc-1", "namespace": "longhorn-system"}},
+                {"apiVersion": "metal.example/v1", "kind": "Node", "metadata": {"name": "machine-1"}},
+                {"apiVersion": "v1", "kind": "StorageClass", "metadata": {"name": "no class"}},
+                {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "csi-1"}},
+                {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-1"}},
+                {"kind": "StorageClass", "metadata": {"name": "fast"}},
+                {"apiVersion": "volumesnapshot.external-storage.k8s.io/v1", "kind": "VolumeSnapshot", "metadata": {"name": "old", "namespace": "shop"}},
+                {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot", "metadata": {"name": "new", "namespace": "shop"}},
+                {"kind": "NodeList", "apiVersion": "metal.example/v1", "items": [{"metadata": {"name": "machine-2"}}]}
+            ]}"#,
+        )
+        .unwrap();
+        let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
+        assert_eq!(names(inventory.attachments.keys().collect()), ["csi-1"]);
+        assert_eq!(names(inventory.nodes.keys().collect()), ["worker-1"]);
+        assert_eq!(names(inventory.classes.keys().collect()), ["fast"]);
+        assert_eq!(
+            (inventory.snapshots.len(), inventory.external_snapshots.len()),
+            (1, 1)
+        );
+        assert_eq!(inventory.faults, []);
     }
 
     #[test]
