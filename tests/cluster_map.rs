@@ -437,3 +437,24 @@ fn a_report_that_would_be_too_large_leaves_out_what_is_well() {
         "{description}"
     );
 }
+
+#[test]
+fn of_the_pods_that_hold_a_deleted_claim_the_first_are_named() {
+    let pods: Vec<String> = (0..2000)
+        .map(|number| {
+            format!(
+                "- {{apiVersion: v1, kind: Pod, metadata: {{namespace: shop, name: p-{number:04}, uid: u{number}}}, spec: {{volumes: [{{name: d, persistentVolumeClaim: {{claimName: data}}}}]}}}}\n"
+            )
+        })
+        .collect();
+    let objects = format!(
+        "apiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {{namespace: shop, name: data, uid: c, deletionTimestamp: \"2026-01-01T00:00:00Z\"}}}}\n{}",
+        pods.concat()
+    );
+    let map = cluster::map(Arc::new(told_of(&objects)));
+    let attention = &map.claim_attention[&NamespacedName::new("shop", "data")];
+    assert_eq!(
+        attention.reason,
+        "deleted, and held by the pods that use it: p-0000, p-0001, p-0002, p-0003, p-0004 and 1995 more"
+    );
+}

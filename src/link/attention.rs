@@ -13,6 +13,9 @@ use crate::model::workload::{
 /// Messages of drivers may be pages long.
 const LONGEST_MESSAGE: usize = 300;
 
+/// So many pods are named of those that use a claim: a claim for many may have thousands.
+const MOST_USERS: usize = 5;
+
 /// What is to be told of a volume, or of its attachments: the more urgent of both.
 pub(super) fn of_volume(map: &ClusterMap, volume: &PersistentVolume) -> Option<Attention> {
     let attachments = map.attachments.all(&volume.name).iter();
@@ -35,11 +38,12 @@ pub(super) fn of_claim(map: &ClusterMap, claim: &Claim) -> Option<Attention> {
         return attention(Urgency::Lost, format!("the volume {volume} is gone"));
     }
     if claim.deletion.is_some() {
-        let names: Vec<&str> = users.iter().map(|pod| pod.name.name.as_str()).collect();
-        let reason = if names.is_empty() {
+        let reason = if users.is_empty() {
             "deleted, and not gone yet".to_owned()
         } else {
-            format!("deleted, and held by the pods that use it: {}", names.join(", "))
+            let names = users.iter().map(|pod| pod.name.name.as_str());
+            let listed = text::listed(names, MOST_USERS);
+            format!("deleted, and held by the pods that use it: {listed}")
         };
         return attention(Urgency::Deleting, reason);
     }

@@ -11,6 +11,19 @@ pub fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// `one, two and 3 more`: so many of them at most; empty where there are none.
+pub fn listed<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> String {
+    let mut names: Vec<&str> = names.collect();
+    let more = names.len().saturating_sub(most);
+    names.truncate(most);
+    let listed = names.join(", ");
+    if more == 0 {
+        listed
+    } else {
+        format!("{listed} and {more} more")
+    }
+}
+
 /// True of what Kubernetes takes as the name of an object (RFC 1123, a DNS subdomain): of lower-case letters, digits, `-` and `.`, of 253
 /// bytes at most, with a letter or digit at both ends. What one object calls another by it does not check everywhere.
 pub fn is_name(text: &str) -> bool {
