@@ -69,10 +69,6 @@ const UTILIZATION: Family = Family::new(
     "Share of the time between the two latest readings during which requests were in flight, 0 to 1. In PromQL, rate() over disk_io_time_seconds_total is the better choice.",
 );
 
-const fn counter(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Counter, help)
-}
-
 /// The counters, each with how it is found; `None` where the kernel does not count it.
 type CounterFamily = (Family, fn(&IoCounters) -> Option<Value>);
 
@@ -85,79 +81,82 @@ fn flushes(counters: &IoCounters, value: fn(&FlushCounters) -> Value) -> Option<
 }
 
 const COUNTERS: [CounterFamily; 16] = [
-    (counter("disk_reads_completed_total", "Reads completed."), |io| {
-        Some(io.reads.completed.into())
-    }),
     (
-        counter("disk_reads_merged_total", "Reads merged into a neighbour."),
+        Family::counter("disk_reads_completed_total", "Reads completed."),
+        |io| Some(io.reads.completed.into()),
+    ),
+    (
+        Family::counter("disk_reads_merged_total", "Reads merged into a neighbour."),
         |io| Some(io.reads.merged.into()),
     ),
-    (counter("disk_read_bytes_total", "Bytes read."), |io| {
+    (Family::counter("disk_read_bytes_total", "Bytes read."), |io| {
         Some(io.reads.bytes.into())
     }),
     (
-        counter(
+        Family::counter(
             "disk_read_time_seconds_total",
             "Time that completed reads took, summed.",
         ),
         |io| Some(seconds(io.reads.milliseconds)),
     ),
     (
-        counter("disk_writes_completed_total", "Writes completed."),
+        Family::counter("disk_writes_completed_total", "Writes completed."),
         |io| Some(io.writes.completed.into()),
     ),
     (
-        counter("disk_writes_merged_total", "Writes merged into a neighbour."),
+        Family::counter("disk_writes_merged_total", "Writes merged into a neighbour."),
         |io| Some(io.writes.merged.into()),
     ),
-    (counter("disk_written_bytes_total", "Bytes written."), |io| {
-        Some(io.writes.bytes.into())
-    }),
     (
-        counter(
+        Family::counter("disk_written_bytes_total", "Bytes written."),
+        |io| Some(io.writes.bytes.into()),
+    ),
+    (
+        Family::counter(
             "disk_write_time_seconds_total",
             "Time that completed writes took, summed.",
         ),
         |io| Some(seconds(io.writes.milliseconds)),
     ),
     (
-        counter("disk_discards_completed_total", "Discards completed."),
+        Family::counter("disk_discards_completed_total", "Discards completed."),
         |io| discards(io, |discards| discards.completed.into()),
     ),
     (
-        counter("disk_discards_merged_total", "Discards merged into a neighbour."),
+        Family::counter("disk_discards_merged_total", "Discards merged into a neighbour."),
         |io| discards(io, |discards| discards.merged.into()),
     ),
-    (counter("disk_discarded_bytes_total", "Bytes discarded."), |io| {
-        discards(io, |discards| discards.bytes.into())
-    }),
     (
-        counter(
+        Family::counter("disk_discarded_bytes_total", "Bytes discarded."),
+        |io| discards(io, |discards| discards.bytes.into()),
+    ),
+    (
+        Family::counter(
             "disk_discard_time_seconds_total",
             "Time that completed discards took, summed.",
         ),
         |io| discards(io, |discards| seconds(discards.milliseconds)),
     ),
     (
-        counter("disk_flush_requests_total", "Cache flushes completed."),
+        Family::counter("disk_flush_requests_total", "Cache flushes completed."),
         |io| flushes(io, |flushes| flushes.completed.into()),
     ),
     (
-        counter(
+        Family::counter(
             "disk_flush_requests_time_seconds_total",
             "Time that cache flushes took, summed.",
         ),
         |io| flushes(io, |flushes| seconds(flushes.milliseconds)),
     ),
     (
-        counter(
+        Family::counter(
             "disk_io_time_seconds_total",
             "Time during which requests were in flight.",
         ),
         |io| Some(seconds(io.busy_milliseconds)),
     ),
     (
-        counter(
+        Family::counter(
             "disk_io_time_weighted_seconds_total",
             "Time during which requests were in flight, times their number.",
         ),

@@ -7,45 +7,41 @@ use std::collections::HashSet;
 use std::hash::BuildHasher as _;
 
 use super::cluster::claim_labels;
-use super::exposition::{Family, Kind, Labels, Page, Samples};
+use super::exposition::{Family, Labels, Page, Samples};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::{Copies, PlacedReplica};
 use crate::model::disk_name::DiskReference;
 use crate::model::replica::{Health, Layout, Pool};
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
-}
-
-const REPLICA_INFO: Family = gauge(
+const REPLICA_INFO: Family = Family::gauge(
     "volume_replica_info",
     "A copy of a volume, its node, its pool and its disk, with a sample for each disk; state is absent where no object tells it. Volumes that are spread over a pool have one sample without a disk. Always 1.",
 );
-const REPLICAS: Family = gauge(
+const REPLICAS: Family = Family::gauge(
     "volume_replicas",
     "Copies of the volume. Absent where its engine does not tell them one by one.",
 );
-const REPLICAS_HEALTHY: Family = gauge(
+const REPLICAS_HEALTHY: Family = Family::gauge(
     "volume_replicas_healthy",
     "Copies of the volume that are whole and can be used. Absent where that is not known of all.",
 );
-const REPLICAS_WANTED: Family = gauge("volume_replicas_wanted", "Copies that the volume shall have.");
-const POOL_INFO: Family = gauge(
+const REPLICAS_WANTED: Family = Family::gauge("volume_replicas_wanted", "Copies that the volume shall have.");
+const POOL_INFO: Family = Family::gauge(
     "pool_info",
     "A pool of a storage engine, its node and its state, which is absent where no object tells it. Always 1.",
 );
-const POOL_CAPACITY: Family = gauge("pool_capacity_bytes", "Bytes that the pool has.");
-const POOL_USED: Family = gauge("pool_used_bytes", "Bytes of the pool that are in use.");
-const POOL_FREE: Family = gauge("pool_free_bytes", "Bytes of the pool that are free.");
-const POOL_DISK: Family = gauge(
+const POOL_CAPACITY: Family = Family::gauge("pool_capacity_bytes", "Bytes that the pool has.");
+const POOL_USED: Family = Family::gauge("pool_used_bytes", "Bytes of the pool that are in use.");
+const POOL_FREE: Family = Family::gauge("pool_free_bytes", "Bytes of the pool that are free.");
+const POOL_DISK: Family = Family::gauge(
     "pool_disk_info",
     "A disk that the pool takes room from. Always 1.",
 );
-const MANAGED_INFO: Family = gauge(
+const MANAGED_INFO: Family = Family::gauge(
     "blockdevice_info",
     "A disk that the node disk manager of OpenEBS knows, whether it is there (active, inactive, unknown), and whether it is claimed (claimed, unclaimed, released). Always 1.",
 );
-const MANAGED_SIZE: Family = gauge("blockdevice_size_bytes", "Size of that disk.");
+const MANAGED_SIZE: Family = Family::gauge("blockdevice_size_bytes", "Size of that disk.");
 
 /// All families that this file knows, for the reference.
 pub fn families() -> impl Iterator<Item = &'static Family> {

@@ -64,6 +64,16 @@ impl Family {
         }
     }
 
+    /// A family of our own that goes up and down.
+    pub const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, Kind::Gauge, help)
+    }
+
+    /// A family of our own that only grows.
+    pub const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, Kind::Counter, help)
+    }
+
     /// A family whose name everybody uses as it is: `process_*`.
     pub const fn plain(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self {

@@ -1,46 +1,43 @@
 //! Families about the node's own filesystems. Names and labels are node_exporter's but for the prefix.
 
-use super::exposition::{Family, Kind, Labels, Page, Value};
+use super::exposition::{Family, Labels, Page, Value};
 use crate::model::mount::{Filesystem, FilesystemUsage, UsageError};
-
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
-}
 
 type UsageFamily = (Family, fn(&FilesystemUsage) -> Option<Value>);
 
 const USAGE: [UsageFamily; 6] = [
     (
-        gauge("filesystem_size_bytes", "Capacity of a filesystem of the node."),
+        Family::gauge("filesystem_size_bytes", "Capacity of a filesystem of the node."),
         |usage| Some(usage.size.into()),
     ),
     (
-        gauge(
+        Family::gauge(
             "filesystem_free_bytes",
             "Bytes not in use, root's reserve among them.",
         ),
         |usage| Some(usage.free.into()),
     ),
     (
-        gauge(
+        Family::gauge(
             "filesystem_avail_bytes",
             "Bytes that users without privilege can still write.",
         ),
         |usage| Some(usage.available.into()),
     ),
-    (gauge("filesystem_files", "Inodes in all."), |usage| {
+    (Family::gauge("filesystem_files", "Inodes in all."), |usage| {
         usage.files.map(Value::from)
     }),
-    (gauge("filesystem_files_free", "Inodes not in use."), |usage| {
-        usage.files_free.map(Value::from)
-    }),
     (
-        gauge("filesystem_readonly", "1 where the filesystem refuses writes."),
+        Family::gauge("filesystem_files_free", "Inodes not in use."),
+        |usage| usage.files_free.map(Value::from),
+    ),
+    (
+        Family::gauge("filesystem_readonly", "1 where the filesystem refuses writes."),
         |usage| Some(usage.read_only.into()),
     ),
 ];
 
-const ERROR: Family = gauge(
+const ERROR: Family = Family::gauge(
     "filesystem_device_error",
     "1 where the filesystem's figures could not be had: it does not respond, or refused. Its other samples are absent then.",
 );

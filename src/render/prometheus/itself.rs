@@ -59,16 +59,12 @@ pub struct SelfFigures {
     pub process: ProcessFigures,
 }
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
-}
-
-const BUILD_INFO: Family = gauge("build_info", "The program's version. Always 1.");
-const COLLECTOR_SUCCESS: Family = gauge(
+const BUILD_INFO: Family = Family::gauge("build_info", "The program's version. Always 1.");
+const COLLECTOR_SUCCESS: Family = Family::gauge(
     "collector_success",
     "1 where the collector could read its source.",
 );
-const COLLECTOR_DURATION: Family = gauge(
+const COLLECTOR_DURATION: Family = Family::gauge(
     "collector_duration_seconds",
     "How long the collector took for this reading.",
 );
@@ -82,7 +78,7 @@ const REPORT_DURATION: Family = Family::new(
     Kind::Histogram,
     "How long Scope waited for a report; it gives up after 0.5 s.",
 );
-const REPORT_BYTES: Family = gauge("report_bytes", "Size of the latest report.");
+const REPORT_BYTES: Family = Family::gauge("report_bytes", "Size of the latest report.");
 const CPU: Family = Family::plain(
     "process_cpu_seconds_total",
     Kind::Counter,

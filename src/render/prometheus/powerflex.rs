@@ -5,25 +5,25 @@
 
 mod families;
 
-use self::families::{FAMILIES, FIGURES, Families, LATENCIES, Level, Row, Shape, Unit, WINDOWS, gauge};
+use self::families::{FAMILIES, FIGURES, Families, LATENCIES, Level, Row, Shape, Unit, WINDOWS};
 use super::exposition::{Family, Labels, Page, Samples, Value};
 use super::scaleio;
 use crate::model::backend::BackendReadings;
 use crate::model::powerflex::{Counted, Generation, Statistics, System, Window};
 
-const POOL_INFO: Family = gauge(
+const POOL_INFO: Family = Family::gauge(
     "powerflex_pool_info",
     "A storage pool, its ids, its devices and how it keeps its data. Always 1.",
 );
-const DOMAIN_INFO: Family = gauge(
+const DOMAIN_INFO: Family = Family::gauge(
     "powerflex_protection_domain_info",
     "A protection domain and its id. Always 1.",
 );
-const SYSTEM_INFO: Family = gauge(
+const SYSTEM_INFO: Family = Family::gauge(
     "powerflex_system_info",
     "A system, its id, its own name and its versions. Always 1.",
 );
-const VOLUME_POOL: Family = gauge(
+const VOLUME_POOL: Family = Family::gauge(
     "persistentvolume_powerflex_pool_info",
     "The storage pool that a PersistentVolume of PowerFlex lies in. Always 1.",
 );

@@ -4,47 +4,43 @@ use super::exposition::{Family, Kind, Labels, Page, Samples, Value};
 use crate::model::resources::{PodResources, PodUsage, ResourceMap, Usage, UsageTime};
 use crate::model::workload::Limits;
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
-}
-
-const NODE_CPU: Family = gauge(
+const NODE_CPU: Family = Family::gauge(
     "node_cpu_usage_cores",
     "Cores that the node used, on average over the window.",
 );
-const NODE_MEMORY: Family = gauge(
+const NODE_MEMORY: Family = Family::gauge(
     "node_memory_working_set_bytes",
     "Working set of the node at the window's end.",
 );
-const NODE_TIME: Family = gauge(
+const NODE_TIME: Family = Family::gauge(
     "node_usage_timestamp_seconds",
     "End of the window of the node's figures, in seconds since 1970.",
 );
-const NODE_WINDOW: Family = gauge(
+const NODE_WINDOW: Family = Family::gauge(
     "node_usage_window_seconds",
     "Length of the window of the node's figures.",
 );
-const CPU: Family = gauge(
+const CPU: Family = Family::gauge(
     "container_cpu_usage_cores",
     "Cores that the container used, on average over the window.",
 );
-const CPU_LIMIT: Family = gauge(
+const CPU_LIMIT: Family = Family::gauge(
     "container_cpu_limit_cores",
     "Cores that the container may use. Absent where there is no limit.",
 );
-const CPU_SHARE: Family = gauge(
+const CPU_SHARE: Family = Family::gauge(
     "container_cpu_utilization_ratio",
     "Cores used as a share of the container's limit. Absent where there is no limit.",
 );
-const MEMORY: Family = gauge(
+const MEMORY: Family = Family::gauge(
     "container_memory_working_set_bytes",
     "Working set of the container at the window's end.",
 );
-const MEMORY_LIMIT: Family = gauge(
+const MEMORY_LIMIT: Family = Family::gauge(
     "container_memory_limit_bytes",
     "Memory that the container may use. Absent where there is no limit.",
 );
-const MEMORY_SHARE: Family = gauge(
+const MEMORY_SHARE: Family = Family::gauge(
     "container_memory_utilization_ratio",
     "Working set as a share of the container's limit. Absent where there is no limit.",
 );
@@ -53,48 +49,48 @@ const RESTARTS: Family = Family::new(
     Kind::Counter,
     "How often the container was started anew. Told with --namespace.",
 );
-const POD_TIME: Family = gauge(
+const POD_TIME: Family = Family::gauge(
     "pod_usage_timestamp_seconds",
     "End of the window of the pod's figures, in seconds since 1970.",
 );
-const POD_WINDOW: Family = gauge(
+const POD_WINDOW: Family = Family::gauge(
     "pod_usage_window_seconds",
     "Length of the window of the pod's figures.",
 );
-const POD_INFO: Family = gauge(
+const POD_INFO: Family = Family::gauge(
     "pod_info",
     "A pod that is told of here, its node, its address and what controls it. Always 1.",
 );
-const SERVICE_INSTANCES: Family = gauge("service_instances", "Pods of the service.");
-const SERVICE_READY: Family = gauge(
+const SERVICE_INSTANCES: Family = Family::gauge("service_instances", "Pods of the service.");
+const SERVICE_READY: Family = Family::gauge(
     "service_instances_ready",
     "Pods of the service that are ready to serve.",
 );
-const INSTANCE_READY: Family = gauge(
+const INSTANCE_READY: Family = Family::gauge(
     "instance_ready",
     "1 where the pod is ready to serve the service, 0 where it is not.",
 );
-const INSTANCE_CPU: Family = gauge(
+const INSTANCE_CPU: Family = Family::gauge(
     "instance_cpu_usage_cores",
     "Cores that the pod's containers used together, on average over the window.",
 );
-const INSTANCE_CPU_LIMIT: Family = gauge(
+const INSTANCE_CPU_LIMIT: Family = Family::gauge(
     "instance_cpu_limit_cores",
     "Cores that the pod's containers may use together. Absent where one of them has no limit.",
 );
-const INSTANCE_CPU_SHARE: Family = gauge(
+const INSTANCE_CPU_SHARE: Family = Family::gauge(
     "instance_cpu_utilization_ratio",
     "Cores used as a share of the limit of all the pod's containers. Absent where one of them has none.",
 );
-const INSTANCE_MEMORY: Family = gauge(
+const INSTANCE_MEMORY: Family = Family::gauge(
     "instance_memory_working_set_bytes",
     "Working set of the pod's containers together at the window's end.",
 );
-const INSTANCE_MEMORY_LIMIT: Family = gauge(
+const INSTANCE_MEMORY_LIMIT: Family = Family::gauge(
     "instance_memory_limit_bytes",
     "Memory that the pod's containers may use together. Absent where one of them has no limit.",
 );
-const INSTANCE_MEMORY_SHARE: Family = gauge(
+const INSTANCE_MEMORY_SHARE: Family = Family::gauge(
     "instance_memory_utilization_ratio",
     "Working set as a share of the limit of all the pod's containers. Absent where one of them has none.",
 );
@@ -103,7 +99,7 @@ const INSTANCE_RESTARTS: Family = Family::new(
     Kind::Counter,
     "How often containers of the pod were started anew.",
 );
-const INSTANCE_CLAIM: Family = gauge(
+const INSTANCE_CLAIM: Family = Family::gauge(
     "instance_claim_info",
     "A pod of the service and a claim that it uses. Always 1.",
 );

@@ -1,51 +1,47 @@
 //! Families about snapshots, of both APIs.
 
 use super::cluster::claim_labels;
-use super::exposition::{Family, Kind, Labels, Page};
+use super::exposition::{Family, Labels, Page};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::snapshot::{DeletionPolicy, Snapshot, SnapshotSource};
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
-}
-
-const INFO: Family = gauge(
+const INFO: Family = Family::gauge(
     "volumesnapshot_info",
     "A snapshot, its claim, its class and its content. Always 1.",
 );
-const READY: Family = gauge(
+const READY: Family = Family::gauge(
     "volumesnapshot_ready",
     "1 where a volume can be restored from the snapshot, 0 where it cannot; absent where nobody has said so yet.",
 );
-const TAKEN: Family = gauge(
+const TAKEN: Family = Family::gauge(
     "volumesnapshot_creation_time_seconds",
     "When the storage system took the snapshot, in seconds since 1970.",
 );
-const RESTORE_SIZE: Family = gauge(
+const RESTORE_SIZE: Family = Family::gauge(
     "volumesnapshot_restore_size_bytes",
     "Least size of a volume that is restored from the snapshot.",
 );
-const ERROR: Family = gauge(
+const ERROR: Family = Family::gauge(
     "volumesnapshot_error",
     "Making the snapshot failed last, and it is not ready. Always 1.",
 );
-const ATTENTION: Family = gauge(
+const ATTENTION: Family = Family::gauge(
     "volumesnapshot_attention",
     "A snapshot that needs attention, and of what sort: failed, lost, pending, deleting. Always 1.",
 );
-const CONTENT_INFO: Family = gauge(
+const CONTENT_INFO: Family = Family::gauge(
     "volumesnapshotcontent_info",
     "The storage system's snapshot. Always 1.",
 );
-const CONTENT_ATTENTION: Family = gauge(
+const CONTENT_ATTENTION: Family = Family::gauge(
     "volumesnapshotcontent_attention",
     "A content of a snapshot that needs attention, and of what sort: failed, released, deleting. Always 1.",
 );
-const CLAIM_SNAPSHOTS: Family = gauge(
+const CLAIM_SNAPSHOTS: Family = Family::gauge(
     "persistentvolumeclaim_snapshots",
     "Snapshots of the claim, ready or not. Absent where it has none.",
 );
-const CLAIM_NEWEST: Family = gauge(
+const CLAIM_NEWEST: Family = Family::gauge(
     "persistentvolumeclaim_newest_snapshot_time_seconds",
     "When the newest snapshot of the claim was taken from which a volume can be restored, in seconds since 1970. Absent where it has none.",
 );

@@ -1,47 +1,39 @@
 //! Families about pods' volumes: what carries each, how full it is, what it does.
 
 use super::cluster::{access_modes, claim_labels};
-use super::exposition::{Family, Kind, Labels, Page, Samples, Value, seconds};
+use super::exposition::{Family, Labels, Page, Samples, Value, seconds};
 use crate::model::io::IoCounters;
 use crate::model::mount::FilesystemUsage;
 use crate::model::placement::{Volume, VolumeIo};
 use crate::model::topology::Topology;
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
-}
-
-const fn counter(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Counter, help)
-}
-
-const VOLUME_INFO: Family = gauge("volume_info", "A volume that pods of this node use. Always 1.");
-const POD_VOLUME_INFO: Family = gauge(
+const VOLUME_INFO: Family = Family::gauge("volume_info", "A volume that pods of this node use. Always 1.");
+const POD_VOLUME_INFO: Family = Family::gauge(
     "pod_volume_info",
     "A pod of this node and a volume that it uses. Always 1.",
 );
-const VOLUME_DEVICE_INFO: Family = gauge(
+const VOLUME_DEVICE_INFO: Family = Family::gauge(
     "volume_device_info",
     "A volume, the block device right below it, and a physical disk below that; one for each disk. volume_group is that of a device which is a logical volume. shared=\"true\" where others lie on the same filesystem. Always 1.",
 );
-const VOLUME_DEVICE_ATTENTION: Family = gauge(
+const VOLUME_DEVICE_ATTENTION: Family = Family::gauge(
     "volume_device_attention",
     "A volume and a device below it, at any depth, that needs attention, and of what sort; device_attention has the words. Always 1.",
 );
-const VOLUME_REMOTE_INFO: Family = gauge(
+const VOLUME_REMOTE_INFO: Family = Family::gauge(
     "volume_remote_info",
     "A volume and the other machine that its data are on. Always 1.",
 );
-const CAPACITY: Family = gauge(
+const CAPACITY: Family = Family::gauge(
     "volume_capacity_bytes",
     "Capacity of the volume's filesystem, or of the raw block device. With shared=\"true\" the figure is that of a filesystem which others use as well.",
 );
-const STATS_ERROR: Family = gauge(
+const STATS_ERROR: Family = Family::gauge(
     "volume_stats_error",
     "The volume's figures could not be had, and why. Absent where they could. Always 1.",
 );
 
-const DISAGREEMENT: Family = gauge(
+const DISAGREEMENT: Family = Family::gauge(
     "volume_engine_disagreement",
     "What the objects of a volume's storage engine say (told) and the kernel of the node that has it mounted does not (seen). The kernel is believed: data go where it has the volume mounted. Absent where both say the same. Always 1.",
 );
@@ -50,27 +42,28 @@ type UsageFamily = (Family, fn(&FilesystemUsage) -> Option<Value>);
 
 const USAGE: [UsageFamily; 6] = [
     (
-        gauge(
+        Family::gauge(
             "volume_available_bytes",
             "Bytes that users without privilege can still write.",
         ),
         |usage| Some(usage.available.into()),
     ),
     (
-        gauge("volume_used_bytes", "Bytes in use on the volume's filesystem."),
+        Family::gauge("volume_used_bytes", "Bytes in use on the volume's filesystem."),
         |usage| Some(usage.used().into()),
     ),
-    (gauge("volume_inodes", "Inodes in all."), |usage| {
+    (Family::gauge("volume_inodes", "Inodes in all."), |usage| {
         usage.files.map(Value::from)
     }),
-    (gauge("volume_inodes_free", "Inodes not in use."), |usage| {
-        usage.files_free.map(Value::from)
-    }),
-    (gauge("volume_inodes_used", "Inodes in use."), |usage| {
+    (
+        Family::gauge("volume_inodes_free", "Inodes not in use."),
+        |usage| usage.files_free.map(Value::from),
+    ),
+    (Family::gauge("volume_inodes_used", "Inodes in use."), |usage| {
         Some(usage.files?.saturating_sub(usage.files_free?).into())
     }),
     (
-        gauge("volume_readonly", "1 where writes to the volume are refused."),
+        Family::gauge("volume_readonly", "1 where writes to the volume are refused."),
         |usage| Some(usage.read_only.into()),
     ),
 ];
@@ -80,27 +73,27 @@ type IoFamily = (Family, fn(&IoCounters) -> Value, bool);
 
 const IO: [IoFamily; 6] = [
     (
-        counter("volume_reads_completed_total", "Reads completed on the volume."),
+        Family::counter("volume_reads_completed_total", "Reads completed on the volume."),
         |io| io.reads.completed.into(),
         false,
     ),
     (
-        counter("volume_writes_completed_total", "Writes completed on the volume."),
+        Family::counter("volume_writes_completed_total", "Writes completed on the volume."),
         |io| io.writes.completed.into(),
         false,
     ),
     (
-        counter("volume_read_bytes_total", "Bytes read from the volume."),
+        Family::counter("volume_read_bytes_total", "Bytes read from the volume."),
         |io| io.reads.bytes.into(),
         false,
     ),
     (
-        counter("volume_written_bytes_total", "Bytes written to the volume."),
+        Family::counter("volume_written_bytes_total", "Bytes written to the volume."),
         |io| io.writes.bytes.into(),
         false,
     ),
     (
-        counter(
+        Family::counter(
             "volume_read_time_seconds_total",
             "Time that completed reads took, summed.",
         ),
@@ -108,7 +101,7 @@ const IO: [IoFamily; 6] = [
         true,
     ),
     (
-        counter(
+        Family::counter(
             "volume_write_time_seconds_total",
             "Time that completed writes took, summed.",
         ),

@@ -1,7 +1,7 @@
 //! The families of PowerFlex, and which of its figures is a sample of which.
 
 use crate::model::powerflex::{Figure, Window};
-use crate::render::prometheus::exposition::{Family, Kind};
+use crate::render::prometheus::exposition::Family;
 
 /// What is told of: a pool (P), a protection domain (D), a system (S).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +46,9 @@ macro_rules! shapes {
     };
     (@PDS $name:literal $help:literal) => {
         Families {
-            pool: Some(gauge(concat!("powerflex_pool_", $name), $help)),
-            domain: Some(gauge(concat!("powerflex_protection_domain_", $name), $help)),
-            system: Some(gauge(concat!("powerflex_system_", $name), $help)),
+            pool: Some(Family::gauge(concat!("powerflex_pool_", $name), $help)),
+            domain: Some(Family::gauge(concat!("powerflex_protection_domain_", $name), $help)),
+            system: Some(Family::gauge(concat!("powerflex_system_", $name), $help)),
         }
     };
     (@PS $name:literal $help:literal) => {
@@ -60,10 +60,6 @@ macro_rules! shapes {
     (@S $name:literal $help:literal) => {
         Families { pool: None, domain: None, ..shapes!(@PDS $name $help) }
     };
-}
-
-pub(super) const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
 }
 
 shapes! {
