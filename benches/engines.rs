@@ -121,7 +121,7 @@ fn map_after_a_pod_changed(bencher: Bencher<'_, '_>) {
     after_a_change(
         bencher,
         |now| &mut now.pods,
-        |pod, number| pod.deletion = moment(number),
+        |pod, number| pod.created = moment(number),
     );
 }
 

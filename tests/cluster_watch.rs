@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use support::exposition::Page;
 use support::generated;
 use support::scripted_api::{Answer, Asked, ScriptedApi, event, status};
+use support::staleness::Staleness as _;
 
 fn class(name: &str, version: &str) -> Value {
     json!({"metadata": {"name": name, "uid": name, "resourceVersion": version}, "provisioner": version})
@@ -266,7 +267,7 @@ async fn missing_rights_name_the_rule_that_grants_them() {
             "Forbidden",
             "persistentvolumes is forbidden: User \"u\" cannot list resource \"persistentvolumes\"",
         )),
-        "csidrivers" if asked.watches() && asked.before < 1 => {
+        "volumeattachments" if asked.watches() && asked.before < 1 => {
             Some(Answer::status(403, "Forbidden", "cannot watch"))
         }
         _ => None,
@@ -275,7 +276,7 @@ async fn missing_rights_name_the_rule_that_grants_them() {
     let inventory = watched
         .until("both are refused", |inventory| {
             let refused = |kind| inventory.watches[&kind].problem() == Some(WatchProblem::Forbidden);
-            refused(ResourceKind::Volumes) && refused(ResourceKind::Drivers)
+            refused(ResourceKind::Volumes) && refused(ResourceKind::Attachments)
         })
         .await;
     assert!(!inventory.is_synced());
@@ -285,8 +286,8 @@ async fn missing_rights_name_the_rule_that_grants_them() {
         "{apiGroups: [\"\"], resources: [\"persistentvolumes\"], verbs: [\"list\", \"watch\"]}"
     );
     assert_eq!(
-        rule(ResourceKind::Drivers),
-        "{apiGroups: [\"storage.k8s.io\"], resources: [\"csidrivers\"], verbs: [\"list\", \"watch\"]}"
+        rule(ResourceKind::Attachments),
+        "{apiGroups: [\"storage.k8s.io\"], resources: [\"volumeattachments\"], verbs: [\"list\", \"watch\"]}"
     );
     assert!(
         inventory.faults[0]
@@ -305,18 +306,18 @@ async fn missing_rights_name_the_rule_that_grants_them() {
 #[tokio::test]
 async fn a_kind_that_the_server_does_not_have_holds_nobody_up() {
     let api = ScriptedApi::start(|asked| {
-        (asked.resource == "csidrivers").then(|| Answer::text(404, "404 page not found\n"))
+        (asked.resource == "volumeattachments").then(|| Answer::text(404, "404 page not found\n"))
     });
     let watched = api.watch_all();
     let inventory = watched.until("the rest is seen", Inventory::is_synced).await;
     assert_eq!(
-        inventory.watches[&ResourceKind::Drivers].problem(),
+        inventory.watches[&ResourceKind::Attachments].problem(),
         Some(WatchProblem::Missing)
     );
-    assert!(!inventory.knows_all(ResourceKind::Drivers));
+    assert!(!inventory.knows_all(ResourceKind::Attachments));
     assert_eq!(
         inventory.faults[0].to_string(),
-        "missing: the API server does not have csidrivers.storage.k8s.io/v1"
+        "missing: the API server does not have volumeattachments.storage.k8s.io/v1"
     );
 }
 
@@ -334,7 +335,7 @@ async fn errors_of_the_server_are_told_apart_and_end() {
                 format!("<html>{}</html>", "sorry ".repeat(1000)),
             )),
             "persistentvolumeclaims" => Some(Answer::status(401, "Unauthorized", "Unauthorized")),
-            "csidrivers" => Some(Answer::text(200, "<html>Please log in</html>")),
+            "volumeattachments" => Some(Answer::text(200, "<html>Please log in</html>")),
             _ => None,
         }
     });
@@ -350,7 +351,7 @@ async fn errors_of_the_server_are_told_apart_and_end() {
     assert_eq!(problem(ResourceKind::Nodes), WatchProblem::Failing);
     assert_eq!(problem(ResourceKind::Volumes), WatchProblem::Failing);
     assert_eq!(problem(ResourceKind::Claims), WatchProblem::Unauthorized);
-    assert_eq!(problem(ResourceKind::Drivers), WatchProblem::Failing);
+    assert_eq!(problem(ResourceKind::Attachments), WatchProblem::Failing);
     for fault in &inventory.faults {
         assert!(fault.to_string().len() < 600, "{fault}");
     }
@@ -601,11 +602,11 @@ async fn lists_are_streamed_where_that_is_wanted() {
             // One server refuses, another does not know the wish and never says that all was said.
             "nodes" if streamed => Some(Answer::status(422, "Invalid", "sendInitialEvents: Forbidden")),
             "nodes" if !asked.watches() => Some(Answer::list("5", &[json!({"metadata": {"name": "n"}})])),
-            "csidrivers" if streamed => Some(Answer::watch(&[event(
+            "volumeattachments" if streamed => Some(Answer::watch(&[event(
                 "ADDED",
                 &json!({"metadata": {"name": "d", "resourceVersion": "1"}}),
             )])),
-            "csidrivers" if !asked.watches() => {
+            "volumeattachments" if !asked.watches() => {
                 Some(Answer::list("5", &[json!({"metadata": {"name": "d"}})]))
             }
             _ if streamed => Some(Answer::watch(&[event("BOOKMARK", &end)])),
@@ -622,13 +623,13 @@ async fn lists_are_streamed_where_that_is_wanted() {
         })
         .await;
     assert!(inventory.nodes.contains_key("n"));
-    assert!(inventory.drivers.contains_key("d"));
+    assert!(inventory.attachments.contains_key("d"));
     let listed = |resource: &str| {
         api.asked()
             .iter()
             .any(|asked| asked.resource == resource && !asked.watches())
     };
-    assert!(listed("nodes") && listed("csidrivers"));
+    assert!(listed("nodes") && listed("volumeattachments"));
     assert!(!listed("storageclasses") && !listed("pods"));
 }
 
@@ -1124,7 +1125,7 @@ async fn a_server_that_forgets_what_it_lists_is_listed_more_and_more_rarely_and_
 #[tokio::test]
 async fn kinds_whose_lists_break_off_do_not_wake_each_other() {
     let api = ScriptedApi::start(|asked| {
-        let breaks = ["storageclasses", "nodes", "csidrivers"].contains(&asked.resource.as_str());
+        let breaks = ["storageclasses", "nodes", "volumeattachments"].contains(&asked.resource.as_str());
         (breaks && !asked.watches()).then(|| Answer::broken("{\"metadata\": "))
     });
     let _watched = api.watch_all();

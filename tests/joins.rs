@@ -483,7 +483,7 @@ fn joined<K: Ord + Clone, T: Clone>(
 
 #[test]
 fn a_changed_pod_has_its_claim_joined_anew_and_nothing_else() {
-    let joined = joined(|now| &mut now.pods, |_| true, |pod| pod.deletion = Some(1));
+    let joined = joined(|now| &mut now.pods, |_| true, |pod| pod.created = Some(1));
     let wanted = Joined {
         claims: 1,
         ..Joined::default()

@@ -20,7 +20,7 @@ use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
 };
 use crate::model::workload::{
-    Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
+    Claim, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
 };
 
 /// Why a dump cannot be used.
@@ -101,7 +101,6 @@ fn there(inventory: &Inventory) -> BTreeMap<ResourceKind, WatchState> {
         (ResourceKind::Classes, inventory.classes.is_empty()),
         (ResourceKind::Attachments, inventory.attachments.is_empty()),
         (ResourceKind::Nodes, inventory.nodes.is_empty()),
-        (ResourceKind::Drivers, inventory.drivers.is_empty()),
         (ResourceKind::Snapshots, inventory.snapshots.is_empty()),
         (
             ResourceKind::SnapshotContents,
@@ -280,7 +279,6 @@ fn taker(kind: &str, group: Option<&str>) -> Option<fn(&RawValue, &Shared)> {
         of::<StorageClass>(),
         of::<VolumeAttachment>(),
         of::<Node>(),
-        of::<CsiDriver>(),
         of::<Snapshot>(),
         of::<SnapshotContent>(),
         of::<SnapshotClass>(),

@@ -21,7 +21,7 @@ use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
 };
 use crate::model::workload::{
-    Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
+    Claim, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
 };
 
 /// The index of one of our own kinds.
@@ -113,7 +113,6 @@ pub(super) struct Live {
     classes: IndexOf<StorageClass>,
     attachments: IndexOf<VolumeAttachment>,
     nodes: IndexOf<Node>,
-    drivers: IndexOf<CsiDriver>,
     snapshots: IndexOf<Snapshot>,
     snapshot_contents: IndexOf<SnapshotContent>,
     snapshot_classes: IndexOf<SnapshotClass>,
@@ -154,7 +153,6 @@ indexed! {
     StorageClass: classes,
     VolumeAttachment: attachments,
     Node: nodes,
-    CsiDriver: drivers,
     Snapshot: snapshots,
     SnapshotContent: snapshot_contents,
     SnapshotClass: snapshot_classes,
@@ -183,7 +181,6 @@ impl Live {
             classes: Arc::clone(self.classes.objects()),
             attachments: Arc::clone(self.attachments.objects()),
             nodes: Arc::clone(self.nodes.objects()),
-            drivers: Arc::clone(self.drivers.objects()),
             snapshots: Arc::clone(self.snapshots.objects()),
             snapshot_contents: Arc::clone(self.snapshot_contents.objects()),
             snapshot_classes: Arc::clone(self.snapshot_classes.objects()),
@@ -492,7 +489,6 @@ impl Live {
         tell(ResourceKind::Classes, &mut self.classes.faults());
         tell(ResourceKind::Attachments, &mut self.attachments.faults());
         tell(ResourceKind::Nodes, &mut self.nodes.faults());
-        tell(ResourceKind::Drivers, &mut self.drivers.faults());
         tell(ResourceKind::Snapshots, &mut self.snapshots.faults());
         tell(
             ResourceKind::SnapshotContents,

@@ -1,4 +1,4 @@
-//! What the Kubernetes API says: pods, claims, volumes, classes, attachments, nodes, drivers, snapshots, and what storage engines keep in it.
+//! What the Kubernetes API says: pods, claims, volumes, classes, attachments, nodes, snapshots, and what storage engines keep in it.
 //!
 //! One task watches; whoever asks is given the present [`Inventory`] at no cost. Two roles decide how much is watched:
 //! a node's process follows the pods of its own node and reads their claims and volumes one by one; one process of the cluster
@@ -45,7 +45,7 @@ use crate::model::inventory::{Inventory, ResourceKind, Role};
 use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
 };
-use crate::model::workload::{Claim, CsiDriver, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
+use crate::model::workload::{Claim, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
 
 /// How the cluster is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,7 +200,6 @@ fn whole(client: Client, settings: &Settings, shared: Arc<Shared>) -> Watching {
         follow(watch::follow_own::<StorageClass>),
         follow(watch::follow_own::<VolumeAttachment>),
         follow(watch::follow_own::<Node>),
-        follow(watch::follow_own::<CsiDriver>),
         follow(watch::follow_own::<Snapshot>),
         follow(watch::follow_own::<SnapshotContent>),
         follow(watch::follow_own::<SnapshotClass>),

@@ -213,11 +213,9 @@ impl Watched for SnapshotContent {
 
 /// A VolumeSnapshotClass.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct WireClass {
     metadata: Option<Meta>,
     driver: Option<String>,
-    deletion_policy: Option<String>,
 }
 
 impl Watched for SnapshotClass {
@@ -235,7 +233,6 @@ impl Watched for SnapshotClass {
         Self {
             name: key.clone(),
             driver: known(wire.driver),
-            deletion_policy: word(wire.deletion_policy, DeletionPolicy::from_word),
             is_default: annotations.default_snapshot_class.as_deref() == Some("true"),
         }
     }
@@ -524,7 +521,6 @@ mod tests {
                 "driver": "disks.example", "deletionPolicy": "Delete"}"#,
         );
         assert!(class.is_default);
-        assert_eq!(class.deletion_policy, Some(DeletionPolicy::Delete));
     }
 
     #[test]

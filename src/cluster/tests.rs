@@ -11,9 +11,8 @@ use super::object::{self, Reading, Watched};
 use super::unread::Unread;
 use crate::model::volume::VolumeMode;
 use crate::model::workload::{
-    AccessMode, BindingMode, Claim, ClaimPhase, CsiDriver, Limits, NamespacedName, Node, PersistentVolume,
-    Pod, PodPhase, PodVolumeSource, ReclaimPolicy, StorageClass, StorageSource, VolumeAttachment,
-    VolumePhase,
+    AccessMode, BindingMode, Claim, ClaimPhase, Limits, NamespacedName, Node, PersistentVolume, Pod,
+    PodPhase, PodVolumeSource, ReclaimPolicy, StorageClass, StorageSource, VolumeAttachment, VolumePhase,
 };
 
 fn read<T: Watched>(object: &Value) -> Reading<T::Key, T> {
@@ -118,13 +117,7 @@ fn a_pods_volumes_are_told_apart() {
             .unwrap()
             .source
     };
-    assert_eq!(
-        *source("shm"),
-        PodVolumeSource::EmptyDir {
-            memory: true,
-            size_limit: Some(64 << 20)
-        }
-    );
+    assert_eq!(*source("shm"), PodVolumeSource::EmptyDir { memory: true });
     assert_eq!(*source("token"), PodVolumeSource::Text);
     let inline = |name: &str| match source(name) {
         PodVolumeSource::Inline(storage) => (storage.driver().to_owned(), storage.handle()),
@@ -181,7 +174,6 @@ fn a_claim_says_what_it_asked_for_and_what_it_has_got() {
     assert_eq!(claim.created, Some(1_714_521_600));
     assert_eq!(claim.data_source.as_ref().unwrap().kind, "VolumeSnapshot");
     assert_eq!(claim.conditions[0].holds, Some(true));
-    assert_eq!(claim.conditions[0].since, None);
 }
 
 #[test]
@@ -291,14 +283,13 @@ fn a_volume_that_a_driver_took_over_is_that_drivers() {
 }
 
 #[test]
-fn classes_attachments_nodes_and_drivers_are_read() {
+fn classes_attachments_and_nodes_are_read() {
     let class = value::<StorageClass>(&json!({
         "metadata": {"name": "fast", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
         "provisioner": "p", "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
         "allowVolumeExpansion": true, "parameters": {"a": "1", "b": "2"},
     }));
     assert!(class.is_default && class.allows_expansion);
-    assert_eq!(class.parameters, 2);
     assert_eq!(class.binding_mode, Some(BindingMode::WaitForFirstConsumer));
 
     let attachment = value::<VolumeAttachment>(&json!({
@@ -307,10 +298,7 @@ fn classes_attachments_nodes_and_drivers_are_read() {
         "status": {"attached": false, "attachError": {"message": "busy", "time": "2024-05-01T00:00:01Z"}},
     }));
     assert_eq!(attachment.attached, Some(false));
-    assert_eq!(
-        attachment.attach_error.as_ref().unwrap().time,
-        Some(1_714_521_601)
-    );
+    assert_eq!(attachment.attach_error.as_ref().unwrap().message, "busy");
     assert_eq!(attachment.deletion, Some(1_714_521_600));
 
     let node = |status: &str| {
@@ -324,12 +312,6 @@ fn classes_attachments_nodes_and_drivers_are_read() {
         [node("True").ready, node("False").ready, node("Unknown").ready],
         [Some(true), Some(false), None]
     );
-
-    let driver = value::<CsiDriver>(
-        &json!({"metadata": {"name": "d"}, "spec": {"attachRequired": false, "volumeLifecycleModes": ["Ephemeral"]}}),
-    );
-    assert!(!driver.attach_required && driver.ephemeral);
-    assert!(value::<CsiDriver>(&json!({"metadata": {"name": "d"}})).attach_required);
 }
 
 /// Every kind, with a name and nothing else; and with nulls wherever the API may send one.
@@ -341,7 +323,7 @@ fn every_optional_field_may_be_missing_or_null() {
                      "annotations": null, "labels": null, "ownerReferences": null, "managedFields": null},
         "spec": {"nodeName": null, "volumes": null, "accessModes": null, "resources": null, "volumeName": null,
                  "capacity": null, "claimRef": null, "nodeAffinity": null, "mountOptions": null, "csi": null, "nfs": null,
-                 "source": null, "attachRequired": null, "volumeLifecycleModes": null, "dataSource": null, "glusterfs": null},
+                 "source": null, "dataSource": null, "glusterfs": null},
         "status": {"phase": null, "capacity": null, "conditions": null, "attached": null, "attachError": null},
         "provisioner": null, "parameters": null, "allowVolumeExpansion": null,
     });
@@ -351,10 +333,9 @@ fn every_optional_field_may_be_missing_or_null() {
         assert_eq!(value::<Pod>(&object).volumes, []);
         assert_eq!(value::<Claim>(&object).requested, None);
         assert_eq!(value::<PersistentVolume>(&object).source, None);
-        assert_eq!(value::<StorageClass>(&object).parameters, 0);
+        assert_eq!(value::<StorageClass>(&object).provisioner, None);
         assert_eq!(value::<VolumeAttachment>(&object).attached, None);
         assert_eq!(value::<Node>(&object).ready, None);
-        assert!(value::<CsiDriver>(&object).attach_required);
     }
 }
 

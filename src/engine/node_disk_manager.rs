@@ -101,7 +101,6 @@ fn disk(object: &Fields<'_>) -> ManagedDisk {
         activity: activity.map(str::to_owned),
         claim_state: object.text("status.claimState").map(str::to_owned),
         claim: object.text("spec.claimRef.name").map(str::to_owned),
-        mount_point: object.text("spec.filesystem.mountPoint").map(str::to_owned),
         disk,
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::read::{attribute, names};
+use super::read::names;
 use super::roots::Roots;
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::mount_table::MountTable;
@@ -31,7 +31,7 @@ impl BtrfsReader {
 
 /// The btrfs filesystems of the node, in order of their UUIDs; none where btrfs is not in use.
 ///
-/// Costs one reading of a folder, and for each filesystem another and its label.
+/// Costs one reading of a folder, and for each filesystem another.
 pub fn read(roots: &Roots) -> Vec<BtrfsFilesystem> {
     let folder = roots.sys.join("fs/btrfs");
     names(&folder)
@@ -39,16 +39,11 @@ pub fn read(roots: &Roots) -> Vec<BtrfsFilesystem> {
         // `features` and `debug` lie beside the filesystems.
         .filter(|name| name.contains('-'))
         .filter_map(|uuid| {
-            let filesystem = folder.join(&uuid);
-            let device_names: Vec<_> = names(&filesystem.join("devices"))
+            let device_names: Vec<_> = names(&folder.join(uuid).join("devices"))
                 .into_iter()
                 .map(|name| name.replace('!', "/"))
                 .collect();
-            (!device_names.is_empty()).then(|| BtrfsFilesystem {
-                label: attribute(&filesystem, "label"),
-                uuid,
-                device_names,
-            })
+            (!device_names.is_empty()).then(|| BtrfsFilesystem { device_names })
         })
         .collect()
 }
@@ -59,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_filesystem_has_its_devices_and_label() {
+    fn each_filesystem_has_its_devices() {
         let machine = tempfile::tempdir().unwrap();
         let one = "1ca0e47f-899a-4383-a9d3-d168967d1aeb";
         let two = "87f1fec3-55fd-461a-b361-dd4aaa15eab6";
@@ -92,13 +87,9 @@ mod tests {
             filesystems,
             [
                 BtrfsFilesystem {
-                    uuid: one.into(),
-                    label: None,
                     device_names: vec!["vdf".into()]
                 },
                 BtrfsFilesystem {
-                    uuid: two.into(),
-                    label: Some("my data".into()),
                     device_names: vec!["cciss/c0d0p1".into(), "vde".into()],
                 },
             ]

@@ -229,8 +229,7 @@ fn delete(map: &ClusterMap, name: &NamespacedName) -> Result<Plan, String> {
     // Where the policy is not known, it is taken for the one that loses something.
     if policy != Some(DeletionPolicy::Retain) {
         // In error, it is the claims of a while ago that are known.
-        let claims = map.inventory.watches.get(&ResourceKind::Claims);
-        if !claims.is_some_and(|watch| watch.synced && watch.error.is_none()) {
+        if !map.inventory.hears(ResourceKind::Claims) {
             return Err(format!(
                 "not all claims are known: one may be on its way from the snapshot {name}"
             ));

@@ -19,8 +19,8 @@ pub fn join(reading: ResourceReading, inventory: &Inventory) -> ResourceMap {
 }
 
 fn of_cluster(reading: ResourceReading, inventory: &Inventory) -> ResourceMap {
-    let every_node = hears(inventory, ResourceKind::Nodes);
-    let every_pod = hears(inventory, ResourceKind::Pods);
+    let every_node = inventory.hears(ResourceKind::Nodes);
+    let every_pod = inventory.hears(ResourceKind::Pods);
     let pods = by_name(inventory);
     let mut nodes = reading.nodes;
     nodes.retain(|node| !every_node || inventory.nodes.contains_key(&node.name));
@@ -47,7 +47,7 @@ fn of_cluster(reading: ResourceReading, inventory: &Inventory) -> ResourceMap {
 
 fn of_tenancy(usages: Vec<PodUsage>, mut tenancy: Tenancy) -> ResourceMap {
     let inventory = Arc::clone(&tenancy.inventory);
-    let every_pod = hears(&inventory, ResourceKind::Pods);
+    let every_pod = inventory.hears(ResourceKind::Pods);
     let pods = by_name(&inventory);
     // An address of a pod may outlive it for a moment.
     let exists =
@@ -110,12 +110,6 @@ fn bare(name: NamespacedName, pod: Option<Arc<Pod>>) -> PodResources {
     }
 }
 
-/// True where all objects of the kind are known as they are now.
-fn hears(inventory: &Inventory, kind: ResourceKind) -> bool {
-    let watch = inventory.watches.get(&kind);
-    watch.is_some_and(|watch| watch.synced && watch.error.is_none())
-}
-
 /// Pods by name, of two of one name the one that was made last.
 fn by_name(inventory: &Inventory) -> HashMap<&NamespacedName, &Arc<Pod>> {
     let mut pods: HashMap<&NamespacedName, &Arc<Pod>> = HashMap::with_capacity(inventory.pods.len());
@@ -153,7 +147,6 @@ mod tests {
             ip: None,
             phase: Some(PodPhase::Running),
             created: Some(created),
-            deletion: None,
             owner: None,
             static_hash: None,
             containers: Box::default(),

@@ -91,7 +91,6 @@ mod tests {
                     })
                     .collect(),
             ],
-            mount_options: Vec::new(),
             created: None,
             deletion: None,
         }

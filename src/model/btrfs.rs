@@ -3,10 +3,6 @@
 /// One btrfs filesystem that the kernel has mounted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BtrfsFilesystem {
-    /// The filesystem's UUID, in lower case with dashes.
-    pub uuid: String,
-    /// Its label, where it has one.
-    pub label: Option<String>,
     /// Kernel names of the devices that it lies on, in order: `sda1`, `dm-0`. A missing device is not among them.
     pub device_names: Vec<String>,
 }

@@ -11,9 +11,7 @@ use super::snapshot::{
     ContentKey, ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotApi, SnapshotClass,
     SnapshotContent, SnapshotKey,
 };
-use super::workload::{
-    Claim, CsiDriver, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment,
-};
+use super::workload::{Claim, NamespacedName, Node, PersistentVolume, Pod, StorageClass, VolumeAttachment};
 
 /// The source of all that the Kubernetes API says.
 pub const KUBERNETES: &str = "kubernetes";
@@ -61,8 +59,6 @@ pub enum ResourceKind {
     Attachments,
     /// Nodes.
     Nodes,
-    /// CSIDrivers.
-    Drivers,
     /// VolumeSnapshots.
     Snapshots,
     /// VolumeSnapshotContents.
@@ -79,14 +75,13 @@ pub enum ResourceKind {
 
 impl ResourceKind {
     /// All that are not engines' own.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Pods,
         Self::Claims,
         Self::Volumes,
         Self::Classes,
         Self::Attachments,
         Self::Nodes,
-        Self::Drivers,
         Self::Snapshots,
         Self::SnapshotContents,
         Self::SnapshotClasses,
@@ -103,7 +98,6 @@ impl ResourceKind {
             Self::Classes => "storageclasses",
             Self::Attachments => "volumeattachments",
             Self::Nodes => "nodes",
-            Self::Drivers => "csidrivers",
             Self::Snapshots | Self::ExternalSnapshots => "volumesnapshots",
             Self::SnapshotContents => "volumesnapshotcontents",
             Self::SnapshotClasses => "volumesnapshotclasses",
@@ -138,7 +132,7 @@ impl ResourceKind {
     pub fn group(self) -> &'static str {
         match self {
             Self::Pods | Self::Claims | Self::Volumes | Self::Nodes => "",
-            Self::Classes | Self::Attachments | Self::Drivers => "storage.k8s.io",
+            Self::Classes | Self::Attachments => "storage.k8s.io",
             Self::Snapshots | Self::SnapshotContents | Self::SnapshotClasses => SnapshotApi::Csi.group(),
             Self::ExternalSnapshots | Self::ExternalSnapshotData => SnapshotApi::ExternalStorage.group(),
             Self::Engine(resource) => resource.group,
@@ -213,6 +207,11 @@ impl WatchState {
         }
     }
 
+    /// True where all objects are known as they are now.
+    pub fn is_heard(&self) -> bool {
+        self.synced && self.error.is_none()
+    }
+
     /// What sort of thing stands in the way.
     pub fn problem(&self) -> Option<WatchProblem> {
         self.error.as_ref().map(|error| error.problem)
@@ -245,8 +244,6 @@ pub struct Inventory {
     pub attachments: Objects<String, VolumeAttachment>,
     /// Nodes by name.
     pub nodes: Objects<String, Node>,
-    /// CSI drivers by name.
-    pub drivers: Objects<String, CsiDriver>,
     /// Snapshots by namespace and name.
     pub snapshots: Objects<NamespacedName, Snapshot>,
     /// Contents of snapshots by name.
@@ -295,21 +292,17 @@ impl Inventory {
         self.watches.get(&kind).is_some_and(|watch| watch.synced)
     }
 
-    /// The same of an engine's kind, by [`EngineResource::name`].
+    /// True where they are known as they are now, and not as they were before the API server was lost.
+    pub fn hears(&self, kind: ResourceKind) -> bool {
+        self.watches.get(&kind).is_some_and(WatchState::is_heard)
+    }
+
+    /// What [`Inventory::knows_all`] says, of an engine's kind, by [`EngineResource::name`].
     pub fn knows_all_of_engine(&self, kind: &str) -> bool {
         let is_it = |known: &ResourceKind| known.is_engines() && known.name() == kind;
         self.watches
             .iter()
             .any(|(known, watch)| is_it(known) && watch.synced)
-    }
-
-    /// Unix seconds since when a kind is not heard any more, the longest of all; `None` while all are.
-    pub fn stale_since(&self) -> Option<i64> {
-        self.watches
-            .values()
-            .filter(|watch| watch.error.is_some())
-            .map(|watch| watch.since)
-            .min()
     }
 
     /// True for a pod of the node that is looked at. Where that has no name, no pod is known to be on it.

@@ -319,8 +319,6 @@ pub struct ManagedDisk {
     pub claim_state: Option<String>,
     /// The claim of it that has it.
     pub claim: Option<String>,
-    /// Where its filesystem is mounted.
-    pub mount_point: Option<String>,
 }
 
 /// A claim of a managed disk.

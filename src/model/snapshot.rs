@@ -161,8 +161,6 @@ pub struct SnapshotClass {
     pub name: String,
     /// The CSI driver.
     pub driver: Option<String>,
-    /// What becomes of its snapshots when their VolumeSnapshots go.
-    pub deletion_policy: Option<DeletionPolicy>,
     /// True for the one that its driver's snapshots get which name none.
     pub is_default: bool,
 }

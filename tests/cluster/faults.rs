@@ -13,6 +13,7 @@ use super::support::asker::Asker;
 use super::support::exposition::Page;
 use super::support::relay::{Relay, Way};
 use super::support::server::{PROGRAM, Server, of_cluster, program};
+use super::support::staleness::Staleness as _;
 use super::support::{expect_that, within};
 use super::{CLAIMS, CLASSES, PODS, VOLUMES, class, fill, pods, settings, volume, watch};
 

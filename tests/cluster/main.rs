@@ -89,12 +89,6 @@ async fn the_whole_cluster_is_followed() {
         .await;
     server
         .create(
-            "/apis/storage.k8s.io/v1/csidrivers",
-            &json!({"metadata": {"name": "disks.example"}, "spec": {"attachRequired": false}}),
-        )
-        .await;
-    server
-        .create(
             "/apis/storage.k8s.io/v1/volumeattachments",
             &json!({"metadata": {"name": "csi-1"},
                     "spec": {"attacher": "disks.example", "nodeName": "w1", "source": {"persistentVolumeName": "pv-one"}}}),
@@ -118,7 +112,6 @@ async fn the_whole_cluster_is_followed() {
     );
     assert!(volume.created.is_some());
     assert_eq!(inventory.nodes["w1"].host_name.as_deref(), Some("w1.example"));
-    assert!(!inventory.drivers["disks.example"].attach_required);
     assert_eq!(inventory.attachments["csi-1"].volume.as_deref(), Some("pv-one"));
     assert!(inventory.classes.contains_key("fast"));
 

@@ -33,7 +33,7 @@ fn bare(version: &str, kind: &str, namespace: Option<&str>) -> Value {
 }
 
 /// One of each kind.
-fn all_bare() -> [(String, Value); 7] {
+fn all_bare() -> [(String, Value); 6] {
     [
         ("pods/default/bare".into(), bare("v1", "Pod", Some("default"))),
         (
@@ -53,10 +53,6 @@ fn all_bare() -> [(String, Value); 7] {
             bare("storage.k8s.io/v1", "VolumeAttachment", None),
         ),
         ("minions/bare".into(), bare("v1", "Node", None)),
-        (
-            "csidrivers/bare".into(),
-            bare("storage.k8s.io/v1", "CSIDriver", None),
-        ),
     ]
 }
 

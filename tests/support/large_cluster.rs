@@ -28,7 +28,6 @@ pub fn volume_name(number: usize) -> String {
 /// All objects, by their places below the API server's keys.
 pub fn objects(size: Size) -> Vec<(String, Value)> {
     let mut objects: Vec<(String, Value)> = CLASSES.iter().map(|class| storage_class(class)).collect();
-    objects.extend(["disks.csi.example.com", "files.csi.example.com"].map(driver));
     objects.extend((0..size.nodes).map(node));
     for number in 0..size.pods {
         let place = Place::of(number, size);
@@ -246,15 +245,6 @@ fn storage_class(name: &str) -> (String, Value) {
         "allowVolumeExpansion": true, "parameters": {"type": name},
     });
     (format!("storageclasses/{name}"), class)
-}
-
-fn driver(name: &str) -> (String, Value) {
-    let driver = json!({
-        "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver",
-        "metadata": {"name": name, "uid": format!("driver-{name}"), "creationTimestamp": BORN},
-        "spec": {"attachRequired": true, "podInfoOnMount": false},
-    });
-    (format!("csidrivers/{name}"), driver)
 }
 
 fn node(number: usize) -> (String, Value) {

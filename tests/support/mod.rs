@@ -39,6 +39,7 @@ pub mod scope_contract;
 pub mod scripted_api;
 pub mod server;
 pub mod snapshot_definitions;
+pub mod staleness;
 pub mod told_copies;
 pub mod workload_objects;
 

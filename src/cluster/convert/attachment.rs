@@ -19,10 +19,9 @@ impl Watched for VolumeAttachment {
     fn convert(key: &String, meta: Meta, wire: Self::Wire, complain: &mut Vec<String>) -> Self {
         let spec = wire.spec.unwrap_or_default();
         let status = wire.status.unwrap_or_default();
-        let mut error = |error: Option<wire::AttachmentError>| {
+        let error = |error: Option<wire::AttachmentError>| {
             error.map(|error| AttachError {
                 message: long(error.message).unwrap_or_default(),
-                time: time(error.time.as_deref(), "time", complain),
             })
         };
         Self {
@@ -40,7 +39,6 @@ impl Watched for VolumeAttachment {
                     .or_else(|| known(told.lun.or(told.lun_lower)).map(AttachedDevice::Lun))
                     .or_else(|| known(told.disk_uuid).map(AttachedDevice::Uuid))
             }),
-            created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
             deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
         }
     }

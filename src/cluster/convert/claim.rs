@@ -68,11 +68,6 @@ impl Watched for Claim {
                         holds: holds(condition.status.as_deref()),
                         reason: long(condition.reason),
                         message: long(condition.message),
-                        since: time(
-                            condition.last_transition_time.as_deref(),
-                            "lastTransitionTime",
-                            complain,
-                        ),
                     })
                 })
                 .collect(),

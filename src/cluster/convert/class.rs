@@ -27,7 +27,6 @@ impl Watched for StorageClass {
             binding_mode: word(wire.volume_binding_mode, BindingMode::from_word),
             is_default: defaults.iter().any(|is| is.as_deref() == Some("true")),
             allows_expansion: wire.allow_volume_expansion.unwrap_or(false),
-            parameters: wire.parameters.map_or(0, |parameters| parameters.0),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
         }
     }

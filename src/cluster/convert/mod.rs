@@ -5,7 +5,6 @@
 mod attachment;
 mod claim;
 mod class;
-mod driver;
 mod node;
 mod pod;
 mod storage;

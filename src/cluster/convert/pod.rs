@@ -1,7 +1,7 @@
 //! Pods.
 
 use super::storage::storage;
-use super::{amount, size, time, word};
+use super::{amount, time, word};
 use crate::cluster::object::Watched;
 use crate::cluster::wire::{self, Meta};
 use crate::model::inventory::ResourceKind;
@@ -44,7 +44,6 @@ impl Watched for Pod {
             ip: status.pod_ip.filter(|ip| !ip.is_empty()).map(Into::into),
             phase: word(status.phase, PodPhase::from_word),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
-            deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
             owner: meta
                 .owner_references
                 .into_iter()
@@ -125,18 +124,15 @@ fn declared(mut volume: wire::PodVolume, pod: &str, complain: &mut Vec<String>) 
         PodVolumeSource::Claim {
             name: super::name(claim.claim_name, "persistentVolumeClaim.claimName", complain)?,
             ephemeral: false,
-            read_only: claim.read_only.unwrap_or(false),
         }
     } else if volume.ephemeral.is_some() {
         PodVolumeSource::Claim {
             name: format!("{pod}-{name}"),
             ephemeral: true,
-            read_only: false,
         }
     } else if let Some(folder) = volume.empty_dir {
         PodVolumeSource::EmptyDir {
             memory: folder.medium.as_deref() == Some("Memory"),
-            size_limit: size(folder.size_limit, "sizeLimit", complain),
         }
     } else if texts.iter().any(|text| text.is_some()) {
         PodVolumeSource::Text

@@ -12,7 +12,6 @@ pub(super) fn storage(storage: Storage) -> Option<StorageSource> {
         Some(StorageSource::Csi {
             driver: long(csi.driver)?,
             handle: long(csi.volume_handle).filter(|handle| !handle.is_empty()),
-            fstype: long(csi.fs_type).filter(|fstype| !fstype.is_empty()),
         })
     });
     csi.or(storage.nfs.map(|nfs| StorageSource::Nfs {
@@ -56,7 +55,6 @@ pub(super) fn storage(storage: Storage) -> Option<StorageSource> {
         lun: channel.lun,
     }))
     .or(storage.rbd.map(|rbd| StorageSource::Rbd {
-        monitors: all(rbd.monitors),
         pool: long(rbd.pool),
         image: long(rbd.image),
     }))

@@ -63,7 +63,6 @@ impl Watched for PersistentVolume {
             provisioned_by: annotations.provisioned_by,
             details,
             node_affinity: affinity(spec.node_affinity),
-            mount_options: spec.mount_options.unwrap_or_default(),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
             deletion: time(meta.deletion_timestamp.as_deref(), "deletionTimestamp", complain),
         }

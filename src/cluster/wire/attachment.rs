@@ -71,6 +71,4 @@ pub struct AttachmentMetadata {
 pub struct AttachmentError {
     /// What the driver said.
     pub message: Option<String>,
-    /// RFC 3339.
-    pub time: Option<String>,
 }

@@ -8,7 +8,6 @@
 mod attachment;
 mod claim;
 mod class;
-mod driver;
 mod node;
 mod pod;
 mod storage;
@@ -22,7 +21,6 @@ use serde::de::{Deserializer, Error, Visitor};
 pub use self::attachment::{AttachmentError, VolumeAttachment};
 pub use self::claim::Claim;
 pub use self::class::StorageClass;
-pub use self::driver::CsiDriver;
 pub use self::node::Node;
 pub use self::pod::{Container, ContainerResources, Pod, PodVolume};
 pub use self::storage::{Storage, VolumeAttributes};
@@ -156,7 +154,6 @@ pub struct Resources {
 
 /// One of an object's conditions.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// What it is about.
     #[serde(rename = "type")]
@@ -167,6 +164,4 @@ pub struct Condition {
     pub reason: Option<String>,
     /// A sentence for people.
     pub message: Option<String>,
-    /// RFC 3339.
-    pub last_transition_time: Option<String>,
 }

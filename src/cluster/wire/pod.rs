@@ -66,18 +66,13 @@ with_storage! {
 pub struct ClaimSource {
     /// The claim's name.
     pub claim_name: Option<String>,
-    /// Whether it is mounted read-only.
-    pub read_only: Option<bool>,
 }
 
 /// `emptyDir` of a pod's volume.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct EmptyDir {
     /// `Memory`, or nothing.
     pub medium: Option<String>,
-    /// How far it may grow.
-    pub size_limit: Option<Quantity>,
 }
 
 /// A pod's `status`.

@@ -112,8 +112,6 @@ pub struct Csi {
     pub driver: Option<String>,
     /// The driver's name for the volume; inline volumes have none.
     pub volume_handle: Option<String>,
-    /// Filesystem type.
-    pub fs_type: Option<String>,
     /// The driver's own notes.
     pub volume_attributes: Option<VolumeAttributes>,
 }
@@ -208,8 +206,6 @@ pub struct FibreChannel {
 /// `rbd`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Rbd {
-    /// Monitors.
-    pub monitors: Option<Vec<String>>,
     /// The pool.
     pub pool: Option<String>,
     /// The image.

@@ -29,8 +29,6 @@ with_storage! {
         storage_class_name: Option<String>,
         /// `Filesystem` or `Block`.
         volume_mode: Option<String>,
-        /// Mount options.
-        mount_options: Option<Vec<String>>,
         /// The claim.
         claim_ref: Option<ClaimReference>,
         /// The nodes that can use it.

@@ -5,8 +5,6 @@
 pub struct AttachError {
     /// What the driver says.
     pub message: String,
-    /// When.
-    pub time: Option<i64>,
 }
 
 /// What an attached volume is called on its node.
@@ -39,8 +37,6 @@ pub struct VolumeAttachment {
     pub attach_error: Option<AttachError>,
     /// Why detaching failed last.
     pub detach_error: Option<AttachError>,
-    /// When it was made.
-    pub created: Option<i64>,
     /// When it was deleted, while it is not detached yet.
     pub deletion: Option<i64>,
 }

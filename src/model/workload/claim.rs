@@ -65,8 +65,6 @@ pub struct Condition {
     pub reason: Option<String>,
     /// A sentence for people.
     pub message: Option<String>,
-    /// Since when.
-    pub since: Option<i64>,
 }
 
 /// A PersistentVolumeClaim.

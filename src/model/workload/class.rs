@@ -29,8 +29,6 @@ pub struct StorageClass {
     pub is_default: bool,
     /// True where its volumes can grow.
     pub allows_expansion: bool,
-    /// How many parameters it has. They are the provisioner's affair and may hold names of secrets.
-    pub parameters: usize,
     /// When it was made.
     pub created: Option<i64>,
 }

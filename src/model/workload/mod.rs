@@ -46,7 +46,7 @@ pub use self::attachment::{AttachError, AttachedDevice, VolumeAttachment};
 pub use self::claim::{AccessMode, Claim, ClaimPhase, Condition, DataSource};
 pub use self::class::{BindingMode, StorageClass};
 pub use self::name::NamespacedName;
-pub use self::node::{CsiDriver, Node};
+pub use self::node::Node;
 pub use self::pod::{Container, DeclaredVolume, Limits, Owner, Pod, PodPhase, PodVolumeSource};
 pub use self::source::StorageSource;
 pub use self::volume::{

@@ -1,4 +1,4 @@
-//! Nodes, and the CSI drivers that they may have.
+//! Nodes.
 
 /// A Node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,17 +13,4 @@ pub struct Node {
     pub other_names: Vec<String>,
     /// Bytes that are free in each class of devices, as TopoLVM writes into annotations.
     pub free: Vec<(String, u64)>,
-}
-
-/// A CSI driver that is installed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CsiDriver {
-    /// Its name.
-    pub name: String,
-    /// True where volumes are attached before they are mounted, so that there are VolumeAttachments.
-    pub attach_required: bool,
-    /// True where it publishes how much room is left.
-    pub storage_capacity: bool,
-    /// True where pods can declare its volumes inline.
-    pub ephemeral: bool,
 }

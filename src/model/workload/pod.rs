@@ -27,15 +27,11 @@ pub enum PodVolumeSource {
         name: String,
         /// True where the claim is made for the pod and goes with it (generic ephemeral volumes).
         ephemeral: bool,
-        /// True where the pod asks for it read-only.
-        read_only: bool,
     },
     /// A folder that goes with the pod.
     EmptyDir {
         /// True where it lies in the node's memory.
         memory: bool,
-        /// Bytes it may grow to.
-        size_limit: Option<u64>,
     },
     /// ConfigMaps, Secrets and the like: texts of the API server.
     Text,
@@ -94,8 +90,6 @@ pub struct Pod {
     pub phase: Option<PodPhase>,
     /// When it was made.
     pub created: Option<i64>,
-    /// By when it has to be gone; `None` where nobody deleted it.
-    pub deletion: Option<i64>,
     /// What controls it.
     pub owner: Option<Owner>,
     /// For a static pod, the hash that the kubelet calls it by.

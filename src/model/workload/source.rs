@@ -9,8 +9,6 @@ pub enum StorageSource {
         driver: String,
         /// The driver's name for the volume; `None` for inline volumes of pods, which get theirs on the node.
         handle: Option<String>,
-        /// Filesystem type that was asked for.
-        fstype: Option<String>,
     },
     /// A folder of an NFS server.
     Nfs {
@@ -76,8 +74,6 @@ pub enum StorageSource {
     },
     /// An image of a Ceph cluster.
     Rbd {
-        /// Addresses of the monitors.
-        monitors: Vec<String>,
         /// The pool; the API says `rbd` where nothing is said.
         pool: Option<String>,
         /// The image.
@@ -151,7 +147,7 @@ impl StorageSource {
                 parts.push(lun.as_deref());
                 joined(&parts, " ")
             }
-            Self::Rbd { pool, image, .. } => joined(&[pool.as_deref(), image.as_deref()], "/"),
+            Self::Rbd { pool, image } => joined(&[pool.as_deref(), image.as_deref()], "/"),
             Self::CephFs { monitors, path } => {
                 let monitors = (!monitors.is_empty()).then(|| monitors.join(","));
                 joined(&[monitors.as_deref(), path.as_deref()], ":")

@@ -102,8 +102,6 @@ pub struct PersistentVolume {
     pub details: Option<Box<VolumeDetails>>,
     /// Which nodes can use it: one of these lists must hold in full. Empty: all nodes.
     pub node_affinity: Vec<Vec<NodeRequirement>>,
-    /// Mount options.
-    pub mount_options: Vec<String>,
     /// When it was made.
     pub created: Option<i64>,
     /// When it was deleted, while something still holds it.

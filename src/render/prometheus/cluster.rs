@@ -9,61 +9,57 @@ use crate::model::workload::{
     StorageSource, VolumePhase,
 };
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family::new(name, Kind::Gauge, help)
-}
-
-const CLAIM_INFO: Family = gauge(
+const CLAIM_INFO: Family = Family::gauge(
     "persistentvolumeclaim_info",
     "A claim, its class, its volume and how pods get it. Always 1.",
 );
-const CLAIM_PHASE: Family = gauge(
+const CLAIM_PHASE: Family = Family::gauge(
     "persistentvolumeclaim_status_phase",
     "1 for the phase that the claim is in, 0 for the others.",
 );
-const CLAIM_REQUESTED: Family = gauge(
+const CLAIM_REQUESTED: Family = Family::gauge(
     "persistentvolumeclaim_requested_bytes",
     "Bytes that the claim asks for.",
 );
-const CLAIM_USED_BY: Family = gauge(
+const CLAIM_USED_BY: Family = Family::gauge(
     "persistentvolumeclaim_used_by_pods",
     "Pods that use the claim and have not ended: 0 is a claim that nobody uses.",
 );
-const CLAIM_ATTENTION: Family = gauge(
+const CLAIM_ATTENTION: Family = Family::gauge(
     "persistentvolumeclaim_attention",
     "A claim that needs attention, and of what sort: lost, pending, deleting, condition, unused. Always 1.",
 );
-const VOLUME_INFO: Family = gauge(
+const VOLUME_INFO: Family = Family::gauge(
     "persistentvolume_info",
     "A volume, its class, its driver and the claim that has it, had it or shall have it. Always 1.",
 );
-const VOLUME_PHASE: Family = gauge(
+const VOLUME_PHASE: Family = Family::gauge(
     "persistentvolume_status_phase",
     "1 for the phase that the volume is in, 0 for the others.",
 );
-const VOLUME_CAPACITY: Family = gauge(
+const VOLUME_CAPACITY: Family = Family::gauge(
     "persistentvolume_capacity_bytes",
     "Capacity that the volume declares.",
 );
-const VOLUME_ATTENTION: Family = gauge(
+const VOLUME_ATTENTION: Family = Family::gauge(
     "persistentvolume_attention",
     "A volume that needs attention, and of what sort: failed, degraded, pending, released, orphaned, deleting, available. Always 1.",
 );
-const CLASS_INFO: Family = gauge("storageclass_info", "A storage class. Always 1.");
-const ATTACHMENT_INFO: Family = gauge(
+const CLASS_INFO: Family = Family::gauge("storageclass_info", "A storage class. Always 1.");
+const ATTACHMENT_INFO: Family = Family::gauge(
     "volumeattachment_info",
     "A volume that shall be attached to a node. Always 1.",
 );
-const ATTACHMENT_ATTACHED: Family = gauge(
+const ATTACHMENT_ATTACHED: Family = Family::gauge(
     "volumeattachment_attached",
     "1 where the volume is attached, 0 where its driver says that it is not.",
 );
-const ATTACHMENT_ERROR: Family = gauge(
+const ATTACHMENT_ERROR: Family = Family::gauge(
     "volumeattachment_error",
     "Attaching or detaching failed last. Always 1.",
 );
-const OBJECTS: Family = gauge("kubernetes_objects", "Objects of the kind that are known.");
-const WATCH_SYNCED: Family = gauge(
+const OBJECTS: Family = Family::gauge("kubernetes_objects", "Objects of the kind that are known.");
+const WATCH_SYNCED: Family = Family::gauge(
     "kubernetes_watch_synced",
     "1 where all objects of the kind were seen and the API server is heard, 0 where what is shown may be old or missing.",
 );
@@ -72,12 +68,12 @@ const WATCH_ERRORS: Family = Family::new(
     Kind::Counter,
     "Errors of the API server, or on the way to it.",
 );
-const STALE_SINCE: Family = gauge(
+const STALE_SINCE: Family = Family::gauge(
     "kubernetes_stale_since_seconds",
     "Since when the kind is not heard any more, in seconds since 1970; absent while it is.",
 );
 
-const LEFT_OUT: Family = gauge(
+const LEFT_OUT: Family = Family::gauge(
     "report_left_out_objects",
     "Pods, claims, volumes, snapshots, pools and disks for which the latest Scope report has no room: those that need attention come first.",
 );
@@ -141,7 +137,7 @@ pub fn write_watches(page: &mut Page<'_>, inventory: &Inventory) {
         .collect();
     page.family(&WATCH_SYNCED, |samples| {
         for (state, labels) in &watches {
-            samples.add(labels, state.synced && state.error.is_none());
+            samples.add(labels, state.is_heard());
         }
     });
     page.family(&WATCH_ERRORS, |samples| {
