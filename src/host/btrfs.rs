@@ -43,7 +43,7 @@ pub fn read(roots: &Roots) -> Vec<BtrfsFilesystem> {
                 .into_iter()
                 .map(|name| name.replace('!', "/"))
                 .collect();
-            (!device_names.is_empty()).then(|| BtrfsFilesystem { device_names })
+            (!device_names.is_empty()).then_some(BtrfsFilesystem { device_names })
         })
         .collect()
 }
