@@ -8,16 +8,18 @@
 
 mod support;
 
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::authority::{Authority, Identity, MountedSecret, TlsClient, basic, hash};
+use support::exposition::Page;
 use support::http::Connection;
 use support::server::{Server, program, run};
-use support::{expect_that, time_slack, within};
+use support::{RaisedAtEnd, expect_that, time_slack, within};
 use tokio_rustls::rustls::version;
 
 const PASSWORD: &str = "hush-hush-Secret1";
@@ -662,4 +664,98 @@ fn who_guesses_passwords_holds_up_nobody_who_is_known() {
     );
     assert!(busy >= 10, "{statuses:?}");
     assert_told_no_secret(&server);
+}
+
+/// Does this while somebody guesses passwords from 127.0.0.2, on so many connections that are kept, and asks again `pause` after he was told that
+/// others wait. Gives how many of his guesses were checked.
+fn while_somebody_guesses(
+    client: &TlsClient,
+    server: &Server,
+    connections: usize,
+    pause: Duration,
+    work: impl FnOnce(),
+) -> usize {
+    let (is_over, checked, address) = (AtomicBool::new(false), AtomicUsize::new(0), server.address());
+    std::thread::scope(|scope| {
+        let _ends = RaisedAtEnd(&is_over);
+        for guesser in 0..connections {
+            let (is_over, checked) = (&is_over, &checked);
+            scope.spawn(move || {
+                let mut connection = client
+                    .connect_from(IpAddr::from([127, 0, 0, 2]), address)
+                    .unwrap();
+                for number in 0.. {
+                    let header = basic("scraper", &format!("hush-{guesser}-{number}"));
+                    connection
+                        .request("GET", "/metrics", &[("Authorization", &header)])
+                        .unwrap();
+                    let answer = connection.answer(Instant::now() + Duration::from_secs(60), false);
+                    match answer.unwrap().status {
+                        401 => checked.fetch_add(1, Ordering::Relaxed),
+                        503 => {
+                            std::thread::sleep(pause);
+                            0
+                        }
+                        other => panic!("a guess is answered {other}"),
+                    };
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+        }
+        within(Duration::from_secs(20), || {
+            expect_that(checked.load(Ordering::Relaxed) > 1, "no guess was checked")
+        });
+        work();
+    });
+    assert_told_no_secret(server);
+    checked.into_inner()
+}
+
+#[test]
+fn who_guesses_passwords_keeps_out_nobody_of_another_address() {
+    const SCRAPES: usize = 3;
+    let authority = Authority::new();
+    let folder = secret(&authority, &format!("{TLS}{}", users(COST)));
+    let server = start(folder.path());
+    let client = TlsClient::trusting(&authority, None);
+    let right = basic("scraper", PASSWORD);
+    while_somebody_guesses(&client, &server, 24, Duration::from_millis(50), || {
+        // He is not known yet: it is his first scrape.
+        let statuses: Vec<u16> = (0..SCRAPES)
+            .map(|_| {
+                let mut connection = client.connect(server.address()).unwrap();
+                connection
+                    .request("GET", "/metrics", &[("Authorization", &right)])
+                    .unwrap();
+                let limit = Instant::now() + Duration::from_secs(30).mul_f64(time_slack());
+                connection.answer(limit, false).unwrap().status
+            })
+            .collect();
+        assert!(statuses.contains(&200), "{statuses:?}");
+    });
+}
+
+#[test]
+fn guessing_passwords_costs_a_quarter_of_one_processor() {
+    const TIME: Duration = Duration::from_secs(6);
+    let authority = Authority::new();
+    let folder = secret(&authority, &format!("{TLS}{}", users(COST)));
+    let server = start(folder.path());
+    let client = TlsClient::trusting(&authority, None);
+    let right = basic("scraper", PASSWORD);
+    let used = || {
+        let answer = client.ask(server.address(), "/metrics", &[("Authorization", &right)]);
+        let page = Page::parse(answer.unwrap().text());
+        page.value("process_cpu_seconds_total", &[]).unwrap()
+    };
+    used();
+    // Some are answered at once, which costs as well, and in this build a few milliseconds.
+    while_somebody_guesses(&client, &server, 8, Duration::from_millis(200), || {
+        let (before, begun) = (used(), Instant::now());
+        std::thread::sleep(TIME);
+        let share = (used() - before) / begun.elapsed().as_secs_f64();
+        assert!((0.1..0.4).contains(&share), "{share} of a processor");
+    });
 }

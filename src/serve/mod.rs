@@ -14,6 +14,7 @@ pub mod web;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -55,6 +56,8 @@ pub struct Request {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
+    /// The address that it comes from, over TCP.
+    pub from: Option<IpAddr>,
     body: Option<Incoming>,
 }
 
@@ -381,12 +384,13 @@ async fn connection(
         Some(web) => web.tls().await,
         None => None,
     };
+    let from = socket.peer();
     let client = Arc::clone(place.client());
     let transport = match tls {
         Some(tls) => secured(tls, socket, |socket| Watched::new(socket, client)).await?,
         None => Transport::Plain(Watched::new(socket, client)),
     };
-    let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&place), request));
+    let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&place), from, request));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -398,6 +402,7 @@ async fn connection(
 async fn answer(
     handler: Handler,
     place: Arc<Place>,
+    from: Option<IpAddr>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Pieces>, Infallible> {
     place.asks();
@@ -408,6 +413,7 @@ async fn answer(
         query: parts.uri.query().unwrap_or_default().to_owned(),
         method: parts.method,
         headers: parts.headers,
+        from,
         body: Some(body),
     };
     let answer = handler(request).await;
@@ -434,6 +440,7 @@ mod tests {
             path: "/metrics".to_owned(),
             query: "exclude%5b%5D=a%20b&exclude[]=c+d&other=1&exclude[]&exclude[]=%zz%4".to_owned(),
             headers: HeaderMap::new(),
+            from: None,
             body: None,
         };
         assert_eq!(request.all_parameters("exclude[]"), ["a b", "c d", "%zz%4"]);

@@ -1,6 +1,7 @@
 //! What bytes go over: a Unix socket or TCP, as they are or within TLS. One type for all, so that the HTTP server is compiled once.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -40,6 +41,14 @@ pub(super) enum Transport {
 }
 
 impl Socket {
+    /// The address of who is at the other end, the same one however IPv6 writes it; a Unix socket has none.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(stream) => Some(stream.peer_addr().ok()?.ip().to_canonical()),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// The first byte that comes, which stays to be read. Of a Unix socket it is not looked at.
     async fn first_byte(&self) -> io::Result<Option<u8>> {
         let mut byte = [0];

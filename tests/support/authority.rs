@@ -1,7 +1,7 @@
 //! Certificates made by openssl, and a client for servers that speak TLS.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -145,7 +145,24 @@ impl TlsClient {
 
     /// A connection, agreed upon.
     pub fn connect(&self, address: SocketAddr) -> io::Result<Connection<TlsStream>> {
-        let mut tcp = TcpStream::connect_timeout(&address, LIMIT)?;
+        self.agreed(TcpStream::connect_timeout(&address, LIMIT)?, address)
+    }
+
+    /// The same from this address of the machine.
+    pub fn connect_from(&self, source: IpAddr, address: SocketAddr) -> io::Result<Connection<TlsStream>> {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let tcp = socket(family, SocketType::STREAM, None)?;
+        bind(&tcp, &SocketAddr::new(source, 0))?;
+        connect(&tcp, &address)?;
+        self.agreed(TcpStream::from(tcp), address)
+    }
+
+    fn agreed(&self, mut tcp: TcpStream, address: SocketAddr) -> io::Result<Connection<TlsStream>> {
         tcp.set_read_timeout(Some(LIMIT))?;
         tcp.set_nodelay(true)?;
         let name = ServerName::IpAddress(address.ip().into());

@@ -7,29 +7,31 @@
 //!   new hash in the file the mark fits no longer. The last wrong ones are remembered as well, apart from those: a scraper with an old
 //!   password costs one hash and not one every minute, and nobody drives out what is remembered of a user by guessing.
 //! - **Hashes are made on a thread**, so that all others are answered meanwhile, and **one at a time**. After a wrong one the next has to
-//!   wait for three times as long as it took: guessing takes a quarter of one processor at most. [`LONGEST_QUEUE`] requests wait at most,
-//!   and all further ones are answered 503 at once. Who is remembered waits for nothing of this. Who is not (after a start, or with a new
-//!   password) may be answered 503 while somebody guesses, and is let in at one of the next scrapes.
+//!   wait for three times as long as it took: guessing takes a quarter of one processor at most. Who is remembered waits for nothing of
+//!   this.
+//! - **[`LONGEST_QUEUE`] requests wait at most, and addresses share them** (`queue.rs`): whoever guesses on many connections has to leave
+//!   a place to who comes from elsewhere, whose turn is then the next. Requests of the guesser's own address that find no place are
+//!   answered 503 at once.
 //! - **A name that is not there takes the same time**: the password is held against the hash of one who is, always the same for that name,
 //!   and what comes of it is not looked at.
 //!
 //! Tokens are long and random, so a mark of them is compared and no slow hash is needed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::configuration::Settings;
 use super::credentials::{Mark, Marks, PasswordHash};
+use super::queue::{Queue, Turn};
 use crate::serve::locked;
 
-/// So many requests wait at most for a password to be checked, with the one whose is.
-const LONGEST_QUEUE: usize = 5;
 /// So many wrong passwords are remembered.
 const WRONG_REMEMBERED: usize = 64;
 /// After a wrong password the next has to wait for so many times as long as it took.
@@ -68,8 +70,7 @@ impl Remembered {
 #[derive(Debug)]
 pub(super) struct Gate {
     remembered: Arc<Mutex<Remembered>>,
-    queue: Arc<Semaphore>,
-    turn: Arc<Semaphore>,
+    queue: Queue,
 }
 
 impl Gate {
@@ -77,16 +78,16 @@ impl Gate {
     pub(super) fn new() -> Self {
         Self {
             remembered: Arc::default(),
-            queue: Arc::new(Semaphore::new(LONGEST_QUEUE)),
-            turn: Arc::new(Semaphore::new(1)),
+            queue: Queue::default(),
         }
     }
 
-    /// Looks at the header `Authorization`.
+    /// Looks at the header `Authorization` of a request from this address.
     pub(super) async fn verdict(
         &self,
         settings: &Settings,
         marks: &Marks,
+        from: Option<IpAddr>,
         header: Option<&HeaderValue>,
     ) -> Verdict {
         let header = header.map(HeaderValue::as_bytes).unwrap_or_default();
@@ -119,17 +120,14 @@ impl Gate {
             hash: hash.clone(),
             password,
         };
-        self.check(attempt).await
+        self.check(from, attempt).await
     }
 
-    async fn check(&self, attempt: Attempt) -> Verdict {
+    async fn check(&self, from: Option<IpAddr>, attempt: Attempt) -> Verdict {
         if let Some(verdict) = self.remembered(&attempt) {
             return verdict;
         }
-        let Ok(_place) = Arc::clone(&self.queue).try_acquire_owned() else {
-            return Verdict::Busy;
-        };
-        let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else {
+        let Some(turn) = self.queue.turn(from).await else {
             return Verdict::Busy;
         };
         // Two of a kind scrape at the same time, as a rule.
@@ -183,12 +181,7 @@ struct Attempt {
 
 impl Attempt {
     /// Checks it, for as long as that takes. What comes of it is remembered even where nobody waits for it any more.
-    fn carry_out(
-        self,
-        remembered: &Mutex<Remembered>,
-        turn: OwnedSemaphorePermit,
-        answer: oneshot::Sender<Verdict>,
-    ) {
+    fn carry_out(self, remembered: &Mutex<Remembered>, turn: Turn, answer: oneshot::Sender<Verdict>) {
         let began = Instant::now();
         let is_right = self.hash.is_of(&self.password) && self.is_known;
         let took = began.elapsed();
@@ -234,7 +227,7 @@ mod tests {
                 let gate = Gate::new();
                 let header = header(user, &format!("wrong-{number}"));
                 let began = Instant::now();
-                let verdict = gate.verdict(&settings, &marks, Some(&header)).await;
+                let verdict = gate.verdict(&settings, &marks, None, Some(&header)).await;
                 *shortest = began.elapsed().min(*shortest);
                 assert_eq!(verdict, Verdict::Refused);
             }
@@ -250,7 +243,7 @@ mod tests {
         let (gate, marks, settings) = (Gate::new(), Marks::new().unwrap(), settings());
         let right = header("known", "a");
         assert_eq!(
-            gate.verdict(&settings, &marks, Some(&right)).await,
+            gate.verdict(&settings, &marks, None, Some(&right)).await,
             Verdict::Admitted
         );
         for number in 0..2 * WRONG_REMEMBERED {
@@ -258,14 +251,15 @@ mod tests {
             locked(&gate.remembered).note("known".to_owned(), mark, false);
         }
         assert_eq!(locked(&gate.remembered).wrong.len(), WRONG_REMEMBERED);
-        // All turns and all places are taken.
-        let _turn = Arc::clone(&gate.turn).acquire_owned().await.unwrap();
-        let _queue = gate.queue.acquire_many(5).await.unwrap();
+        let _full = gate.queue.filled(None).await;
         assert_eq!(
-            gate.verdict(&settings, &marks, Some(&right)).await,
+            gate.verdict(&settings, &marks, None, Some(&right)).await,
             Verdict::Admitted
         );
         let new = header("known", "c");
-        assert_eq!(gate.verdict(&settings, &marks, Some(&new)).await, Verdict::Busy);
+        assert_eq!(
+            gate.verdict(&settings, &marks, None, Some(&new)).await,
+            Verdict::Busy
+        );
     }
 }

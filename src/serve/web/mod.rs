@@ -10,6 +10,7 @@
 mod configuration;
 mod credentials;
 mod gate;
+mod queue;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -114,7 +115,11 @@ impl WebConfiguration {
                 if header.is_none() && FOR_EVERYBODY.contains(&request.path.as_str()) {
                     return handler(request).await.without_words();
                 }
-                match web.gate.verdict(&settings, &web.marks, header).await {
+                match web
+                    .gate
+                    .verdict(&settings, &web.marks, request.from, header)
+                    .await
+                {
                     Verdict::Admitted => handler(request).await,
                     Verdict::Refused => Answer::unauthorized(challenge(&settings)),
                     Verdict::Busy => Answer::error(
