@@ -15,6 +15,7 @@ pub mod engine;
 pub mod history;
 pub mod host;
 pub mod link;
+pub mod lock;
 pub mod model;
 pub mod mounted_file;
 pub mod render;

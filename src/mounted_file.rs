@@ -5,10 +5,12 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::lock::locked;
 
 /// How long a file may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,7 +23,7 @@ const LONGEST: u64 = 64 << 10;
 static UNDER_WAY: Mutex<Vec<(u64, PathBuf, Instant)>> = Mutex::new(Vec::new());
 
 fn under_way() -> MutexGuard<'static, Vec<(u64, PathBuf, Instant)>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&UNDER_WAY)
 }
 
 /// Notes that a file is being read, until it is dropped.

@@ -5,19 +5,20 @@
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("host", &["model"]),
     ("engine", &["model"]),
-    ("cluster", &["model", "engine"]),
-    ("control", &["model", "cluster"]),
-    ("backends", &["model", "cluster", "mounted_file"]),
+    ("cluster", &["model", "engine", "lock"]),
+    ("control", &["model", "cluster", "lock"]),
+    ("backends", &["model", "cluster", "mounted_file", "lock"]),
     ("history", &["model"]),
     ("link", &["model", "engine"]),
     ("state", &["model", "history"]),
     ("render", &["model", "history", "state"]),
-    ("mounted_file", &[]),
-    ("serve", &["mounted_file"]),
+    ("mounted_file", &["lock"]),
+    ("lock", &[]),
+    ("serve", &["mounted_file", "lock"]),
     ("args", &["host", "cluster", "model"]),
 ];
 

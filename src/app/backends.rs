@@ -8,7 +8,6 @@ use anyhow::bail;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::locked;
 use super::observer::log_changes;
 use super::resources::ResourceBackend;
 use crate::args::{Compatibility, SourceArguments};
@@ -19,6 +18,7 @@ use crate::backends::{Backend, Question};
 use crate::cluster::connect::Whereabouts;
 use crate::cluster::{Cluster, secret};
 use crate::link::powerflex;
+use crate::lock::locked;
 use crate::model::backend::{BackendOutcome, BackendReadings, Failure, Figures};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::locked;
 use super::observer::log_changes;
 use crate::cluster::Cluster;
 use crate::link::cluster;
+use crate::lock::locked;
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;

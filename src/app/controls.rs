@@ -17,9 +17,10 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use super::pressed::Pressed;
-use super::{Shared, locked};
+use super::Shared;
 use crate::control::Controller;
 use crate::link::controls as decide;
+use crate::lock::locked;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::control::{Offer, Permitted, Progress};
 use crate::render::scope::controls::{self, Controls};

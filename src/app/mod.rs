@@ -34,6 +34,7 @@ use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::host::filesystem::Patience;
 use crate::host::roots::Roots;
+use crate::lock::locked;
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::control::Permitted;
@@ -43,9 +44,9 @@ use crate::render::prometheus::compression::PageCompressor;
 use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
+use crate::serve::Handler;
 use crate::serve::lasting::{LastingSocket, SocketOwner};
 use crate::serve::web::WebConfiguration;
-use crate::serve::{Handler, locked};
 
 /// What the answers of both sockets share.
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::cluster_observer::{ClusterObservation, ClusterObserver};
-use super::locked;
 use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
 use crate::link::volume_io;
 use crate::link::{Before, relink};
+use crate::lock::locked;
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;

@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock};
 use rustix::process::{Resource, getrlimit};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::locked;
 use crate::host::kept_file::KeptFile;
+use crate::lock::locked;
 use crate::render::prometheus::itself::ProcessFigures;
 
 /// proc_pid_stat(5) counts in these. The kernel divides by so many on every architecture of ours, whatever its own tick.

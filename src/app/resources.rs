@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::bail;
 use tokio::time::Instant;
 
-use super::locked;
 use super::observer::log_changes;
 use crate::args::{Compatibility, SourceArguments};
 use crate::backends::resources::{ResourceOutcome, Resources};
 use crate::backends::{Backend, Question, Reading};
 use crate::cluster::{Cluster, connect};
 use crate::link::{cluster, resources};
+use crate::lock::locked;
 use crate::model::backend::{Figures, RESOURCES};
 use crate::model::fault::Fault;
 use crate::model::inventory::{Inventory, Role};

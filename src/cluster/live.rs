@@ -1,7 +1,7 @@
 //! What is known of the cluster right now: written by the watches, read by whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kube::runtime::watcher::Event;
@@ -12,6 +12,7 @@ use super::index::Index;
 use super::object::{self, Reading, Watched};
 use super::pace::Pace;
 use super::unread::Unread;
+use crate::lock::locked;
 use crate::model::fault::Fault;
 use crate::model::inventory::{
     Inventory, KUBERNETES, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState,
@@ -90,13 +91,12 @@ impl Shared {
 
     /// How soon watches are taken up again.
     pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.pace)
     }
 
     /// Looks at it or changes it. Nobody waits for anything while they hold it.
     pub(super) fn live(&self) -> MutexGuard<'_, Live> {
-        // A panic ends the shipped program; in tests the value is whole even then.
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.live)
     }
 }
 

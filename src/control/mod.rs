@@ -12,7 +12,7 @@ mod objects;
 mod perform;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use self::moment::Moment;
 use self::perform::{NotDone, Order};
 use crate::cluster::connect::{self, ConnectError};
+use crate::lock::locked;
 use crate::model::control::{Action, Control, Offer, Plan, Progress};
 
 /// Within which the same button pressed again is the same wish.
@@ -222,7 +223,7 @@ impl Controller {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::locked;
+use crate::lock::locked;
 
 /// At most so many connections to one socket; fewer where the process may open few files, of which there must be some left for reading.
 const MOST_CONNECTIONS: u64 = 128;

@@ -15,8 +15,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixListener;
 use tokio::time::{Instant, sleep_until};
 
+use super::Listener;
 use super::socket::{BindError, PluginSocket};
-use super::{Listener, locked};
+use crate::lock::locked;
 
 /// How often it is tried again to make a socket that is gone: as often as Scope's probe looks for new plugins.
 const AGAIN: Duration = Duration::from_secs(5);

@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -422,11 +422,6 @@ async fn answer(
         return Ok(Answer::error(StatusCode::SERVICE_UNAVAILABLE, line).into_response(head_only));
     }
     Ok(answer.into_response(head_only))
-}
-
-/// A panic ends the shipped program, so a poisoned lock is only met in tests; its value is whole even then.
-pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod sign_in;
 mod statistics;
 mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -31,6 +31,7 @@ use self::gateway::Gateway;
 use self::names::Names;
 use self::patience::Patience;
 use super::{Backend, Question, Reading};
+use crate::lock::locked;
 use crate::model::backend::{Failure, Figures, POWERFLEX};
 use crate::model::powerflex::System;
 
@@ -180,10 +181,6 @@ impl Backend for PowerFlex {
 #[cfg(fuzzing)]
 pub fn read_answer(body: &[u8]) -> Vec<String> {
     wire::read_as_all(body)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 use super::configuration::Settings;
 use super::credentials::{Mark, Marks, PasswordHash};
 use super::queue::{Queue, Turn};
-use crate::serve::locked;
+use crate::lock::locked;
 
 /// So many wrong passwords are remembered.
 const WRONG_REMEMBERED: usize = 64;

@@ -26,7 +26,8 @@ use tokio_rustls::rustls::ServerConfig;
 use self::configuration::Settings;
 use self::credentials::Marks;
 use self::gate::{Gate, Verdict};
-use super::{Answer, Handler, locked};
+use super::{Answer, Handler};
+use crate::lock::locked;
 use crate::mounted_file;
 
 /// What was read serves for so long.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
-use crate::serve::locked;
+use crate::lock::locked;
 
 /// So many requests wait at most, with the one whose turn it is.
 const LONGEST_QUEUE: usize = 5;
