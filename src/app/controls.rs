@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-use super::pressed::Pressed;
 use super::Shared;
+use super::pressed::Pressed;
 use crate::control::Controller;
 use crate::link::controls as decide;
 use crate::lock::locked;
@@ -264,7 +264,8 @@ fn plain(text: &str) -> String {
     text.chars().filter(is_plain).take(LONGEST_ID).collect()
 }
 
-fn wrong_version(request: &Request) -> Option<Answer> {
+/// The refusal of a request in another version of Scope's interface. Scope always says which it speaks; a person with curl need not.
+pub(super) fn wrong_version(request: &Request) -> Option<Answer> {
     let version = request.parameter("api_version")?;
     (version != API_VERSION).then(|| {
         let line = format!("api_version {version} is not spoken here, only {API_VERSION}");

@@ -8,8 +8,8 @@ use hyper::{Method, StatusCode};
 
 use super::Shared;
 use super::backends::joined;
+use super::controls::wrong_version;
 use crate::model::backend::BackendReadings;
-use crate::render::scope::API_VERSION;
 use crate::serve::{Answer, Handler, Request};
 
 /// Scope gives up after 500 ms. Slow filesystems are left out long before.
@@ -52,12 +52,8 @@ fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answ
     if request.method != Method::GET && request.method != Method::HEAD {
         return Answer::method_not_allowed("GET, HEAD");
     }
-    // Scope always says which version it speaks; a person with curl need not.
-    if let Some(version) = request.parameter("api_version")
-        && version != API_VERSION
-    {
-        let line = format!("api_version {version} is not spoken here, only {API_VERSION}");
-        return Answer::error(StatusCode::BAD_REQUEST, line);
+    if let Some(refused) = wrong_version(request) {
+        return refused;
     }
     let answers = shared.observe(Instant::now() + PATIENCE);
     let backends = joined(backends, answers.cluster_map().map(|map| &**map));
