@@ -177,7 +177,7 @@ impl Buttons {
         let (offer, control) = match pressed.among(&offers) {
             Ok(offered) => offered,
             Err(refusal) => {
-                tracing::warn!("{:?} on {:?}: refused: {refusal}", pressed.control, pressed.node);
+                tracing::warn!("{pressed}: refused: {refusal}");
                 return Said::refusal(refusal).answer();
             }
         };
