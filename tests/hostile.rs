@@ -29,7 +29,7 @@ use support::kubelet_folder::{KubeletFolder, shell};
 use support::node_with_pods::{PODS, node};
 use support::scope_contract::{Expectations, assert_holds};
 use support::scripted_api::{Answer, Asked, ScriptedApi};
-use support::server::{HOST, PROGRAM, Server, of_cluster, program};
+use support::server::{HOST, PROGRAM, Server, of_cluster, program, run};
 use support::{expect_that, within};
 
 /// Names that a pod, a claim or a driver could choose where nobody looks: what would end a line or a quotation, make a sample or an
@@ -496,6 +496,64 @@ async fn the_token_is_told_nowhere() {
             "{said}"
         );
         assert!(!said.contains(TOKEN), "{said}");
+    })
+    .await
+    .unwrap();
+}
+
+/// A kubeconfig whose credential plugin has secrets in its arguments, its environment and its output. It gives tokens that are too old soon,
+/// and fails where there is a file `fails`.
+fn with_a_plugin(folder: &Path, address: impl std::fmt::Display, fails: &Path) -> PathBuf {
+    const SCRIPT: &str = r#"
+if [ -e "$0" ]; then
+    echo hush-said; echo hush-complained >&2; exit 7
+fi
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+    "status": {"token": "hush-token", "expirationTimestamp": "2026-01-01T00:00:00Z"}}'"#;
+    let path = folder.join("kubeconfig");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
+        "users": [{"name": "u", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+            "command": "sh", "args": ["-c", SCRIPT, fails, "--password=hush-argument"],
+            "env": [{"name": "SECRET", "value": "hush-environment"}],
+        }}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    });
+    fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn what_a_credential_plugin_knows_is_told_nowhere() {
+    const TOLD: &str = "the credential plugin failed (exit status: 7)";
+    let api = ScriptedApi::start(|_: &Asked| None);
+    let folder = tempfile::tempdir().unwrap();
+    let fails = folder.path().join("fails");
+    let path = with_a_plugin(folder.path(), api.address, &fails);
+    let path = path.to_str().unwrap().to_owned();
+    let plugins = folder.path().join("plugins");
+    tokio::task::spawn_blocking(move || {
+        let mut command = program(PROGRAM);
+        command.env("STORAGE_PROBE_LOG_LEVEL", "trace");
+        let server = Server::launch(command, &plugins, &of_cluster(&path));
+        fs::write(fails, "").unwrap();
+        let mut said = within(Duration::from_secs(60), || {
+            let pages: Vec<String> = ["/", "/readyz"]
+                .map(|target| server.get(target).text().to_owned())
+                .into();
+            expect_that(pages.iter().all(|page| page.contains(TOLD)), &pages[1]).map(|()| pages.concat())
+        });
+        said += server.get("/metrics").text();
+        server.soon_logged(TOLD);
+        // And where it fails from the first.
+        let output = run(&["tree", "--role", "cluster", "--kubeconfig", &path]);
+        let failed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(failed.contains(TOLD), "{failed}");
+        said += &failed;
+        said += &server.log().join("\n");
+        assert!(!said.contains("hush"), "{said}");
     })
     .await
     .unwrap();

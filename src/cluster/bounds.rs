@@ -16,6 +16,8 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use tower::{BoxError, Layer, Service};
 
+use super::problem::without_secrets;
+
 /// As much of an error is read. What the API server says with one are a few hundred bytes.
 const LONGEST_ERROR: usize = 64 << 10;
 /// Longer answers have to wait for each other.
@@ -110,7 +112,7 @@ where
                     what: "answer",
                     patience: head,
                 })?
-                .map_err(Into::into)?;
+                .map_err(|error| without_secrets(error.into()))?;
             let sort = match (response.status().is_success(), watches) {
                 (false, _) => Sort::Error,
                 (true, true) => Sort::Lines,

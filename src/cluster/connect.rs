@@ -10,6 +10,7 @@ use thiserror::Error;
 use tower::{BoxError, Service};
 
 use super::bounds::Bounds;
+use super::problem::told;
 use crate::model::fault::with_causes;
 
 /// Where the kubelet puts the credentials of a pod's service account.
@@ -101,7 +102,7 @@ pub(super) fn builder(mut config: Config) -> Result<ClientBuilder<impl Answering
     let url = config.cluster_url.to_string();
     ClientBuilder::try_from(config).map_err(|error| ConnectError::Client {
         url,
-        reason: with_causes(&error),
+        reason: told(&error),
     })
 }
 

@@ -2,10 +2,13 @@
 
 use std::error::Error as _;
 
+use kube::client::AuthError;
 use kube::core::Status;
 use kube::runtime::watcher;
+use tower::BoxError;
 
 use super::bounds::is_too_long;
+use crate::model::fault::with_causes;
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 use crate::model::text;
 
@@ -35,11 +38,16 @@ pub(super) fn of_watch(kind: ResourceKind, error: &watcher::Error) -> Option<Wat
 
 /// What an error of one request means; `verbs` are what it needs to be allowed. `None` as in [`of_watch`].
 pub(super) fn of_request(kind: ResourceKind, error: &kube::Error, verbs: &[&str]) -> Option<WatchError> {
+    if let Some(message) = of_credentials(error) {
+        return Some(WatchError {
+            problem: WatchProblem::Unauthorized,
+            message,
+            rule: None,
+        });
+    }
     let problem = match error {
         kube::Error::Api(status) => return of_status(kind, status, verbs),
         _ if is_too_long(error) => WatchProblem::Failing,
-        kube::Error::Auth(_) => WatchProblem::Unauthorized,
-        kube::Error::Service(error) if error.is::<kube::client::AuthError>() => WatchProblem::Unauthorized,
         kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {
             WatchProblem::Unreachable
         }
@@ -64,6 +72,57 @@ pub(super) fn of_request(kind: ResourceKind, error: &kube::Error, verbs: &[&str]
         message: shortened(&message),
         rule: None,
     })
+}
+
+/// We have no credentials to show. It says why, and is told in the place of the client's own error, which has all of the command that gives
+/// credentials, with its environment and its output.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NoCredentials(String);
+
+/// What may be told of an error that comes of our own credentials; `None` of any other one.
+pub(crate) fn of_credentials(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(NoCredentials(said)) = error.downcast_ref() {
+            return Some(said.clone());
+        }
+        if let Some(error) = error.downcast_ref() {
+            return Some(of_auth(error));
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn of_auth(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecRun { out, .. } => format!("the credential plugin failed ({})", out.status),
+        AuthError::AuthExecStart(cause) => {
+            format!("the credential plugin of the kubeconfig cannot be run: {cause}")
+        }
+        AuthError::ExecPluginFailed
+        | AuthError::AuthExec(_)
+        | AuthError::AuthExecParse(_)
+        | AuthError::ParseTokenKey(_)
+        | AuthError::MalformedTokenExpirationDate(_) => {
+            "what the credential plugin says cannot be understood".to_owned()
+        }
+        other => shortened(&with_causes(other)),
+    }
+}
+
+/// An error and what is behind it, in one line, without what a credential plugin was told and what it said.
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    of_credentials(error).unwrap_or_else(|| with_causes(error))
+}
+
+/// The error itself, or in its place what may be told of it.
+pub(super) fn without_secrets(error: BoxError) -> BoxError {
+    match of_credentials(&*error) {
+        Some(said) => NoCredentials(said).into(),
+        None => error,
+    }
 }
 
 fn of_status(kind: ResourceKind, status: &Status, verbs: &[&str]) -> Option<WatchError> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::bounds::Bounds;
 use super::connect::{self, Whereabouts, configuration};
-use crate::model::fault::with_causes;
+use super::problem;
 
 /// How long the answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,6 +54,6 @@ pub async fn read(
         ))),
         // What the client could not understand may be the Secret's content.
         Err(kube::Error::SerdeError(_)) => Err(told("the API server's answer is none".to_owned())),
-        Err(error) => Err(told(with_causes(&error))),
+        Err(error) => Err(told(problem::told(&error))),
     }
 }

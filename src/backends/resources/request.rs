@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use hyper::{Request, StatusCode};
 use kube::Client;
-use kube::client::{AuthError, Body};
+use kube::client::Body;
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::backends::answer::whole;
-use crate::cluster::problem::shortened;
+use crate::cluster::problem::{of_credentials, shortened};
 use crate::model::fault::with_causes;
 use crate::model::inventory::{WatchError, WatchProblem};
 
@@ -130,12 +130,10 @@ pub(super) fn not_understood(what: &serde_json::Error) -> WatchError {
 }
 
 fn unsent(sending: &kube::Error) -> WatchError {
-    let problem = match sending {
-        kube::Error::Auth(_) => WatchProblem::Unauthorized,
-        kube::Error::Service(cause) if cause.is::<AuthError>() => WatchProblem::Unauthorized,
-        _ => WatchProblem::Unreachable,
-    };
-    error(problem, shortened(&with_causes(sending)))
+    match of_credentials(sending) {
+        Some(said) => error(WatchProblem::Unauthorized, said),
+        None => error(WatchProblem::Unreachable, shortened(&with_causes(sending))),
+    }
 }
 
 fn refused(wanted: &Wanted<'_>, status: StatusCode, body: &[u8]) -> WatchError {
