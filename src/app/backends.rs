@@ -81,15 +81,21 @@ const SHOWN_FOR: Duration = Duration::from_secs(5);
 /// Who is given less time than this and does not answer is not known to be slow: whoever asks is in a hurry.
 const HURRY: Duration = Duration::from_secs(1);
 
+/// For so long after somebody else had more time, or an answer, it is he who tells how a backend fares: a minute from scrape to scrape is usual.
+const TOLD_BY_OTHERS: Duration = Duration::from_secs(120);
+
 /// How long an answer took, and the answer.
 type Asked = (Duration, Option<Result<Figures, Failure>>);
 
 /// The backends that are configured.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backends {
     all: Vec<Arc<dyn Backend>>,
     /// How each fared when it was last asked, by its place in `all`.
     latest: Mutex<BTreeMap<usize, BackendOutcome>>,
+    /// When one was last noted, by its place; who never was counts from the start.
+    noted: Mutex<BTreeMap<usize, Instant>>,
+    started: Instant,
     /// What of each one's answers could not be understood.
     faults: Mutex<BTreeMap<usize, BTreeSet<Fault>>>,
     scaleio_names: bool,
@@ -134,6 +140,8 @@ impl Backends {
         Self {
             all,
             latest: Mutex::default(),
+            noted: Mutex::default(),
+            started: Instant::now(),
             faults: Mutex::default(),
             scaleio_names: false,
         }
@@ -193,7 +201,8 @@ impl Backends {
                 continue;
             }
             let outcome = self.outcome(at, duration, &read);
-            if !is_hurried {
+            // Where nobody ever has more time, his is all that is known.
+            if !is_hurried || self.noted_at(at).elapsed() >= TOLD_BY_OTHERS {
                 self.note(at, &outcome);
             }
             self.note_faults(at, read.as_ref().ok());
@@ -259,8 +268,13 @@ impl Backends {
         }
     }
 
+    fn noted_at(&self, at: usize) -> Instant {
+        locked(&self.noted).get(&at).copied().unwrap_or(self.started)
+    }
+
     /// Each change is logged once: that a backend fails, that it fails for another reason, and that it answers again.
     fn note(&self, at: usize, outcome: &BackendOutcome) {
+        locked(&self.noted).insert(at, Instant::now());
         let before = locked(&self.latest).insert(at, outcome.clone());
         let before = before.as_ref().map(|outcome| outcome.error.as_ref());
         let BackendOutcome {
@@ -419,6 +433,25 @@ mod tests {
             .await;
         assert!(readings.outcomes[0].error.is_some());
         assert!(backends.states()[0].2.is_none());
+    }
+
+    #[tokio::test]
+    async fn where_nobody_has_time_what_does_not_answer_is_called_slow_all_the_same() {
+        let backends = backends([("slow", 3600, None), ("well", 0, None), ("quick", 0, None)]);
+        let ask = || backends.collect(&Selection::All, question(Duration::from_millis(10)));
+        // It answered once, and nobody who had time has asked it since.
+        let answered = backends.outcome(
+            0,
+            Duration::ZERO,
+            &Ok(Figures::PowerFlex(Arc::new(System::new("slow".to_owned())))),
+        );
+        backends.note(0, &answered);
+        ask().await;
+        assert!(backends.states()[0].2.as_ref().unwrap().error.is_none());
+        let later = Instant::now().checked_sub(TOLD_BY_OTHERS).unwrap();
+        locked(&backends.noted).insert(0, later);
+        ask().await;
+        assert!(backends.states()[0].2.as_ref().unwrap().error.is_some());
     }
 
     #[tokio::test]
