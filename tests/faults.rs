@@ -10,7 +10,7 @@ mod support;
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::exposition::Page;
 use support::fixture::Machine;
-use support::http::{Connection, head};
+use support::http::{Answer, Connection, head};
 use support::report::Report;
 use support::scope_contract::{Expectations, assert_holds};
 use support::server::{HOST, PROGRAM, Server, program};
@@ -371,14 +371,14 @@ fn clients_that_never_stop_asking_keep_nobody_out() {
     });
 }
 
-#[test]
-fn a_report_waits_for_one_page_however_many_are_asked_for() {
-    const CLIENTS: u32 = 48;
-    const REPORTS: usize = 7;
+/// How long an answer takes while so many clients ask for pages without pause, and how long one page takes where nobody else asks: the
+/// middle one of some each.
+fn while_pages_are_asked_for(clients: usize, ask: impl Fn(&Server) -> io::Result<Answer>) -> [Duration; 2] {
+    const ANSWERS: usize = 7;
     let (machine, folder) = (generated::machine(100), tempfile::tempdir().unwrap());
     let server = start(program(PROGRAM), folder.path(), Some(&machine));
     let timed = |ask: &dyn Fn()| {
-        let mut times: Vec<Duration> = (0..REPORTS)
+        let mut times: Vec<Duration> = (0..ANSWERS)
             .map(|_| {
                 let begun = Instant::now();
                 ask();
@@ -386,7 +386,7 @@ fn a_report_waits_for_one_page_however_many_are_asked_for() {
             })
             .collect();
         times.sort_unstable();
-        times[REPORTS / 2]
+        times[ANSWERS / 2]
     };
     let zipped = [("accept-encoding", "gzip")];
     let page = timed(&|| {
@@ -394,8 +394,8 @@ fn a_report_waits_for_one_page_however_many_are_asked_for() {
         assert_eq!(answer.status, 200);
     });
     let asked_for = AtomicBool::new(true);
-    let report = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| server.prometheus()).collect();
+    let answer = thread::scope(|scope| {
+        let clients: Vec<_> = (0..clients).map(|_| server.prometheus()).collect();
         scope.spawn(|| {
             let mut clients = clients;
             while asked_for.load(Ordering::Relaxed) {
@@ -411,22 +411,37 @@ fn a_report_waits_for_one_page_however_many_are_asked_for() {
         thread::sleep(3 * page);
         // An assertion in here would wait for the other thread.
         let answers = Cell::new(0);
-        let report = timed(&|| {
-            let is_answer = server
-                .scope()
-                .get(REPORT)
-                .is_ok_and(|answer| answer.status == 200);
+        let answer = timed(&|| {
+            let is_answer = ask(&server).is_ok_and(|answer| answer.status == 200);
             answers.set(answers.get() + usize::from(is_answer));
         });
         asked_for.store(false, Ordering::Relaxed);
-        assert_eq!(answers.get(), REPORTS, "reports");
-        report
+        assert_eq!(answers.get(), ANSWERS, "answers");
+        answer
     });
+    [answer, page]
+}
+
+#[test]
+fn a_report_waits_for_one_page_however_many_are_asked_for() {
+    let [report, page] = while_pages_are_asked_for(48, |server| server.scope().get(REPORT));
     // Its connection is accepted, its request is read, and it is made: each is done between two pages.
     assert!(
-        report < CLIENTS / 4 * page,
-        "a report takes {report:?} while {CLIENTS} clients ask for pages, and one page {page:?}"
+        report < 12 * page,
+        "a report takes {report:?} while 48 clients ask for pages, and one page {page:?}"
     );
+}
+
+#[test]
+fn health_waits_for_a_few_pages_however_many_are_asked_for() {
+    for target in ["/healthz", "/readyz", "/"] {
+        // A connection of its own, as a kubelet has it.
+        let [answer, page] = while_pages_are_asked_for(48, |server| server.prometheus().get(target));
+        assert!(
+            answer < 12 * page,
+            "{target} takes {answer:?} while 48 clients ask for pages, and one page {page:?}"
+        );
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
             Ok(wanted) => wanted,
             Err(line) => return Box::pin(ready(Answer::error(StatusCode::BAD_REQUEST, line))),
         };
-        if request.path == "/healthz" {
+        if wanted.is_none() && !is_page(&shared.backends, &request) {
             return Box::pin(ready(answer(&shared, &request, BackendReadings::default())));
         }
         let shared = Arc::clone(&shared);
@@ -64,6 +64,12 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
             answer(&shared, &request, readings)
         })
     })
+}
+
+/// True where a page is to be made. All else is a few lines: a kubelet waits for a second, and not behind those who want pages.
+fn is_page(backends: &Backends, request: &Request) -> bool {
+    let is_read = request.method == Method::GET || request.method == Method::HEAD;
+    is_read && (request.path == "/metrics" || backend_path(backends, &request.path).is_some())
 }
 
 /// The turn of one request. However many want pages at once, one page is made at a time, and between two of them comes whoever
