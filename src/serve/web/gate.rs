@@ -18,7 +18,7 @@
 //! Tokens are long and random, so a mark of them is compared and no slow hash is needed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -32,6 +32,8 @@ use super::credentials::{Mark, Marks, PasswordHash};
 use super::queue::{Queue, Turn};
 use crate::lock::locked;
 
+/// What stands for the address of whoever has none.
+const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// So many wrong passwords are remembered.
 const WRONG_REMEMBERED: usize = 64;
 /// After a wrong password the next has to wait for so many times as long as it took.
@@ -127,7 +129,7 @@ impl Gate {
         if let Some(verdict) = self.remembered(&attempt) {
             return verdict;
         }
-        let Some(turn) = self.queue.turn(from).await else {
+        let Some(turn) = self.queue.turn(from.unwrap_or(NO_ADDRESS)).await else {
             return Verdict::Busy;
         };
         // Two of a kind scrape at the same time, as a rule.
@@ -251,7 +253,7 @@ mod tests {
             locked(&gate.remembered).note("known".to_owned(), mark, false);
         }
         assert_eq!(locked(&gate.remembered).wrong.len(), WRONG_REMEMBERED);
-        let _full = gate.queue.filled(None).await;
+        let _full = gate.queue.filled(NO_ADDRESS).await;
         assert_eq!(
             gate.verdict(&settings, &marks, None, Some(&right)).await,
             Verdict::Admitted

@@ -25,14 +25,14 @@ pub(super) struct Queue(Arc<Mutex<Places>>);
 #[derive(Debug, Default)]
 struct Places {
     /// Whose turn it is, if it is anybody's.
-    now: Option<Option<IpAddr>>,
+    now: Option<IpAddr>,
     /// In the order in which they came.
     waiting: VecDeque<Waiting>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    from: Option<IpAddr>,
+    from: IpAddr,
     turn: oneshot::Sender<Turn>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Turn(Arc<Mutex<Places>>);
 
 impl Queue {
     /// Waits for the turn; `None` for whom there is no place, or no longer one.
-    pub(super) async fn turn(&self, from: Option<IpAddr>) -> Option<Turn> {
+    pub(super) async fn turn(&self, from: IpAddr) -> Option<Turn> {
         let (turn, given) = oneshot::channel();
         let next = {
             let mut places = locked(&self.0);
@@ -58,7 +58,7 @@ impl Queue {
 
     /// The turn, and all further places taken from one address.
     #[cfg(test)]
-    pub(super) async fn filled(&self, from: Option<IpAddr>) -> (Turn, Vec<oneshot::Receiver<Turn>>) {
+    pub(super) async fn filled(&self, from: IpAddr) -> (Turn, Vec<oneshot::Receiver<Turn>>) {
         let turn = self.turn(from).await.unwrap();
         let wait = |_| {
             let (turn, given) = oneshot::channel();
@@ -71,7 +71,7 @@ impl Queue {
 
 impl Places {
     /// True where there is a place, if need be one that is taken from the address with most.
-    fn has_room_for(&mut self, from: Option<IpAddr>) -> bool {
+    fn has_room_for(&mut self, from: IpAddr) -> bool {
         self.waiting.retain(|waiting| !waiting.turn.is_closed());
         if self.waiting.len() + usize::from(self.now.is_some()) < LONGEST_QUEUE {
             return true;
@@ -86,7 +86,7 @@ impl Places {
     }
 
     /// How many places an address has.
-    fn of(&self, from: Option<IpAddr>) -> usize {
+    fn of(&self, from: IpAddr) -> usize {
         let waiting = self.waiting.iter().filter(|waiting| waiting.from == from);
         waiting.count() + usize::from(self.now == Some(from))
     }
@@ -122,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn address(number: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([10, 0, 0, number]))
+    fn address(number: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, number])
     }
 
     fn polled<T>(wait: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
