@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use flate2::read::GzDecoder;
 use support::exposition::{Page, open_metrics_violations};
 use support::http::{Connection, Stream, head};
 use support::report::Report;
-use support::server::{PROGRAM, Server, program, run};
+use support::server::{PROGRAM, Server, of_cluster, program, run};
 use support::{expect_that, within};
 
 /// What a person calls at once, on a machine that also builds and tests.
@@ -309,6 +309,44 @@ fn told_to_end_it_removes_its_socket_and_ends_at_once_whoever_is_connected() {
         );
         drop(silent);
     }
+}
+
+#[test]
+fn told_to_end_while_it_waits_for_a_credential_plugin_it_removes_its_sockets_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, process] = ["kubeconfig", "process"].map(|name| folder.path().join(name));
+    let config = serde_json::json!({
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+            "command": "sh", "args": ["-c", "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 60", process],
+        }}}],
+    });
+    fs::write(&path, config.to_string()).unwrap();
+    let mut child = program(PROGRAM)
+        .args(["serve", "--plugin-dir"])
+        .arg(folder.path().join("plugins"))
+        .args(of_cluster(path.to_str().unwrap()))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let plugin = within(Duration::from_secs(20), || fs::read_to_string(&process));
+    let socket = folder.path().join("plugins/storage-cluster/storage-cluster.sock");
+    assert!(socket.exists());
+    let kill = |name: &str, process: &str| {
+        Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, process.trim()])
+            .status()
+    };
+    assert!(kill("TERM", &child.id().to_string()).unwrap().success());
+    let ended = within(Duration::from_secs(2), || {
+        child.try_wait().unwrap().ok_or("the program still runs")
+    });
+    assert_eq!(ended.code(), Some(0));
+    assert!(!socket.exists());
+    let _ = kill("KILL", &plugin);
 }
 
 #[test]

@@ -88,8 +88,9 @@ pub(super) async fn watch(sources: &SourceArguments) -> Result<(Cluster, Watchin
         engines: !arguments.no_engines,
         ..Settings::default()
     };
-    let watched = Cluster::watch(config, &settings)?;
-    match (role, &settings.node) {
+    let node = settings.node.clone();
+    let watched = connect::apart(move || Cluster::watch(config, &settings)).await?;
+    match (role, node) {
         (Role::Node, Some(node)) => tracing::info!("reading the pods of node {node} from {url}"),
         (_, Some(node)) => {
             tracing::info!("reading the whole cluster from {url}, and as its node {node} this machine");
@@ -104,7 +105,7 @@ pub(super) async fn controller(sources: &SourceArguments) -> anyhow::Result<Cont
     let config = connect::configuration(&sources.cluster.whereabouts())
         .await
         .context("the buttons have no cluster to act on")?;
-    Ok(Controller::new(config)?)
+    Ok(connect::apart(move || Controller::new(config)).await?)
 }
 
 fn from_dump(sources: &SourceArguments) -> anyhow::Result<Cluster> {

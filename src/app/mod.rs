@@ -16,6 +16,7 @@ mod resources;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use self::answers::{Answers, Source};
 use self::backends::{Backends, Selection, joined};
@@ -196,7 +198,48 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     // Signals first: one that comes while the sockets are being made must find them removed again.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut told_to_end = pin!(async {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    });
+    // A way to the cluster may be long, and lead through a program that somebody else wrote.
+    let running = tokio::select! {
+        running = start(sources, arguments) => running?,
+        name = &mut told_to_end => {
+            tracing::info!("ending on {name}");
+            return Ok(());
+        }
+    };
+    let name = told_to_end.await;
+    tracing::info!("ending on {name}");
+    running.end().await;
+    Ok(())
+}
 
+/// All that answers.
+struct Running {
+    sockets: Vec<SocketOwner>,
+    watching: Option<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    servers: JoinSet<()>,
+}
+
+impl Running {
+    async fn end(mut self) {
+        // The sockets go first: Scope's probe drops a plugin whose socket is gone, and reports an error of one that does not answer.
+        drop(self.sockets);
+        if let Some(watching) = self.watching {
+            watching.abort();
+        }
+        let _ = self.stop.send(true);
+        while self.servers.join_next().await.is_some() {}
+    }
+}
+
+/// Begins to answer. Where it is not waited for any more, its sockets are removed.
+async fn start(sources: &SourceArguments, arguments: &ServeArguments) -> anyhow::Result<Running> {
     let plugin_id = if sees_this_machine(sources) {
         PLUGIN_ID
     } else {
@@ -250,7 +293,7 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
     };
 
     let (stop, stopped) = watch::channel(false);
-    let mut servers = tokio::task::JoinSet::new();
+    let mut servers = JoinSet::new();
     let mut sockets = Vec::new();
     if let Some((listener, bound)) = plugin {
         tracing::info!("answering Scope on unix:{} as {known_as}", bound.path().display(),);
@@ -278,20 +321,12 @@ pub async fn serve(sources: &SourceArguments, arguments: &ServeArguments) -> any
         tracing::info!("answering Prometheus on {scheme}://{address}/metrics");
         servers.spawn(serve::run(listener, handler, web, stopped));
     }
-
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
-    tracing::info!("ending on {name}");
-    // The sockets go first: Scope's probe drops a plugin whose socket is gone, and reports an error of one that does not answer.
-    drop(sockets);
-    if let Some(watching) = watching {
-        watching.abort();
-    }
-    let _ = stop.send(true);
-    while servers.join_next().await.is_some() {}
-    Ok(())
+    Ok(Running {
+        sockets,
+        watching,
+        stop,
+        servers,
+    })
 }
 
 /// What the metrics address asks of its clients.

@@ -73,7 +73,9 @@ pub(super) async fn source(sources: &SourceArguments, watches: bool) -> anyhow::
         return Ok(None);
     }
     let config = connect::configuration(&arguments.whereabouts()).await?;
-    Ok(Some(Resources::new(config, arguments.namespace.clone())?))
+    let namespaces = arguments.namespace.clone();
+    let source = connect::apart(move || Resources::new(config, namespaces)).await?;
+    Ok(Some(source))
 }
 
 impl ResourceBackend {

@@ -1,20 +1,30 @@
 //! How the API server is found, and as whom we speak to it.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hyper::{Request, Response};
 use kube::client::{Body, ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tower::{BoxError, Service};
 
 use super::bounds::Bounds;
 use super::problem::told;
+use crate::lock::locked;
 use crate::model::fault::with_causes;
 
 /// Where the kubelet puts the credentials of a pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// How long a kubeconfig and what it names may take to be read, and its credential plugin to answer: somebody may have to say who he is.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// So many of them may hang at the same time, each with its thread.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
 /// Where to look for a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +64,12 @@ pub enum ConnectError {
         /// What is wrong.
         reason: String,
     },
+    /// Nobody knows what it waits for.
+    #[error(
+        "no way to the cluster within {} s: does the kubeconfig lie on a server that is gone, or its credential plugin hang?",
+        PATIENCE.as_secs()
+    )]
+    Late,
     /// The role is that of a node, and nothing says of which.
     #[error("which node is this? --node-name or NODE_NAME says so")]
     NoNode,
@@ -64,6 +80,46 @@ pub enum ConnectError {
 ///
 /// A service account's token is read from its file again at least once a minute, so that it may be exchanged at any time.
 pub async fn configuration(whereabouts: &Whereabouts) -> Result<Config, ConnectError> {
+    let whereabouts = whereabouts.clone();
+    // It has to wait for files alone, which it does where it stands.
+    apart(move || {
+        found(&whereabouts)
+            .now_or_never()
+            .unwrap_or(Err(ConnectError::Late))
+    })
+    .await
+}
+
+/// What this work comes to, in a minute at most, on a thread that nobody has to wait for at the end: it reads files, or makes a client, for
+/// which the client's library runs a kubeconfig's credential plugin and waits for it.
+pub async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ConnectError> + Send + 'static,
+) -> Result<T, ConnectError> {
+    let outcome = Arc::new(Mutex::new(None));
+    let place = Arc::clone(&outcome);
+    carried_out(Box::new(move || {
+        let done = work();
+        *locked(&place) = Some(done);
+    }))
+    .await;
+    let done = locked(&outcome).take();
+    done.unwrap_or(Err(ConnectError::Late))
+}
+
+async fn carried_out(work: Box<dyn FnOnce() + Send>) {
+    let done = async {
+        // What hangs keeps its place until it ends, whoever waits for it.
+        let place = AT_ONCE.acquire().await;
+        let work = tokio::task::spawn_blocking(move || {
+            work();
+            drop(place);
+        });
+        let _ = work.await;
+    };
+    let _ = tokio::time::timeout(PATIENCE, done).await;
+}
+
+async fn found(whereabouts: &Whereabouts) -> Result<Config, ConnectError> {
     if let Some(path) = &whereabouts.kubeconfig {
         let read = Kubeconfig::read_from(path);
         return from_kubeconfig(read, path.display().to_string(), whereabouts).await;
@@ -86,7 +142,7 @@ pub async fn configuration(whereabouts: &Whereabouts) -> Result<Config, ConnectE
     Err(ConnectError::NoCluster)
 }
 
-/// A client for single requests, of which the caller has to bound the answers.
+/// A client for single requests, of which the caller has to bound the answers. To be made [`apart`], as all clients.
 pub fn client(config: Config) -> Result<Client, ConnectError> {
     Ok(builder(config)?.build())
 }

@@ -35,7 +35,9 @@ pub async fn read(
         .map_err(|error| told(error.to_string()))?;
     let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
     let bounds = Bounds::new([PATIENCE; 2], LONGEST);
-    let client = connect::bounded(config, &bounds).map_err(|error| told(error.to_string()))?;
+    let client = connect::apart(move || connect::bounded(config, &bounds))
+        .await
+        .map_err(|error| told(error.to_string()))?;
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     let request = hyper::Request::get(path)
         .body(Vec::new())
@@ -55,5 +57,44 @@ pub async fn read(
         // What the client could not understand may be the Secret's content.
         Err(kube::Error::SerdeError(_)) => Err(told("the API server's answer is none".to_owned())),
         Err(error) => Err(told(problem::told(&error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn while_a_credential_plugin_takes_its_time_nobody_else_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        let config = serde_json::json!({
+            "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "users": [{"name": "u", "user": {"exec": {
+                "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+                "command": "sh", "args": ["-c", "sleep 1; exit 7"],
+            }}}],
+        });
+        std::fs::write(&path, config.to_string()).unwrap();
+        let whereabouts = Whereabouts {
+            kubeconfig: Some(path),
+            context: None,
+        };
+        let begun = Instant::now();
+        let others = async {
+            sleep(Duration::from_millis(10)).await;
+            begun.elapsed()
+        };
+        let (outcome, others) = tokio::join!(read(&whereabouts, None, "powerflex"), others);
+        let said = outcome.unwrap_err();
+        assert!(
+            said.contains("credential plugin failed (exit status: 7)"),
+            "{said}"
+        );
+        assert!(others < Duration::from_millis(900), "{others:?}");
     }
 }
