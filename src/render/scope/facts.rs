@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::report::{Latest, MetadataTemplate, Values};
+pub(super) use crate::model::text::listed;
 use crate::model::text::shortened;
 
 /// A key in `latest` and what people read.
@@ -23,19 +24,6 @@ pub(super) const VOLUME: Fact = (VOLUME_OF_CLAIM, "Volume");
 pub(super) const CLASS: Fact = (CLASS_OF_CLAIM, "Storage class");
 pub(super) const ACCESS_MODES: Fact = ("kubernetes_access_modes", "Access modes");
 pub(super) const PROVISIONER: Fact = ("kubernetes_provisioner", "Provisioner");
-
-/// `one, two and 3 more`: so many of them at most; empty where there are none.
-pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>, most: usize) -> String {
-    let mut names: Vec<&str> = names.collect();
-    let more = names.len().saturating_sub(most);
-    names.truncate(most);
-    let listed = names.join(", ");
-    if more == 0 {
-        listed
-    } else {
-        format!("{listed} and {more} more")
-    }
-}
 
 /// At most so many characters of a value: whoever may write one into an object may make it as long as he likes.
 const LONGEST_VALUE: usize = 1000;
