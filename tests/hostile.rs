@@ -27,6 +27,7 @@ use support::exposition::{Page, open_metrics_violations};
 use support::fixture::Machine;
 use support::kubelet_folder::{KubeletFolder, shell};
 use support::node_with_pods::{PODS, node};
+use support::powerflex_gateway::{Gateway, Mood, settings};
 use support::scope_contract::{Expectations, assert_holds};
 use support::scripted_api::{Answer, Asked, ScriptedApi};
 use support::server::{HOST, PROGRAM, Server, of_cluster, program, run};
@@ -429,6 +430,181 @@ async fn an_api_server_that_never_stops_talking_costs_its_own_figures() {
     })
     .await
     .unwrap();
+}
+
+/// An array of nothing but this, so many bytes long.
+fn nonsense(item: &str, bytes: usize) -> String {
+    let comma = format!("{item},");
+    format!("[{}{item}]", comma.repeat(bytes / comma.len()))
+}
+
+/// The same as a list, each time in another way: longer than is read; shorter, with more items than there can be; and short.
+fn nonsensical_list(item: &str, time: usize) -> Answer {
+    let bytes = [40_000_000, 3_900_000, 100_000, 11_900_000][time % 4];
+    Answer::text(
+        200,
+        format!("{{\"metadata\":{{}},\"items\":{}}}", nonsense(item, bytes)),
+    )
+}
+
+/// Scrapes within this time share a reading.
+const SHARED: Duration = Duration::from_millis(1100);
+
+fn up(page: &Page, instance: &[(&str, &str)]) -> Option<f64> {
+    page.value("storage_probe_backend_up", instance)
+}
+
+#[tokio::test]
+async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
+    let api = ScriptedApi::start(|asked: &Asked| {
+        let is_of_metrics = asked.path.starts_with("/apis/metrics.k8s.io/");
+        match (asked.resource.as_str(), is_of_metrics) {
+            ("nodes", true) => Some(nonsensical_list("0", asked.before)),
+            ("pods", true) => Some(nonsensical_list("{}", asked.before)),
+            ("storageclasses", _) if !asked.watches() => Some(Answer::list(
+                "1",
+                &[
+                    json!({"metadata": {"name": "fast", "resourceVersion": "1"}, "provisioner": "disks.example"}),
+                ],
+            )),
+            _ => None,
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = kubeconfig(folder.path(), &api, "t");
+    let path = config.to_str().unwrap().to_owned();
+    let plugins = folder.path().join("plugins");
+    tokio::task::spawn_blocking(move || {
+        let server = Server::launch(program(PROGRAM), &plugins, &of_cluster(&path));
+        let class = |page: &Page| page.value("storage_probe_storageclass_info", &[("storageclass", "fast")]);
+        within(Duration::from_secs(30), || {
+            let page = Page::parse(server.get("/metrics?exclude[]=resources").text());
+            expect_that(class(&page) == Some(1.0), "it is not known yet")
+        });
+        for time in 0..4 {
+            let page = server.page();
+            assert_eq!(class(&page), Some(1.0));
+            // What is short is a list of which nothing can be understood.
+            let wanted = if time == 2 { 1.0 } else { 0.0 };
+            assert_eq!(up(&page, &[("backend", "resources")]), Some(wanted), "{time}");
+            std::thread::sleep(SHARED);
+        }
+        server.soon_logged("more than 12 MiB");
+        server.soon_logged("more than 100000 items");
+        server.soon_logged("more things in them cannot be understood");
+        assert!(server.log().len() < 250, "{} lines", server.log().len());
+        let peak = peak(&server);
+        assert!(peak < 64 << 20, "{peak} bytes");
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_tenants_lists_that_are_nonsense_cost_themselves_and_little_memory() {
+    let api = ScriptedApi::start(|asked: &Asked| match asked.resource.as_str() {
+        "pods" if asked.path.starts_with("/api/v1/namespaces/shop/") => Some(Answer::list(
+            "1",
+            &[
+                json!({"metadata": {"name": "web-0", "namespace": "shop", "uid": "u"}, "spec": {"containers": [{"name": "main"}]},
+                     "status": {"phase": "Running", "containerStatuses": [{"name": "main", "restartCount": 3}]}}),
+            ],
+        )),
+        "pods" | "persistentvolumeclaims" => Some(nonsensical_list("0", asked.before)),
+        _ => Some(nonsensical_list("{}", asked.before)),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = kubeconfig(folder.path(), &api, "t");
+    let path = config.to_str().unwrap().to_owned();
+    let plugins = folder.path().join("plugins");
+    tokio::task::spawn_blocking(move || {
+        let arguments = [
+            "--listen",
+            "127.0.0.1:0",
+            "--kubeconfig",
+            &path,
+            "--namespace",
+            "shop",
+            "--namespace",
+            "bank",
+        ];
+        let server = Server::launch(program(PROGRAM), &plugins, &arguments);
+        // A program that is not optimized is three times as large from the first.
+        let before = peak(&server);
+        for _ in 0..6 {
+            let page = server.page();
+            let restarts = page.value("storage_probe_container_restarts_total", &[("pod", "web-0")]);
+            assert_eq!(restarts, Some(3.0));
+            assert_eq!(up(&page, &[("backend", "resources")]), Some(0.0));
+            std::thread::sleep(SHARED);
+        }
+        server.soon_logged("more than 4 MiB");
+        server.soon_logged("more than 20000 items");
+        let more = peak(&server) - before;
+        assert!(more < 36 << 20, "{more} bytes more than {before}");
+    })
+    .await
+    .unwrap();
+}
+
+#[test]
+fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
+    const PATHS: [&str; 5] = [
+        "/api/types/StoragePool/instances",
+        "/api/types/System/instances",
+        "/api/types/ProtectionDomain/instances",
+        "/api/instances/querySelectedStatistics",
+        "/api/instances/StoragePool",
+    ];
+    let (bad, good) = (Gateway::start(Mood::default()), Gateway::start(Mood::default()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path(), &[("bad", &bad.url()), ("good", &good.url())]);
+    let file = file.to_str().unwrap();
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--no-cluster",
+        "--role",
+        "cluster",
+        "--powerflex",
+        file,
+    ];
+    let server = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
+    let lists = |item: &str, bytes| nonsense(item, bytes);
+    // Volumes of a pool, and figures of pools, in place of pools.
+    let by_id = |bytes: usize| {
+        let entries: String = (0..bytes / 12).map(|id| format!("\"{id:07}\":{{}},")).collect();
+        format!(
+            "{{\"StoragePool\":{{{entries}\"x\":{{\"volumeIds\":{}}}}}}}",
+            nonsense("\"\"", bytes)
+        )
+    };
+    let answers = [
+        lists("0", 40_000_000),
+        lists("0", 11_900_000),
+        lists("{}", 11_900_000),
+        by_id(5_000_000),
+        format!("{{\"volumeIds\":{}}}", nonsense("\"\"", 11_900_000)),
+    ];
+    for answer in answers {
+        for path in PATHS {
+            bad.change(|mood| mood.instead = vec![(path, 200, answer.clone())]);
+            std::thread::sleep(SHARED);
+            let page = Page::parse(server.get("/metrics/powerflex").text());
+            assert_eq!(up(&page, &[("instance", "good")]), Some(1.0), "{path}");
+            let pools = page
+                .samples()
+                .iter()
+                .filter(|sample| sample.name == "storage_probe_powerflex_pool_info")
+                .filter(|sample| sample.labels.iter().any(|label| label.1 == "good"))
+                .count();
+            assert_eq!(pools, 2, "{path}");
+        }
+    }
+    server.soon_logged("more than 12 MiB");
+    server.soon_logged("more than 20000 items");
+    let peak = peak(&server);
+    assert!(peak < 64 << 20, "{peak} bytes");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What is taken of an answer of the API server: for how long, and how much.
+//! What is taken of an answer of the API server, or of a backend: for how long, and how much.
 //!
 //! The client waits for an answer without end, and takes one of any length into memory.
 
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame};
 use hyper::{Request, Response};
 use kube::client::Body;
@@ -27,7 +28,7 @@ const LONG_AT_ONCE: usize = 2;
 
 /// The answer is longer than memory allows.
 #[derive(Debug, thiserror::Error)]
-#[error("what the API server says in one piece has more than {} MiB; the rest is not read", .0 >> 20)]
+#[error("what is answered in one piece has more than {} MiB; the rest is not read", .0 >> 20)]
 struct TooLong(usize);
 
 /// The answer takes longer than anybody waits.
@@ -41,6 +42,17 @@ struct TooSlow {
 /// True where an answer was longer than memory allows.
 pub(crate) fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<TooLong>)
+}
+
+/// All of an answer of a client that has [`Bounds`], which is held once and not a second time in pieces. Of an error it is the beginning.
+pub(crate) async fn whole(mut body: Body) -> Result<Bytes, kube::Error> {
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(all.freeze())
 }
 
 /// Wraps a client's service in limits on silence and on length. A watch has no end: of it, each line has the limit on length.

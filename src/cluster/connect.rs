@@ -142,12 +142,7 @@ async fn found(whereabouts: &Whereabouts) -> Result<Config, ConnectError> {
     Err(ConnectError::NoCluster)
 }
 
-/// A client for single requests, of which the caller has to bound the answers. To be made [`apart`], as all clients.
-pub fn client(config: Config) -> Result<Client, ConnectError> {
-    Ok(builder(config)?.build())
-}
-
-/// A client for single requests whose answers are read within these bounds.
+/// A client for single requests whose answers are read within these bounds. To be made [`apart`], as all clients.
 pub(crate) fn bounded(config: Config, bounds: &Bounds) -> Result<Client, ConnectError> {
     Ok(builder(config)?.with_layer(bounds).build())
 }

@@ -38,15 +38,22 @@ pub(super) fn of_watch(kind: ResourceKind, error: &watcher::Error) -> Option<Wat
 
 /// What an error of one request means; `verbs` are what it needs to be allowed. `None` as in [`of_watch`].
 pub(super) fn of_request(kind: ResourceKind, error: &kube::Error, verbs: &[&str]) -> Option<WatchError> {
+    match error {
+        kube::Error::Api(status) => of_status(kind, status, verbs),
+        _ => Some(of_failure(error)),
+    }
+}
+
+/// What it means that there is no answer, or no whole one.
+pub(crate) fn of_failure(error: &kube::Error) -> WatchError {
     if let Some(message) = of_credentials(error) {
-        return Some(WatchError {
+        return WatchError {
             problem: WatchProblem::Unauthorized,
             message,
             rule: None,
-        });
+        };
     }
     let problem = match error {
-        kube::Error::Api(status) => return of_status(kind, status, verbs),
         _ if is_too_long(error) => WatchProblem::Failing,
         kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {
             WatchProblem::Unreachable
@@ -67,11 +74,11 @@ pub(super) fn of_request(kind: ResourceKind, error: &kube::Error, verbs: &[&str]
         }
         cause = deeper.source();
     }
-    Some(WatchError {
+    WatchError {
         problem,
         message: shortened(&message),
         rule: None,
-    })
+    }
 }
 
 /// We have no credentials to show. It says why, and is told in the place of the client's own error, which has all of the command that gives
@@ -126,8 +133,12 @@ pub(super) fn without_secrets(error: BoxError) -> BoxError {
 }
 
 fn of_status(kind: ResourceKind, status: &Status, verbs: &[&str]) -> Option<WatchError> {
+    (status.code != 410).then(|| of_refusal(status, &name(kind), rule(kind, verbs)))
+}
+
+/// What a status means that is no success; `name` is what was asked for, `rule` what grants it.
+pub(crate) fn of_refusal(status: &Status, name: &str, rule: String) -> WatchError {
     let problem = match status.code {
-        410 => return None,
         401 => WatchProblem::Unauthorized,
         403 => WatchProblem::Forbidden,
         404 => WatchProblem::Missing,
@@ -139,25 +150,28 @@ fn of_status(kind: ResourceKind, status: &Status, verbs: &[&str]) -> Option<Watc
         WatchProblem::Unauthorized => {
             format!("the API server does not accept our credentials (HTTP 401): {said}")
         }
-        WatchProblem::Missing => format!("the API server does not have {}", name(kind)),
+        WatchProblem::Missing => format!("the API server does not have {name}"),
         // The client takes an event that it cannot read for a status without a code.
         _ if status.code == 0 => "the API server says what cannot be understood".to_owned(),
         _ if said.is_empty() => format!("the API server answers HTTP {}", status.code),
         _ => format!("the API server answers HTTP {}: {said}", status.code),
     };
-    Some(WatchError {
+    WatchError {
         problem,
         message,
-        rule: (problem == WatchProblem::Forbidden).then(|| rule(kind, verbs)),
-    })
+        rule: (problem == WatchProblem::Forbidden).then_some(rule),
+    }
 }
 
 /// The rule of a ClusterRole that grants `verbs`, as one line of YAML.
 pub(super) fn rule(kind: ResourceKind, verbs: &[&str]) -> String {
+    rule_of(kind.group(), kind.resource(), verbs)
+}
+
+/// The same of what is no kind that is followed.
+pub(crate) fn rule_of(group: &str, resource: &str, verbs: &[&str]) -> String {
     format!(
-        "{{apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"{}\"]}}",
-        kind.group(),
-        kind.resource(),
+        "{{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [\"{}\"]}}",
         verbs.join("\", \"")
     )
 }

@@ -96,6 +96,21 @@ pub fn printable_but(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str>
     Cow::Owned(told)
 }
 
+/// A value as it can stand in the query of a URL.
+pub fn in_query(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut query = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            query.push(char::from(byte));
+        } else {
+            let [high, low] = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+            query.extend(['%', char::from(high), char::from(low)]);
+        }
+    }
+    query
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +176,11 @@ mod tests {
     #[test]
     fn a_text_of_several_lines_becomes_one() {
         assert_eq!(in_one_line("a\nb\tc\u{1b}[0m"), "a b c [0m");
+    }
+
+    #[test]
+    fn a_value_in_a_query_may_have_any_letters() {
+        assert_eq!(in_query("eyJ2Ijo-_.~09"), "eyJ2Ijo-_.~09");
+        assert_eq!(in_query("a+/=&#\n ü"), "a%2B%2F%3D%26%23%0A%20%C3%BC");
     }
 }

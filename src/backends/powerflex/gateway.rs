@@ -14,18 +14,23 @@ use tokio::time::{Instant, timeout};
 
 use super::configuration::SystemSettings;
 use super::credentials::{self, Credentials, SecretReader};
-use super::https::{Answer, Endpoint, Problem, send, status_problem};
+use super::https::{Answer, Endpoint, Problem, bounds, send, status_problem};
 use super::patience::Patience;
 use super::sign_in::{Session, sign_in};
 use super::{LONGEST_READING, locked};
+use crate::cluster::bounds::Bounds;
 
 /// Credentials that were refused are not tried again for so long, unless they change: an account is soon locked.
 const REFUSED_FOR: Duration = Duration::from_secs(300);
+/// Queries that go on by themselves at most: those of two readings. A gateway that calls its pools otherwise each time has no more for them.
+const MOST_APART: usize = 16;
 
 /// One gateway.
 #[derive(Debug)]
 pub(super) struct Gateway {
     settings: SystemSettings,
+    /// For all sessions together.
+    bounds: Bounds,
     secrets: Arc<dyn SecretReader>,
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
     /// Who signed in last.
@@ -41,6 +46,7 @@ impl Gateway {
     pub(super) fn new(settings: SystemSettings, secrets: Arc<dyn SecretReader>) -> Self {
         Self {
             settings,
+            bounds: bounds(),
             secrets,
             session: tokio::sync::Mutex::default(),
             signed_in: Mutex::default(),
@@ -108,8 +114,11 @@ impl Gateway {
         patience: &Patience,
     ) -> Result<Bytes, Problem> {
         let path = path.to_owned();
-        if !locked(&self.apart).insert(path.clone()) {
-            return Err(Problem::Late { path });
+        {
+            let mut apart = locked(&self.apart);
+            if apart.len() >= MOST_APART || !apart.insert(path.clone()) {
+                return Err(Problem::Late { path });
+            }
         }
         let (answer, told) = oneshot::channel();
         let (gateway, asked) = (Arc::clone(self), path.clone());
@@ -191,7 +200,7 @@ impl Gateway {
         {
             return Err(problem.clone());
         }
-        let endpoint = Endpoint::new(&self.settings, credentials.authorities.as_ref())?;
+        let endpoint = Endpoint::new(&self.settings, credentials.authorities.as_ref(), &self.bounds)?;
         let ended = sign_in(&endpoint, self.settings.login, &credentials).await;
         match &ended {
             Ok(_) => *locked(&self.signed_in) = Some(credentials),

@@ -8,19 +8,21 @@ use std::io::ErrorKind;
 use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, StatusCode};
-use kube::client::{Body, ClientBuilder};
+use kube::client::Body;
 use kube::{Client, Config};
 use thiserror::Error;
 
+use super::LONGEST_READING;
 use super::configuration::SystemSettings;
 use super::credentials::Authorities;
 use super::wire::Refusal;
-use crate::backends::answer::whole;
+use crate::cluster::bounds::{Bounds, whole};
+use crate::cluster::connect::{ConnectError, bounded};
 use crate::model::fault::with_causes;
 use crate::model::text::shortened;
 
 /// No answer is longer: that of a thousand pools has some megabytes, that of all volumes some kilobytes for each.
-const LONGEST_ANSWER: usize = 32 << 20;
+const LONGEST_ANSWER: usize = 12 << 20;
 /// What a gateway says is wrong is no longer than this.
 const LONGEST_REFUSAL: usize = 16 << 10;
 /// Most of what a gateway says that is told to people.
@@ -108,25 +110,34 @@ impl Answer {
     }
 }
 
+/// What is taken of a gateway's answers.
+pub(super) fn bounds() -> Bounds {
+    Bounds::new([LONGEST_READING; 2], LONGEST_ANSWER)
+}
+
 impl Endpoint {
-    /// A gateway's. It is checked against these authorities, or else the machine's own.
-    pub(super) fn new(settings: &SystemSettings, authorities: Option<&Authorities>) -> Result<Self, Problem> {
+    /// A gateway's, read within these bounds. It is checked against these authorities, or else the machine's own.
+    pub(super) fn new(
+        settings: &SystemSettings,
+        authorities: Option<&Authorities>,
+        bounds: &Bounds,
+    ) -> Result<Self, Problem> {
         let mut config = Config::new(settings.url.clone());
-        config.default_retry = false;
         config.accept_invalid_certs = settings.insecure;
         config.root_cert = authorities.map(certificates).transpose()?;
         let url = settings.url.to_string().trim_end_matches('/').to_owned();
-        let made = ClientBuilder::try_from(config).map_err(|error| {
+        let client = bounded(config, bounds).map_err(|error| {
+            let reason = match error {
+                ConnectError::Client { reason, .. } => reason,
+                error => error.to_string(),
+            };
             let place = authorities.map_or_else(
                 || format!("no client can be made for {url}"),
                 |Authorities { place, .. }| format!("{place} has what is no certificate of an authority"),
             );
-            Problem::Credentials(format!("{place}: {}", with_causes(&error)))
+            Problem::Credentials(format!("{place}: {reason}"))
         })?;
-        Ok(Self {
-            client: made.build(),
-            url,
-        })
+        Ok(Self { client, url })
     }
 
     /// True where nothing is encrypted.
@@ -135,7 +146,7 @@ impl Endpoint {
     }
 
     fn unreachable(&self, error: &kube::Error) -> Problem {
-        let said = with_causes(error);
+        let said = said(error);
         let input_output = input_output(error);
         let too_slow = input_output == Some(ErrorKind::TimedOut);
         let hint = if too_slow {
@@ -151,14 +162,19 @@ impl Endpoint {
         } else {
             ""
         };
-        let inner = said.strip_prefix("ServiceError: ").unwrap_or(&said);
         Problem::Unreachable {
             url: self.url.clone(),
-            reason: format!("{inner}{hint}"),
+            reason: format!("{said}{hint}"),
             too_slow,
             is_hung_up: was_hung_up(error),
         }
     }
+}
+
+/// What the client says, without its own word for it.
+fn said(error: &kube::Error) -> String {
+    let said = with_causes(error);
+    said.strip_prefix("ServiceError: ").unwrap_or(&said).to_owned()
 }
 
 /// What is in PEM, as it is.
@@ -204,8 +220,9 @@ pub(super) async fn send(
     let sent = endpoint.client.send(request).await;
     let response = sent.map_err(|error| endpoint.unreachable(&error))?;
     let status = response.status();
-    let body = whole(response.into_body(), LONGEST_ANSWER).await;
-    let body = body.map_err(|error| strange(path, &format!("the answer breaks off: {error}")))?;
+    // Of an error the beginning is read, which the bounds see to.
+    let body = whole(response.into_body()).await;
+    let body = body.map_err(|error| strange(path, &format!("the answer breaks off: {}", said(&error))))?;
     Ok(Answer { status, body })
 }
 

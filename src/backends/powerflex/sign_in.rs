@@ -92,7 +92,7 @@ impl Session {
         )
         .await;
         let answer = answer.ok().filter(|answer| answer.status.is_success())?;
-        let tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
+        let tokens = Tokens::of(&answer.body)?;
         let authorization = bearer(&tokens.access_token)?;
         let renewal = renewal_of(tokens, Some(token));
         Some(Self {
@@ -239,8 +239,7 @@ async fn login_natively(endpoint: &Endpoint, credentials: &Credentials) -> Resul
     if !answer.meant().is_success() {
         return Err(LoginEnd::of(endpoint, PATH, &answer, credentials));
     }
-    let tokens: Option<Tokens> = serde_json::from_slice(&answer.body).ok();
-    let usable = tokens.and_then(|tokens| Some((bearer(&tokens.access_token)?, tokens)));
+    let usable = Tokens::of(&answer.body).and_then(|tokens| Some((bearer(&tokens.access_token)?, tokens)));
     let Some((authorization, tokens)) = usable else {
         return Err(LoginEnd::NotOffered(format!("{PATH} is answered with no token")));
     };

@@ -17,7 +17,7 @@ use super::properties::{
     COMMON, ERASURE_CODED, POOL, POOL_SINCE_3, SYSTEM, SYSTEM_SINCE_3, WINDOWS, WINDOWS_SINCE_3,
 };
 use super::sign_in::Session;
-use super::wire::{self, Figures, Selected, told_id};
+use super::wire::{self, Figures, MOST_VOLUMES, Selected, told_id};
 use crate::model::powerflex::{Figure, Window};
 
 /// Objects whose statistics are asked for at the same time, where they are asked for one by one.
@@ -141,6 +141,11 @@ pub(super) async fn selected(
     let missing = subjects.without_figures(&selected);
     if !missing.is_empty() {
         faults.add(format!("no figure is told of {}", enumerated(&missing)));
+    }
+    if selected.volumes > MOST_VOLUMES {
+        faults.add(format!(
+            "more than {MOST_VOLUMES} volumes are told, which no system has: those of some pools are left out"
+        ));
     }
     let all = selected
         .pools
@@ -280,8 +285,9 @@ async fn one_by_one(
         };
         let Some((kind, id, figures)) = next else { break };
         match figures {
-            Ok(figures) => {
+            Ok(mut figures) => {
                 answered += 1;
+                into.count(&mut figures);
                 let of_kind = match kind {
                     POOL_KIND => &mut into.pools,
                     DOMAIN_KIND => &mut into.domains,

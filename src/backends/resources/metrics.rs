@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::faults::Faults;
+use super::list::{self, MOST_ITEMS};
 use super::request::not_understood;
+use crate::backends::list::Few;
 use crate::cluster::convert::{amount, time};
 use crate::cluster::problem::shortened;
 use crate::cluster::wire::Quantity;
@@ -46,116 +48,131 @@ struct WireMetrics {
     timestamp: Option<String>,
     window: Option<String>,
     usage: Option<WireUsage>,
-    containers: Option<Vec<WireContainer>>,
+    containers: Option<Few<WireContainer>>,
 }
 
-/// A list, whatever its kind.
-#[derive(Debug, Deserialize)]
-pub(super) struct List<T> {
-    pub(super) items: Option<Vec<T>>,
+/// Of an item that cannot be read, what tells whose it is.
+#[derive(Debug, Default, Deserialize)]
+struct Called {
+    metadata: Option<Meta>,
 }
 
-/// The items of a list, each by itself if they cannot be read in one: one that is none costs itself alone.
-fn items<T: DeserializeOwned>(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<T>, WatchError> {
-    if let Ok(list) = serde_json::from_slice::<List<T>>(body) {
-        return Ok(list.items.unwrap_or_default());
+/// What is made of the items of a list, each by itself if they cannot be read in one: one that is none costs itself alone.
+fn read<T>(
+    body: &[u8],
+    // Those of this list alone.
+    faults: &mut Faults,
+    make: fn(WireMetrics, &mut Faults) -> Option<T>,
+) -> Result<Vec<T>, WatchError> {
+    let (mut made, mut wrong) = (Vec::new(), Faults::default());
+    let in_one = list::items(body, MOST_ITEMS, &mut |item| made.extend(make(item, &mut wrong)));
+    if in_one.is_ok() {
+        faults.append(wrong);
+        return Ok(made);
     }
-    let list: List<&RawValue> = serde_json::from_slice(body).map_err(|wrong| not_understood(&wrong))?;
-    let mut items = Vec::new();
-    for raw in list.items.unwrap_or_default() {
-        match serde_json::from_str(raw.get()) {
-            Ok(item) => items.push(item),
-            Err(wrong) => faults.push(Fault::new(
-                RESOURCES,
-                name_of(raw.get()),
-                format!("left out: {}", shortened(&wrong.to_string())),
-            )),
-        }
-    }
-    Ok(items)
+    made.clear();
+    let one_by_one = list::items(
+        body,
+        MOST_ITEMS,
+        &mut |raw: &RawValue| match serde_json::from_str(raw.get()) {
+            Ok(item) => made.extend(make(item, faults)),
+            Err(wrong) => faults.add(|| {
+                let problem = format!("left out: {}", shortened(&wrong.to_string()));
+                Fault::new(RESOURCES, name_of(raw.get()), problem)
+            }),
+        },
+    );
+    one_by_one.map_err(|wrong| {
+        // Of a list that is not there, nothing is told but why.
+        *faults = Faults::default();
+        not_understood(&wrong)
+    })?;
+    Ok(made)
 }
 
 /// What an item that cannot be read calls itself.
 fn name_of(json: &str) -> String {
-    let object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-    let text = |field: &str| object["metadata"][field].as_str();
-    match (text("namespace"), text("name")) {
-        (Some(namespace), Some(name)) => format!("figures of pod {namespace}/{name}"),
-        (None, Some(name)) => format!("figures of node {name}"),
-        _ => "figures without a name".to_owned(),
+    let called: Called = serde_json::from_str(json).unwrap_or_default();
+    match called.metadata.unwrap_or_default() {
+        Meta {
+            namespace: Some(namespace),
+            name: Some(name),
+        } => format!("figures of pod {}/{}", shortened(&namespace), shortened(&name)),
+        Meta { name: Some(name), .. } => format!("figures of node {}", shortened(&name)),
+        Meta { .. } => "figures without a name".to_owned(),
     }
 }
 
 /// The nodes of a NodeMetricsList, each once, in order of name.
-pub(super) fn nodes(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<NodeUsage>, WatchError> {
-    let mut nodes = Vec::new();
-    for item in items::<WireMetrics>(body, faults)? {
-        let Some(name) = item.metadata.unwrap_or_default().name else {
-            faults.push(unnamed());
-            continue;
-        };
-        let mut complaints = Vec::new();
-        let time = usage_time(item.timestamp.as_deref(), item.window.as_deref(), &mut complaints);
-        let usage = usage(item.usage, String::new, &mut complaints);
-        complain(faults, complaints, || format!("figures of node {name}"));
-        nodes.push(NodeUsage { name, time, usage });
-    }
+pub(super) fn nodes(body: &[u8], faults: &mut Faults) -> Result<Vec<NodeUsage>, WatchError> {
+    let mut nodes = read(body, faults, node)?;
     nodes.sort_by(|one, other| one.name.cmp(&other.name));
     nodes.dedup_by(|later, first| later.name == first.name);
     Ok(nodes)
 }
 
+fn node(item: WireMetrics, faults: &mut Faults) -> Option<NodeUsage> {
+    let Some(name) = item.metadata.unwrap_or_default().name else {
+        faults.add(unnamed);
+        return None;
+    };
+    let mut complaints = Vec::new();
+    let time = usage_time(item.timestamp.as_deref(), item.window.as_deref(), &mut complaints);
+    let usage = usage(item.usage, String::new, &mut complaints);
+    complain(faults, complaints, || format!("figures of node {name}"));
+    Some(NodeUsage { name, time, usage })
+}
+
 /// The pods of a PodMetricsList, each once, in order of name.
-pub(super) fn pods(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<PodUsage>, WatchError> {
-    let mut pods = Vec::new();
-    for item in items::<WireMetrics>(body, faults)? {
-        let Meta {
-            name: Some(name),
-            namespace: Some(namespace),
-        } = item.metadata.unwrap_or_default()
-        else {
-            faults.push(unnamed());
-            continue;
-        };
-        let name = NamespacedName::new(namespace, name);
-        let mut complaints = Vec::new();
-        let time = usage_time(item.timestamp.as_deref(), item.window.as_deref(), &mut complaints);
-        let mut containers = Vec::new();
-        for container in item.containers.into_iter().flatten() {
-            let Some(name) = container.name else {
-                complaints.push("a container without a name".to_owned());
-                continue;
-            };
-            let usage = usage(container.usage, || format!("container {name}: "), &mut complaints);
-            containers.push(ContainerUsage {
-                name: name.into(),
-                usage,
-            });
-        }
-        containers.sort_by(|one, other| one.name.cmp(&other.name));
-        containers.dedup_by(|later, first| later.name == first.name);
-        complain(faults, complaints, || format!("figures of pod {name}"));
-        pods.push(PodUsage {
-            name,
-            time,
-            containers,
-        });
-    }
+pub(super) fn pods(body: &[u8], faults: &mut Faults) -> Result<Vec<PodUsage>, WatchError> {
+    let mut pods = read(body, faults, pod)?;
     pods.sort_by(|one, other| one.name.cmp(&other.name));
     pods.dedup_by(|later, first| later.name == first.name);
     Ok(pods)
+}
+
+fn pod(item: WireMetrics, faults: &mut Faults) -> Option<PodUsage> {
+    let Meta {
+        name: Some(name),
+        namespace: Some(namespace),
+    } = item.metadata.unwrap_or_default()
+    else {
+        faults.add(unnamed);
+        return None;
+    };
+    let name = NamespacedName::new(namespace, name);
+    let mut complaints = Vec::new();
+    let time = usage_time(item.timestamp.as_deref(), item.window.as_deref(), &mut complaints);
+    let mut containers = Vec::new();
+    for container in item.containers.into_iter().flat_map(|few| few.0) {
+        let Some(name) = container.name else {
+            complaints.push("a container without a name".to_owned());
+            continue;
+        };
+        let usage = usage(container.usage, || format!("container {name}: "), &mut complaints);
+        containers.push(ContainerUsage {
+            name: name.into(),
+            usage,
+        });
+    }
+    containers.sort_by(|one, other| one.name.cmp(&other.name));
+    containers.dedup_by(|later, first| later.name == first.name);
+    complain(faults, complaints, || format!("figures of pod {name}"));
+    Some(PodUsage {
+        name,
+        time,
+        containers,
+    })
 }
 
 fn unnamed() -> Fault {
     Fault::new(RESOURCES, "figures without a name", "left out")
 }
 
-fn complain(faults: &mut Vec<Fault>, complaints: Vec<String>, subject: impl Fn() -> String) {
-    faults.extend(
-        complaints
-            .into_iter()
-            .map(|complaint| Fault::new(RESOURCES, subject(), complaint)),
-    );
+fn complain(faults: &mut Faults, complaints: Vec<String>, subject: impl Fn() -> String) {
+    for complaint in complaints {
+        faults.add(|| Fault::new(RESOURCES, subject(), complaint));
+    }
 }
 
 fn usage(wire: Option<WireUsage>, place: impl Fn() -> String, complaints: &mut Vec<String>) -> Usage {
@@ -204,9 +221,9 @@ mod tests {
     use super::*;
 
     fn read_pods(list: &serde_json::Value) -> (Vec<PodUsage>, Vec<String>) {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let pods = pods(list.to_string().as_bytes(), &mut faults).unwrap();
-        (pods, faults.iter().map(ToString::to_string).collect())
+        (pods, faults.into_told().iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -252,14 +269,14 @@ mod tests {
 
     #[test]
     fn a_list_of_nodes() {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let list = json!({"items": [
             {"metadata": {"name": "w2"}, "timestamp": "2026-01-02T03:04:05Z", "window": "10s", "usage": {"cpu": "2", "memory": "3Ti"}},
             {"metadata": {"name": "w1"}, "timestamp": "0001-01-01T00:00:00Z", "window": "0s", "usage": {}},
             {"metadata": {"name": "w2"}, "usage": {"cpu": "9"}},
         ]});
         let nodes = nodes(list.to_string().as_bytes(), &mut faults).unwrap();
-        assert_eq!(faults, []);
+        assert_eq!(faults.into_told(), []);
         assert_eq!(nodes.len(), 2, "a name stands once: {nodes:?}");
         assert_eq!((nodes[0].name.as_str(), nodes[0].time.end), ("w1", None));
         assert_eq!(nodes[0].usage, Usage::default());
@@ -307,20 +324,22 @@ mod tests {
         assert_eq!((pods.len(), faults.len()), (1, 4));
         assert!(faults.iter().all(|fault| fault.len() < 500), "{faults:?}");
         let body = json!({"items": long}).to_string();
-        let told = nodes(body.as_bytes(), &mut Vec::new()).unwrap_err().message;
+        let told = nodes(body.as_bytes(), &mut Faults::default())
+            .unwrap_err()
+            .message;
         assert!(told.len() < 500, "{told}");
     }
 
     #[test]
     fn what_is_no_list_is_told_so() {
         for body in ["", "<html>", "[]", "{\"items\": 5}"] {
-            let told = pods(body.as_bytes(), &mut Vec::new()).unwrap_err().message;
+            let told = pods(body.as_bytes(), &mut Faults::default()).unwrap_err().message;
             assert!(
                 told.starts_with("what is answered cannot be understood: "),
                 "{told}"
             );
         }
-        assert_eq!(pods(b"{\"items\": null}", &mut Vec::new()), Ok(Vec::new()));
+        assert_eq!(pods(b"{\"items\": null}", &mut Faults::default()), Ok(Vec::new()));
     }
 
     #[test]
@@ -344,14 +363,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_body_gets_an_answer(body in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (nodes(&body, &mut Vec::new()), pods(&body, &mut Vec::new()));
+            let _ = (nodes(&body, &mut Faults::default()), pods(&body, &mut Faults::default()));
         }
 
         #[test]
         fn any_field_gets_an_answer(cpu in ".*", memory in ".*", end in ".*", window in ".*") {
             let list = json!({"items": [{"metadata": {"name": "w"}, "timestamp": end, "window": window,
                                          "usage": {"cpu": cpu, "memory": memory}}]});
-            prop_assert_eq!(nodes(list.to_string().as_bytes(), &mut Vec::new()).unwrap().len(), 1);
+            prop_assert_eq!(nodes(list.to_string().as_bytes(), &mut Faults::default()).unwrap().len(), 1);
         }
     }
 }

@@ -2,9 +2,11 @@
 //! namespaces alone, their pods, claims and services as well.
 //!
 //! Nothing is kept between two readings but the connection: what is gone is gone from the next answer. A reading of the whole
-//! cluster is two requests, one of a namespace four, at the same time. Lists are asked for without a `resourceVersion`, so that the API
+//! cluster is two requests, one of a namespace four, at the same time, and more where a namespace has more than a page of them. Lists are asked for without a `resourceVersion`, so that the API
 //! server cannot give an old one.
 
+mod faults;
+mod list;
 mod metrics;
 mod namespace;
 mod request;
@@ -15,9 +17,10 @@ use futures_util::{StreamExt as _, stream};
 use kube::{Client, Config};
 use tokio::time::Instant;
 
+use self::faults::Faults;
 use self::namespace::{Namespace, tenancy};
-use self::request::{Answered, Asking, Wanted};
-use crate::cluster::connect::{self, ConnectError};
+use self::request::{Asking, Wanted};
+use crate::cluster::connect::ConnectError;
 use crate::model::inventory::{WatchError, WatchProblem};
 use crate::model::resources::ResourceReading;
 
@@ -101,7 +104,7 @@ impl Resources {
     pub fn new(config: Config, namespaces: Vec<String>) -> Result<Self, ConnectError> {
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         Ok(Self {
-            client: connect::client(config)?,
+            client: request::client(config, namespaces.is_empty())?,
             url,
             namespaces,
             old_slices: AtomicBool::new(false),
@@ -135,10 +138,17 @@ impl Resources {
 async fn whole(asking: &Asking<'_>) -> ResourceOutcome {
     const NODES: Wanted<'static> = Wanted::of_cluster(METRICS, "v1beta1", "nodes");
     const PODS: Wanted<'static> = Wanted::of_cluster(METRICS, "v1beta1", "pods");
-    let (nodes, pods) = tokio::join!(asking.get(&NODES), asking.get(&PODS));
-    let mut reading = ResourceReading::default();
-    let nodes = nodes.and_then(|body| metrics::nodes(&body, &mut reading.faults));
-    let pods = pods.and_then(|body| metrics::pods(&body, &mut reading.faults));
+    let (mut faults, mut of_pods) = (Faults::default(), Faults::default());
+    // Each answer is let go as soon as it is read: it may be long.
+    let (nodes, pods) = tokio::join!(
+        async { metrics::nodes(&asking.get(&NODES).await?, &mut faults) },
+        async { metrics::pods(&asking.get(&PODS).await?, &mut of_pods) },
+    );
+    faults.append(of_pods);
+    let mut reading = ResourceReading {
+        faults: faults.into_told(),
+        ..ResourceReading::default()
+    };
     let heard = |what: &str, error: Option<&WatchError>| Heard {
         what: what.to_owned(),
         error: error.cloned(),
@@ -150,11 +160,6 @@ async fn whole(asking: &Asking<'_>) -> ResourceOutcome {
     reading.nodes = nodes.unwrap_or_default();
     reading.pods = pods.unwrap_or_default();
     ResourceOutcome { reading, heard }
-}
-
-fn is_missing(answered: &Answered) -> bool {
-    let problem = answered.as_ref().err().map(|error| error.problem);
-    problem == Some(WatchProblem::Missing)
 }
 
 /// What is wrong, and the rule of a `kind` that mends it.

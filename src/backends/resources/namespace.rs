@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::metrics::{self, List};
-use super::request::{Answered, Asking, Wanted, not_understood};
+use super::faults::Faults;
+use super::metrics;
+use super::request::{Asking, Wanted};
 use super::{Heard, METRICS, ResourceOutcome};
+use crate::backends::list::Few;
 use crate::cluster::object::{self, Watched};
 use crate::cluster::problem::shortened;
 use crate::model::backend::RESOURCES;
@@ -20,22 +22,21 @@ use crate::model::inventory::{Inventory, Objects, ResourceKind, Role, WatchError
 use crate::model::resources::{PodUsage, Tenancy};
 use crate::model::workload::{Claim, NamespacedName, Pod};
 
-/// The label of an EndpointSlice that names its service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-
 /// A pod's containers and how often each was started anew.
 type Restarts = Vec<(Box<str>, u64)>;
 /// A service's pods, and whether each is ready.
 type Instances = BTreeMap<String, bool>;
+/// Services and their pods.
+type Services = BTreeMap<NamespacedName, Instances>;
 
 /// What was heard of a namespace.
 #[derive(Debug)]
 pub(super) struct Namespace {
     pods: Result<Vec<(Arc<Pod>, Restarts)>, WatchError>,
     claims: Result<Vec<Arc<Claim>>, WatchError>,
-    services: Result<BTreeMap<NamespacedName, Instances>, WatchError>,
+    services: Result<Services, WatchError>,
     usages: Result<Vec<PodUsage>, WatchError>,
-    faults: Vec<Fault>,
+    faults: Faults,
     name: String,
 }
 
@@ -48,18 +49,21 @@ impl Namespace {
             list("", "v1", "persistentvolumeclaims"),
             list(METRICS, "v1beta1", "pods"),
         );
-        let (pods, claims, slices, usages) = tokio::join!(
-            asking.get(&pods),
-            asking.get(&claims),
-            slices(asking, name, old_slices),
-            asking.get(&usages),
+        let mut of: [Faults; 4] = Default::default();
+        let [of_pods, of_claims, of_services, of_usages] = &mut of;
+        let (pods, claims, services, usages) = tokio::join!(
+            read_pods(asking, &pods, of_pods),
+            read_claims(asking, &claims, of_claims),
+            read_services(asking, name, old_slices, of_services),
+            async { metrics::pods(&asking.get(&usages).await?, of_usages) },
         );
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
+        of.into_iter().for_each(|others| faults.append(others));
         Self {
-            pods: there(pods).and_then(|body| read_pods(&body, &mut faults)),
-            claims: there(claims).and_then(|body| read_claims(&body, &mut faults)),
-            services: slices.and_then(|body| read_services(&body, name, &mut faults)),
-            usages: usages.and_then(|body| metrics::pods(&body, &mut faults)),
+            pods: there(pods),
+            claims: there(claims),
+            services,
+            usages,
             faults,
             name: name.to_owned(),
         }
@@ -67,7 +71,7 @@ impl Namespace {
 }
 
 /// What each Kubernetes API has, of namespaces that are not there as well: where it is missing, somebody else was asked.
-fn there(answered: Answered) -> Answered {
+fn there<T>(answered: Result<T, WatchError>) -> Result<T, WatchError> {
     answered.map_err(|error| match error.problem {
         WatchProblem::Missing => WatchError {
             problem: WatchProblem::Failing,
@@ -81,34 +85,10 @@ fn there(answered: Answered) -> Answered {
     })
 }
 
-/// EndpointSlices, in whichever version the API server has: v1 came with Kubernetes 1.21, and v1beta1 went with 1.25.
-async fn slices(asking: &Asking<'_>, namespace: &str, old: &AtomicBool) -> Answered {
-    let ask = async |is_old: bool| {
-        let version = if is_old { "v1beta1" } else { "v1" };
-        asking
-            .get(&Wanted::within(
-                namespace,
-                "discovery.k8s.io",
-                version,
-                "endpointslices",
-            ))
-            .await
-    };
-    let known = old.load(Ordering::Relaxed);
-    let answered = ask(known).await;
-    if !super::is_missing(&answered) {
-        return answered;
-    }
-    let other = ask(!known).await;
-    if other.is_ok() {
-        old.store(!known, Ordering::Relaxed);
-    }
-    other
-}
-
 /// All namespaces in one.
 pub(super) fn tenancy(namespaces: Vec<Namespace>) -> ResourceOutcome {
     let mut outcome = ResourceOutcome::default();
+    let mut faults = Faults::default();
     let mut tenancy = Tenancy::default();
     let mut pods = BTreeMap::new();
     let mut claims = BTreeMap::new();
@@ -151,8 +131,9 @@ pub(super) fn tenancy(namespaces: Vec<Namespace>) -> ResourceOutcome {
         tenancy.services.extend(namespace.services.unwrap_or_default());
         heard("pods.metrics.k8s.io", namespace.usages.as_ref().err().cloned());
         outcome.reading.pods.extend(namespace.usages.unwrap_or_default());
-        outcome.reading.faults.extend(namespace.faults);
+        faults.append(namespace.faults);
     }
+    outcome.reading.faults = faults.into_told();
     tenancy.inventory = Arc::new(inventory(pods, claims, whole));
     outcome.reading.tenancy = Some(tenancy);
     outcome
@@ -184,41 +165,76 @@ fn inventory(
     }
 }
 
-fn raw_items(body: &[u8]) -> Result<Vec<&RawValue>, WatchError> {
-    let list: List<&RawValue> = serde_json::from_slice(body).map_err(|wrong| not_understood(&wrong))?;
-    Ok(list.items.unwrap_or_default())
-}
-
 /// One object, as a watch would have read it. What is wrong with it is this backend's to tell.
-fn object<T: Watched>(json: &str, faults: &mut Vec<Fault>) -> Option<Arc<T>> {
-    let object = object::read::<T>(json);
-    faults.extend(object.faults.into_iter().map(|fault| Fault {
-        source: RESOURCES,
-        ..fault
-    }));
+fn object<T: Watched>(raw: &RawValue, faults: &mut Faults) -> Option<Arc<T>> {
+    let object = object::read::<T>(raw.get());
+    for fault in object.faults {
+        faults.add(|| Fault {
+            source: RESOURCES,
+            ..fault
+        });
+    }
     object.value
 }
 
-fn read_pods(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<(Arc<Pod>, Restarts)>, WatchError> {
-    let items = raw_items(body)?.into_iter();
-    Ok(items
-        .filter_map(|raw| {
-            let pod = object::<Pod>(raw.get(), faults)?;
-            let (restarts, wrong) = restarts(raw.get());
-            faults.extend(wrong.map(|wrong| {
+async fn read_pods(
+    asking: &Asking<'_>,
+    wanted: &Wanted<'_>,
+    faults: &mut Faults,
+) -> Result<Vec<(Arc<Pod>, Restarts)>, WatchError> {
+    let mut pods = Vec::new();
+    let take = &mut |raw: &RawValue| {
+        let Some(pod) = object::<Pod>(raw, faults) else {
+            return;
+        };
+        let (restarts, wrong) = restarts(raw.get());
+        if let Some(wrong) = wrong {
+            faults.add(|| {
                 let subject = format!("pods {}/{}", pod.name.namespace, pod.name.name);
                 Fault::new(RESOURCES, subject, format!("restarts left out: {wrong}"))
-            }));
-            Some((pod, restarts))
-        })
-        .collect())
+            });
+        }
+        pods.push((pod, restarts));
+    };
+    asking.pages(wanted, take).await?;
+    Ok(pods)
 }
 
-fn read_claims(body: &[u8], faults: &mut Vec<Fault>) -> Result<Vec<Arc<Claim>>, WatchError> {
-    let items = raw_items(body)?.into_iter();
-    Ok(items
-        .filter_map(|raw| object::<Claim>(raw.get(), faults))
-        .collect())
+async fn read_claims(
+    asking: &Asking<'_>,
+    wanted: &Wanted<'_>,
+    faults: &mut Faults,
+) -> Result<Vec<Arc<Claim>>, WatchError> {
+    let mut claims = Vec::new();
+    let take = &mut |raw: &RawValue| claims.extend(object::<Claim>(raw, faults));
+    asking.pages(wanted, take).await?;
+    Ok(claims)
+}
+
+/// Services by their EndpointSlices, in whichever version the API server has: v1 came with Kubernetes 1.21, and v1beta1 went with 1.25.
+async fn read_services(
+    asking: &Asking<'_>,
+    namespace: &str,
+    old: &AtomicBool,
+    faults: &mut Faults,
+) -> Result<Services, WatchError> {
+    let mut services = Services::new();
+    let mut ask = async |is_old: bool| {
+        let version = if is_old { "v1beta1" } else { "v1" };
+        let wanted = Wanted::within(namespace, "discovery.k8s.io", version, "endpointslices");
+        let take = &mut |raw: &RawValue| read_slice(raw, namespace, &mut services, faults);
+        asking.pages(&wanted, take).await
+    };
+    let known = old.load(Ordering::Relaxed);
+    let mut answered = ask(known).await;
+    let problem = answered.as_ref().err().map(|error| error.problem);
+    if problem == Some(WatchProblem::Missing) {
+        answered = ask(!known).await;
+        if answered.is_ok() {
+            old.store(!known, Ordering::Relaxed);
+        }
+    }
+    answered.map(|()| services)
 }
 
 /// `status.containerStatuses` of a pod, and those of its sidecars; and what is wrong with the first of those that cannot be understood.
@@ -227,9 +243,9 @@ fn restarts(json: &str) -> (Restarts, Option<String>) {
     #[serde(rename_all = "camelCase")]
     struct Statuses<'a> {
         #[serde(borrow)]
-        container_statuses: Option<Vec<&'a RawValue>>,
+        container_statuses: Option<Few<&'a RawValue>>,
         #[serde(borrow)]
-        init_container_statuses: Option<Vec<&'a RawValue>>,
+        init_container_statuses: Option<Few<&'a RawValue>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -246,7 +262,7 @@ fn restarts(json: &str) -> (Restarts, Option<String>) {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Spec {
-        init_containers: Option<Vec<InitContainer>>,
+        init_containers: Option<Few<InitContainer>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -259,9 +275,9 @@ fn restarts(json: &str) -> (Restarts, Option<String>) {
         Err(wrong) => return (Restarts::new(), Some(shortened(&wrong.to_string()))),
     };
     let mut first_wrong = None;
-    let mut understood = |raw: Option<Vec<&RawValue>>| -> Vec<Status> {
+    let mut understood = |raw: Option<Few<&RawValue>>| -> Vec<Status> {
         let mut found = Vec::new();
-        for raw in raw.into_iter().flatten() {
+        for raw in raw.unwrap_or_default().0 {
             match serde_json::from_str(raw.get()) {
                 Ok(status) => found.push(status),
                 Err(wrong) => {
@@ -276,7 +292,7 @@ fn restarts(json: &str) -> (Restarts, Option<String>) {
         understood(statuses.init_container_statuses),
         understood(statuses.container_statuses),
     );
-    let containers = pod.spec.unwrap_or_default().init_containers.unwrap_or_default();
+    let containers = pod.spec.unwrap_or_default().init_containers.unwrap_or_default().0;
     let is_sidecar = |status: &Status| {
         containers.iter().any(|container| {
             container.restart_policy.as_deref() == Some("Always") && container.name == status.name
@@ -293,20 +309,30 @@ fn restarts(json: &str) -> (Restarts, Option<String>) {
     (found, first_wrong)
 }
 
-/// Services with their pods. One that has no pod yet has a slice without addresses.
-fn read_services(
-    body: &[u8],
-    namespace: &str,
-    faults: &mut Vec<Fault>,
-) -> Result<BTreeMap<NamespacedName, Instances>, WatchError> {
-    #[derive(Default, Deserialize)]
+/// One slice of a service's pods. A service that has no pod yet has a slice without addresses.
+fn read_slice(raw: &RawValue, namespace: &str, services: &mut Services, faults: &mut Faults) {
+    #[derive(Deserialize)]
     struct Slice {
         metadata: Option<Meta>,
-        endpoints: Option<Vec<Endpoint>>,
+        endpoints: Option<Few<Endpoint>>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Named {
+        metadata: Option<Name>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Name {
+        name: Option<String>,
     }
     #[derive(Default, Deserialize)]
     struct Meta {
-        labels: Option<BTreeMap<String, Option<String>>>,
+        labels: Option<Labels>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Labels {
+        /// The name of its service.
+        #[serde(rename = "kubernetes.io/service-name")]
+        service: Option<String>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -323,49 +349,44 @@ fn read_services(
         kind: Option<String>,
         name: Option<String>,
     }
-    let mut services: BTreeMap<NamespacedName, Instances> = BTreeMap::new();
-    for raw in raw_items(body)? {
-        let slice: Slice = match serde_json::from_str(raw.get()) {
-            Ok(slice) => slice,
-            Err(wrong) => {
-                let object: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
-                let name = object["metadata"]["name"].as_str().unwrap_or("without a name");
-                faults.push(Fault::new(
+    let slice: Slice = match serde_json::from_str(raw.get()) {
+        Ok(slice) => slice,
+        Err(wrong) => {
+            faults.add(|| {
+                let named: Named = serde_json::from_str(raw.get()).unwrap_or_default();
+                let name = named.metadata.unwrap_or_default().name;
+                let name = name.as_deref().unwrap_or("without a name");
+                Fault::new(
                     RESOURCES,
                     format!("endpointslices {namespace}/{name}"),
                     format!("left out: {}", shortened(&wrong.to_string())),
-                ));
-                continue;
-            }
-        };
-        let meta = slice.metadata.unwrap_or_default();
-        let service = meta
-            .labels
-            .and_then(|mut labels| labels.remove(SERVICE_NAME))
-            .flatten();
-        // Slices can be made by hand, for no service.
-        let Some(service) = service.filter(|service| !service.is_empty()) else {
+                )
+            });
+            return;
+        }
+    };
+    let labels = slice.metadata.unwrap_or_default().labels.unwrap_or_default();
+    // Slices can be made by hand, for no service.
+    let Some(service) = labels.service.filter(|service| !service.is_empty()) else {
+        return;
+    };
+    let instances = services
+        .entry(NamespacedName::new(namespace, service))
+        .or_default();
+    for endpoint in slice.endpoints.unwrap_or_default().0 {
+        let target = endpoint
+            .target_ref
+            .filter(|target| target.kind.as_deref() == Some("Pod"));
+        let Some(pod) = target.and_then(|target| target.name) else {
             continue;
         };
-        let instances = services
-            .entry(NamespacedName::new(namespace, service))
-            .or_default();
-        for endpoint in slice.endpoints.into_iter().flatten() {
-            let target = endpoint
-                .target_ref
-                .filter(|target| target.kind.as_deref() == Some("Pod"));
-            let Some(pod) = target.and_then(|target| target.name) else {
-                continue;
-            };
-            // The API means ready where nothing is said. A pod has one slice for each family of addresses.
-            let ready = endpoint
-                .conditions
-                .and_then(|conditions| conditions.ready)
-                .unwrap_or(true);
-            *instances.entry(pod).or_default() |= ready;
-        }
+        // The API means ready where nothing is said. A pod has one slice for each family of addresses.
+        let ready = endpoint
+            .conditions
+            .and_then(|conditions| conditions.ready)
+            .unwrap_or(true);
+        *instances.entry(pod).or_default() |= ready;
     }
-    Ok(services)
 }
 
 /// True for what is missing because there is no right to it, or no such thing in this cluster: that is how it should be.
@@ -381,21 +402,37 @@ mod tests {
 
     #[test]
     fn a_service_has_the_pods_of_all_its_slices() {
-        let slice = |name: &str, service: Option<&str>, endpoints: serde_json::Value| json!({"metadata": {"name": name, "labels": {SERVICE_NAME: service, "other": "label"}}, "endpoints": endpoints});
+        let slice = |name: &str, service: Option<&str>, endpoints: serde_json::Value| json!({"metadata": {"name": name, "labels": {"kubernetes.io/service-name": service, "other": "label"}}, "endpoints": endpoints});
         let pod = |name: &str, ready: Option<bool>| {
             json!({"addresses": ["10.0.0.1"], "conditions": {"ready": ready, "serving": null},
                    "targetRef": {"kind": "Pod", "name": name, "namespace": "shop"}})
         };
-        let list = json!({"items": [
-            slice("web-4", Some("web"), json!([pod("web-1", Some(true)), pod("web-2", Some(false))])),
-            slice("web-6", Some("web"), json!([pod("web-1", Some(false)), pod("web-3", None)])),
+        let list = [
+            slice(
+                "web-4",
+                Some("web"),
+                json!([pod("web-1", Some(true)), pod("web-2", Some(false))]),
+            ),
+            slice(
+                "web-6",
+                Some("web"),
+                json!([pod("web-1", Some(false)), pod("web-3", None)]),
+            ),
             slice("new-1", Some("new"), json!(null)),
             slice("by-hand", None, json!([pod("web-1", Some(true))])),
-            slice("outside", Some("outside"), json!([{"addresses": ["192.0.2.1"], "conditions": {}}])),
+            slice(
+                "outside",
+                Some("outside"),
+                json!([{"addresses": ["192.0.2.1"], "conditions": {}}]),
+            ),
             slice("odd", Some("odd"), json!("none")),
-        ]});
-        let mut faults = Vec::new();
-        let services = read_services(list.to_string().as_bytes(), "shop", &mut faults).unwrap();
+        ];
+        let (mut faults, mut services) = (Faults::default(), Services::new());
+        for slice in list {
+            let raw = RawValue::from_string(slice.to_string()).unwrap();
+            read_slice(&raw, "shop", &mut services, &mut faults);
+        }
+        let faults = faults.into_told();
         let of = |name: &str| services.get(&NamespacedName::new("shop", name));
         let web = of("web").unwrap();
         let web: Vec<_> = web.iter().map(|(pod, ready)| (pod.as_str(), *ready)).collect();

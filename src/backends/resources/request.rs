@@ -1,19 +1,40 @@
 //! One request to the API server, and what its failure means.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::{Request, StatusCode};
-use kube::Client;
 use kube::client::Body;
+use kube::core::Status;
+use kube::{Client, Config};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use crate::backends::answer::whole;
-use crate::cluster::problem::{of_credentials, shortened};
-use crate::model::fault::with_causes;
+use super::list::{MOST_ITEMS, items};
+use crate::backends::list::too_many;
+use crate::cluster::bounds::{Bounds, is_too_long, whole};
+use crate::cluster::connect::{self, ConnectError};
+use crate::cluster::problem::{of_failure, of_refusal, rule_of, shortened};
 use crate::model::inventory::{WatchError, WatchProblem};
+use crate::model::text::in_query;
 
-/// As much as the figures of 100,000 containers: a longer answer is none of theirs.
-const LARGEST_ANSWER: usize = 32 << 20;
+/// The longest answer that is a whole list: figures of 60,000 containers. Those who serve them know no pages.
+const LONGEST_LIST: usize = 12 << 20;
+/// The longest answer in a namespace, where lists come in pages: a process that sees no more than that is allowed 48 MiB.
+const LONGEST_PAGE: usize = 4 << 20;
+/// Who asks has a deadline of his own, which comes before this.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Objects of a page.
+const PAGE: usize = 100;
+/// No page has more, not even of who gives the whole list in one: in an answer that is read so many would have 200 bytes each.
+const MOST_OF_PAGE: usize = 20_000;
+
+/// A client for the lists of the whole cluster, or else of namespaces.
+pub(super) fn client(config: Config, of_cluster: bool) -> Result<Client, ConnectError> {
+    let longest = if of_cluster { LONGEST_LIST } else { LONGEST_PAGE };
+    connect::bounded(config, &Bounds::new([PATIENCE; 2], longest))
+}
 
 /// A list that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -63,12 +84,12 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The rule that grants it, as one line of YAML.
-    pub(super) fn rule(&self) -> String {
-        format!(
-            "{{apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"list\"]}}",
-            self.group, self.resource
-        )
+    /// `pods.metrics.k8s.io/v1beta1`.
+    fn name(&self) -> String {
+        match self.group {
+            "" => self.resource.to_owned(),
+            group => format!("{}.{group}/{}", self.resource, self.version),
+        }
     }
 }
 
@@ -82,31 +103,111 @@ pub(super) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// The list, or why there is none by the deadline.
+    /// The list in one answer, or why there is none by the deadline.
     pub(super) async fn get(&self, wanted: &Wanted<'_>) -> Answered {
+        let answered = self.in_time(self.answer(wanted, &wanted.path())).await?;
+        answered.map_err(|unanswered| unanswered.error)
+    }
+
+    /// Takes the items of the list page by page, or tells why they cannot all be had by the deadline. Pages that are too long are asked
+    /// for in smaller ones.
+    pub(super) async fn pages(
+        &self,
+        wanted: &Wanted<'_>,
+        take: &mut (dyn FnMut(&RawValue) + Send),
+    ) -> Result<(), WatchError> {
+        self.in_time(self.each_page(wanted, take)).await?
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, WatchError> {
         let started = Instant::now();
-        let answer = tokio::time::timeout_at(self.deadline, self.answer(wanted)).await;
-        answer.unwrap_or_else(|_| {
+        let answered = tokio::time::timeout_at(self.deadline, answer).await;
+        answered.map_err(|_| {
             let seconds = started.elapsed().as_secs_f64();
-            Err(error(
+            error(
                 WatchProblem::Unreachable,
                 format!("no whole answer within {seconds:.1} s"),
-            ))
+            )
         })
     }
 
-    async fn answer(&self, wanted: &Wanted<'_>) -> Answered {
-        let request = Request::get(wanted.path())
+    async fn each_page(
+        &self,
+        wanted: &Wanted<'_>,
+        take: &mut (dyn FnMut(&RawValue) + Send),
+    ) -> Result<(), WatchError> {
+        let (mut limit, mut taken) = (PAGE, 0);
+        let mut path = format!("{}?limit=", wanted.path());
+        let first = path.len();
+        let mut further = String::new();
+        loop {
+            path.truncate(first);
+            path.push_str(&limit.to_string());
+            path.push_str(&further);
+            let body = match self.answer(wanted, &path).await {
+                Ok(body) => body,
+                Err(unanswered) if unanswered.is_too_long && limit > 1 => {
+                    limit = (limit / 8).max(1);
+                    continue;
+                }
+                Err(unanswered) => return Err(unanswered.error),
+            };
+            let next = items(&body, MOST_OF_PAGE, &mut |raw: &RawValue| {
+                taken += 1;
+                take(raw);
+            });
+            let Some(next) = next.map_err(|wrong| not_understood(&wrong))? else {
+                return Ok(());
+            };
+            if taken > MOST_ITEMS {
+                let message = format!("its list has {}", too_many(MOST_ITEMS));
+                return Err(error(WatchProblem::Failing, message));
+            }
+            further = format!("&continue={}", in_query(&next));
+            // What was large is past.
+            if body.len() < LONGEST_PAGE / 8 {
+                limit = (limit * 2).min(PAGE);
+            }
+        }
+    }
+
+    async fn answer(&self, wanted: &Wanted<'_>, path: &str) -> Result<Bytes, Unanswered> {
+        let request = Request::get(path)
             .header("accept", "application/json")
             .body(Body::empty())
             .map_err(|wrong| error(WatchProblem::Failing, wrong.to_string()))?;
-        let response = self.client.send(request).await.map_err(|error| unsent(&error))?;
+        let response = self.client.send(request).await?;
         let status = response.status();
-        let body = whole(response.into_body(), LARGEST_ANSWER).await;
+        let body = whole(response.into_body()).await;
         if !status.is_success() {
-            return Err(refused(wanted, status, &body.unwrap_or_default()));
+            return Err(refused(wanted, status, &body.unwrap_or_default()).into());
         }
-        body.map_err(|broken| error(WatchProblem::Unreachable, with_causes(&*broken)))
+        Ok(body?)
+    }
+}
+
+/// Why there is no answer.
+struct Unanswered {
+    error: WatchError,
+    /// There was more of it than is read.
+    is_too_long: bool,
+}
+
+impl From<WatchError> for Unanswered {
+    fn from(error: WatchError) -> Self {
+        Self {
+            error,
+            is_too_long: false,
+        }
+    }
+}
+
+impl From<kube::Error> for Unanswered {
+    fn from(error: kube::Error) -> Self {
+        Self {
+            error: of_failure(&error),
+            is_too_long: is_too_long(&error),
+        }
     }
 }
 
@@ -129,48 +230,40 @@ pub(super) fn not_understood(what: &serde_json::Error) -> WatchError {
     )
 }
 
-fn unsent(sending: &kube::Error) -> WatchError {
-    match of_credentials(sending) {
-        Some(said) => error(WatchProblem::Unauthorized, said),
-        None => error(WatchProblem::Unreachable, shortened(&with_causes(sending))),
-    }
-}
-
-fn refused(wanted: &Wanted<'_>, status: StatusCode, body: &[u8]) -> WatchError {
+fn refused(wanted: &Wanted<'_>, code: StatusCode, body: &[u8]) -> WatchError {
     #[derive(Deserialize)]
-    struct Status {
+    struct Said {
         kind: Option<String>,
         message: Option<String>,
     }
-    let own = serde_json::from_slice::<Status>(body).ok();
+    let own = serde_json::from_slice::<Said>(body).ok();
     let own = own.filter(|said| said.kind.as_deref() == Some("Status"));
     let is_page = body.trim_ascii_start().first() == Some(&b'<');
-    let problem = match status {
-        StatusCode::UNAUTHORIZED => WatchProblem::Unauthorized,
+    let is_anothers = match code {
         // Who says no in another form stands in between, and no rule of a Role mends that.
-        StatusCode::FORBIDDEN if own.is_some() => WatchProblem::Forbidden,
+        StatusCode::FORBIDDEN => own.is_none(),
         // Of a group that is not there an API server says so in plain words.
-        StatusCode::NOT_FOUND if !is_page => WatchProblem::Missing,
-        StatusCode::TOO_MANY_REQUESTS => WatchProblem::Throttled,
-        _ => WatchProblem::Failing,
+        StatusCode::NOT_FOUND => is_page,
+        _ => false,
     };
     let said = own.and_then(|said| said.message);
-    let mut said = shortened(&said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()));
-    let is_no = matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
-    if is_no && problem == WatchProblem::Failing {
-        said.push_str(" (not as a Kubernetes API says it: is a proxy in between, or the address another's?)");
+    let message = said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    if is_anothers {
+        let said = shortened(&message);
+        let colon = if said.is_empty() { "" } else { ": " };
+        return error(
+            WatchProblem::Failing,
+            format!(
+                "the API server answers HTTP {}{colon}{said} (not as a Kubernetes API says it: is a proxy in between, or the address another's?)",
+                code.as_u16()
+            ),
+        );
     }
-    let code = status.as_u16();
-    let message = match problem {
-        WatchProblem::Unauthorized => {
-            format!("the API server does not accept our credentials (HTTP {code})")
-        }
-        _ if said.is_empty() => format!("the API server answers HTTP {code}"),
-        _ => format!("the API server answers HTTP {code}: {said}"),
-    };
-    WatchError {
-        problem,
+    let status = Status {
+        code: code.as_u16(),
         message,
-        rule: (problem == WatchProblem::Forbidden).then(|| wanted.rule()),
-    }
+        ..Status::default()
+    };
+    let rule = rule_of(wanted.group, wanted.resource, &["list"]);
+    of_refusal(&status, &wanted.name(), rule)
 }

@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 pub(super) use self::objects::{Domain, Pool, System, Volume};
 pub(super) use self::sign_in::{Refusal, Tokens};
-pub(super) use self::statistics::{Figures, Selected, metrics};
+pub(super) use self::statistics::{Figures, MOST_VOLUMES, Selected, metrics};
+use crate::backends::list::Items;
 use crate::model::text::{in_one_line, shortened};
 
 /// A version: `3.6`, `3.10`, `4.5.5`. Its parts are whole numbers; 3.10 comes after 3.9.
@@ -43,8 +44,14 @@ impl fmt::Display for Version {
     }
 }
 
+/// No list has more objects: in an answer that is read so many would have 600 bytes each, and they have more.
+const MOST_OBJECTS: usize = 20_000;
+/// No token is longer.
+const LONGEST_TEXT: usize = 64 << 10;
+
 /// An answer that is one text in quotes: a token, a version.
 pub(super) fn text(body: &[u8]) -> Option<String> {
+    let body = Some(body).filter(|body| body.len() <= LONGEST_TEXT)?;
     serde_json::from_slice(body)
         .ok()
         .filter(|text: &String| !text.is_empty())
@@ -59,8 +66,8 @@ const LONGEST_ID: usize = 60;
 /// they were sent, tokens included.
 pub(super) fn told(error: &serde_json::Error) -> String {
     let said = error.to_string();
-    let of_keys = ["missing field", "duplicate field"];
-    if error.is_data() && !of_keys.iter().any(|words| said.starts_with(words)) {
+    let own = ["missing field", "duplicate field", "more than"];
+    if error.is_data() && !own.iter().any(|words| said.starts_with(words)) {
         return format!(
             "it is of another form than it should be at line {}, column {}",
             error.line(),
@@ -120,18 +127,26 @@ pub(super) trait Object {
     fn complaints(&self) -> Vec<(&'static str, Option<&str>)>;
 }
 
+/// Takes the items of an array one by one, of which there may be `most`.
+fn each<'a>(body: &'a [u8], most: usize, take: &mut dyn FnMut(&'a RawValue)) -> Result<(), String> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let taken = json.deserialize_seq(Items { most, take });
+    taken.and_then(|()| json.end()).map_err(|error| told(&error))
+}
+
 /// A list of objects: those that could be understood, each once, and what was wrong with others, in a few lines however many there are.
 pub(super) fn list<'a, T: Object + Deserialize<'a>>(body: &'a [u8]) -> Result<(Vec<T>, Vec<String>), String> {
-    let raw: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| told(&error))?;
-    let mut objects: Vec<T> = Vec::with_capacity(raw.len());
+    let mut objects: Vec<T> = Vec::new();
     let mut ids = BTreeSet::new();
     // How many are meant, and what is said of the first.
     let mut wrong: BTreeMap<&str, (usize, String)> = BTreeMap::new();
     let mut complain = |what: &'static str, first: &dyn Fn() -> String| {
         wrong.entry(what).or_insert_with(|| (0, first())).0 += 1;
     };
-    for object in raw {
-        match serde_json::from_str::<T>(object.get()) {
+    each(
+        body,
+        MOST_OBJECTS,
+        &mut |object| match serde_json::from_str::<T>(object.get()) {
             Ok(object) if ids.insert(object.id().to_owned()) => {
                 let id = || told_id(object.id());
                 for (field, reason) in object.complaints() {
@@ -146,8 +161,8 @@ pub(super) fn list<'a, T: Object + Deserialize<'a>>(body: &'a [u8]) -> Result<(V
                 format!("{id} stands there twice: the first is taken")
             }),
             Err(error) => complain("", &|| format!("an object is left out: {}", told(&error))),
-        }
-    }
+        },
+    )?;
     let lines = wrong.into_values().map(|(count, first)| match count {
         1 => first,
         _ => format!("{first} (and {} more of the sort)", count - 1),

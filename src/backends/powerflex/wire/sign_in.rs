@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
-use super::Field;
+use super::{Field, LONGEST_TEXT};
 
 /// The answer of a sign-in of the native sort.
 #[derive(Deserialize)]
@@ -17,6 +17,14 @@ pub(in super::super) struct Tokens {
     /// How long the access token holds.
     #[serde(default, deserialize_with = "seconds")]
     pub(in super::super) expires_in: Option<Duration>,
+}
+
+impl Tokens {
+    /// Of an answer; `None` where it is none.
+    pub(in super::super) fn of(body: &[u8]) -> Option<Self> {
+        let body = Some(body).filter(|body| body.len() <= LONGEST_TEXT)?;
+        serde_json::from_slice(body).ok()
+    }
 }
 
 /// Seconds: a number, or a text of one. What holds for less than a second is not to be believed.

@@ -1,16 +1,20 @@
 //! The figures of objects, in the forms of the three ways in which they can be asked for.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::objects::System;
-use super::{Field, told};
+use super::{MOST_OBJECTS, each, told};
+use crate::backends::list::too_many;
 use crate::model::powerflex::{Counted, Figure, Statistics, Window};
+
+/// Ids of volumes that are taken of one reading: no system has more volumes.
+pub(in super::super) const MOST_VOLUMES: usize = 150_000;
 
 /// The statistics of one object, with the volumes of a pool.
 #[derive(Debug, Default)]
@@ -21,6 +25,15 @@ pub(in super::super) struct Figures {
     pub(in super::super) odd: Vec<&'static str>,
     /// True where there is one that can.
     pub(in super::super) any: bool,
+}
+
+impl Figures {
+    /// Something is there that cannot be understood.
+    fn is_odd(&mut self, name: &'static str) {
+        if !self.odd.contains(&name) {
+            self.odd.push(name);
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Figures {
@@ -46,7 +59,7 @@ impl<'de> Deserialize<'de> for Figures {
                                 figures.any = true;
                             }
                             Err(_) if is_null => {}
-                            Err(_) => figures.odd.push(figure.name()),
+                            Err(_) => figures.is_odd(figure.name()),
                         }
                     } else if let Some(window) = Window::of_name(&name) {
                         match serde_json::from_str::<WindowOnWire>(value) {
@@ -55,10 +68,10 @@ impl<'de> Deserialize<'de> for Figures {
                                 figures.any = true;
                             }
                             Err(_) if is_null => {}
-                            Err(_) => figures.odd.push(window.name()),
+                            Err(_) => figures.is_odd(window.name()),
                         }
                     } else if name == "volumeIds" {
-                        figures.volumes = serde_json::from_str(value).unwrap_or_default();
+                        figures.volumes = volumes(value).unwrap_or_default();
                     } else if name == "thinCapacityAllocatedInKm" {
                         misspelt = value.parse().ok();
                     }
@@ -72,6 +85,15 @@ impl<'de> Deserialize<'de> for Figures {
         }
         deserializer.deserialize_map(Taken)
     }
+}
+
+/// The ids of volumes.
+fn volumes(json: &str) -> Result<Vec<String>, String> {
+    let mut ids = Vec::new();
+    each(json.as_bytes(), MOST_VOLUMES, &mut |raw| {
+        ids.extend(serde_json::from_str::<String>(raw.get()));
+    })?;
+    Ok(ids)
 }
 
 /// A window: `numOccured` is PowerFlex's spelling.
@@ -100,9 +122,19 @@ pub(in super::super) struct Selected {
     pub(in super::super) domains: BTreeMap<String, Figures>,
     /// By the system's id, or the only system's under an empty one.
     pub(in super::super) systems: BTreeMap<String, Figures>,
+    /// Ids of volumes in all of them; what is more than there can be is counted and left out.
+    pub(in super::super) volumes: usize,
 }
 
 impl Selected {
+    /// The volumes of these figures count.
+    pub(in super::super) fn count(&mut self, figures: &mut Figures) {
+        self.volumes += figures.volumes.len();
+        if self.volumes > MOST_VOLUMES {
+            figures.volumes = Vec::new();
+        }
+    }
+
     /// True where there is a figure of anything.
     pub(in super::super) fn has_any(&self) -> bool {
         let mut all = self
@@ -115,37 +147,72 @@ impl Selected {
 
     /// Of an answer. That of the type System is not by id, since a gateway has one system. What of it cannot be understood is not there.
     pub(in super::super) fn of(body: &[u8], systems: &[System]) -> Result<Self, String> {
-        type ById<'a> = BTreeMap<String, &'a RawValue>;
         #[derive(Deserialize)]
         struct Wire<'a> {
             #[serde(rename = "StoragePool", borrow, default)]
-            pools: Field<ById<'a>>,
+            pools: Option<&'a RawValue>,
             #[serde(rename = "ProtectionDomain", borrow, default)]
-            domains: Field<ById<'a>>,
+            domains: Option<&'a RawValue>,
             #[serde(rename = "System", borrow, default)]
             system: Option<&'a RawValue>,
         }
-        fn understood(raw: ById<'_>) -> BTreeMap<String, Figures> {
-            raw.into_iter()
-                .filter_map(|(id, raw)| Some((id, serde_json::from_str(raw.get()).ok()?)))
-                .collect()
-        }
         let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| told(&error))?;
-        let mut of_systems = BTreeMap::new();
+        let mut selected = Self::default();
+        selected.pools = selected.understood(wire.pools);
+        selected.domains = selected.understood(wire.domains);
         if let Some(raw) = wire.system {
-            let by_id: ById<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-            if systems.iter().any(|system| by_id.contains_key(&system.id)) {
-                of_systems = understood(by_id);
+            let known: BTreeSet<&str> = systems.iter().map(|system| system.id.as_str()).collect();
+            let mut is_by_id = false;
+            let _ = by_id(raw, &mut |id, _| is_by_id |= known.contains(&*id));
+            if is_by_id {
+                selected.systems = selected.understood(wire.system);
             } else if let Ok(figures) = serde_json::from_str(raw.get()) {
-                of_systems.insert(String::new(), figures);
+                selected.systems.insert(String::new(), figures);
             }
         }
-        Ok(Self {
-            pools: understood(wire.pools.value().unwrap_or_default()),
-            domains: understood(wire.domains.value().unwrap_or_default()),
-            systems: of_systems,
-        })
+        Ok(selected)
     }
+
+    /// Figures by the id of what they are of.
+    fn understood(&mut self, raw: Option<&RawValue>) -> BTreeMap<String, Figures> {
+        let mut understood = BTreeMap::new();
+        let Some(raw) = raw else { return understood };
+        let taken = by_id(raw, &mut |id, raw| {
+            if let Ok(mut figures) = serde_json::from_str(raw.get()) {
+                self.count(&mut figures);
+                understood.insert(id.into_owned(), figures);
+            }
+        });
+        taken.map_or_else(|_| BTreeMap::new(), |()| understood)
+    }
+}
+
+/// Takes what an object has by ids, one by one.
+fn by_id<'a>(
+    raw: &'a RawValue,
+    take: &mut dyn FnMut(Cow<'a, str>, &'a RawValue),
+) -> Result<(), serde_json::Error> {
+    struct ById<'t, 'a>(&'t mut dyn FnMut(Cow<'a, str>, &'a RawValue));
+    impl<'a> Visitor<'a> for ById<'_, 'a> {
+        type Value = ();
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("figures by id")
+        }
+
+        fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+            let mut taken = 0;
+            while let Some((id, raw)) = map.next_entry()? {
+                taken += 1;
+                if taken > MOST_OBJECTS {
+                    return Err(A::Error::custom(too_many(MOST_OBJECTS)));
+                }
+                (self.0)(id, raw);
+            }
+            Ok(())
+        }
+    }
+    serde_json::Deserializer::from_str(raw.get()).deserialize_map(ById(take))
 }
 
 /// The figures of pools of the second generation, by the pool's id. What of it cannot be understood is not there.
@@ -153,51 +220,60 @@ pub(in super::super) fn metrics(body: &[u8]) -> Result<BTreeMap<String, Figures>
     #[derive(Deserialize)]
     struct Wire<'a> {
         #[serde(borrow)]
-        resources: Vec<&'a RawValue>,
+        resources: &'a RawValue,
     }
     #[derive(Deserialize)]
     struct Resource<'a> {
         id: String,
         #[serde(borrow, default)]
-        metrics: Vec<&'a RawValue>,
+        metrics: Option<&'a RawValue>,
     }
+    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| told(&error))?;
+    let mut by_id = BTreeMap::new();
+    each(wire.resources.get().as_bytes(), MOST_OBJECTS, &mut |raw| {
+        let Ok(resource) = serde_json::from_str::<Resource<'_>>(raw.get()) else {
+            return;
+        };
+        let mut figures = Figures::default();
+        let metrics = resource.metrics.map_or("[]", RawValue::get);
+        // What is no list of metrics has none.
+        let _ = each(metrics.as_bytes(), MOST_OBJECTS, &mut |raw| {
+            metric(raw.get(), &mut figures);
+        });
+        by_id.insert(resource.id, figures);
+    })?;
+    Ok(by_id)
+}
+
+/// Adds one metric of a pool.
+fn metric(json: &str, figures: &mut Figures) {
     #[derive(Deserialize)]
     struct Metric<'a> {
         #[serde(borrow)]
         name: Cow<'a, str>,
         /// One for each moment of the answer's `timestamps`, the latest last.
         #[serde(borrow, default)]
-        values: Field<Vec<&'a RawValue>>,
+        values: Option<&'a RawValue>,
     }
-    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| told(&error))?;
-    let mut by_id = BTreeMap::new();
-    for raw in wire.resources {
-        let Ok(resource) = serde_json::from_str::<Resource<'_>>(raw.get()) else {
-            continue;
-        };
-        let mut figures = Figures::default();
-        for raw in resource.metrics {
-            let Ok(metric) = serde_json::from_str::<Metric<'_>>(raw.get()) else {
-                continue;
-            };
-            let Some(figure) = Figure::of_name(&metric.name) else {
-                continue;
-            };
-            let latest = metric
-                .values
-                .get()
-                .map(|values| values.last().map(|raw| raw.get()));
-            match latest {
-                Some(Some("null") | None) => {}
-                Some(Some(value)) if let Ok(value) = value.parse() => {
-                    figures.statistics.add(figure, value);
-                    figures.any = true;
-                }
-                None if metric.values.complaint().is_none() => {}
-                _ => figures.odd.push(figure.name()),
-            }
+    let Ok(metric) = serde_json::from_str::<Metric<'_>>(json) else {
+        return;
+    };
+    let (Some(figure), Some(values)) = (Figure::of_name(&metric.name), metric.values) else {
+        return;
+    };
+    let mut latest = None;
+    let listed = each(values.get().as_bytes(), MOST_OBJECTS, &mut |raw| {
+        latest = Some(raw.get());
+    });
+    match latest {
+        Some("null") | None if listed.is_ok() => {}
+        Some(value)
+            if listed.is_ok()
+                && let Ok(value) = value.parse() =>
+        {
+            figures.statistics.add(figure, value);
+            figures.any = true;
         }
-        by_id.insert(resource.id, figures);
+        _ => figures.is_odd(figure.name()),
     }
-    Ok(by_id)
 }
