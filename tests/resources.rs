@@ -655,6 +655,39 @@ async fn many_scrapes_at_once_share_a_reading() {
 }
 
 #[tokio::test]
+async fn whoever_asks_again_and_again_makes_the_api_server_list_once_a_second() {
+    let api = Arc::new(ScriptedApi::start(|asked: &Asked| {
+        if asked.resource == "nodes" && is_metrics(asked) && asked.before == 1 {
+            return Some(Answer::text(503, "service unavailable"));
+        }
+        cluster(asked)
+    }));
+    let seen = Arc::clone(&api);
+    serve(&api, &["--role", "cluster"], move |server| {
+        let lists = |name: &str| {
+            let asked = seen.asked();
+            asked
+                .iter()
+                .filter(|asked| is_metrics(asked) && asked.resource == name)
+                .count()
+        };
+        // What fails is not asked for more often.
+        for (time, wanted) in [(1, 1.0), (2, 0.0), (3, 1.0)] {
+            let begun = std::time::Instant::now();
+            for _ in 0..10 {
+                let page = Page::parse(server.get("/metrics/resources").text());
+                assert_eq!(up(&page), Some(wanted));
+            }
+            if begun.elapsed() < Duration::from_secs(1) {
+                assert_eq!((lists("nodes"), lists("pods")), (time, time));
+            }
+            std::thread::sleep(SHARED);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_tenant_whose_api_server_is_away_is_told_so() {
     let api = ScriptedApi::start(|_: &Asked| None);
     let address = api.address;

@@ -1,8 +1,7 @@
 //! CPU and memory as a backend: read when somebody scrapes, and joined with what is known of the pods.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -20,6 +19,8 @@ use crate::model::fault::Fault;
 use crate::model::inventory::{Inventory, Role};
 use crate::model::resources::ResourceFigures;
 
+/// Within this time no second reading is begun: who asks gets the first. After it nothing is kept.
+const SHARED_FOR: Duration = Duration::from_secs(1);
 /// Left of the time of who asks, so that what did come can be told.
 const MARGIN: Duration = Duration::from_millis(50);
 
@@ -35,18 +36,16 @@ struct Inner {
     /// What is known of the whole cluster; `None` for who sees some namespaces alone.
     cluster: Option<Cluster>,
     old_names: bool,
-    /// How many wait for somebody else's reading.
-    waiting: AtomicUsize,
-    /// That reading, for them; nothing is kept once nobody waits.
+    /// The reading of the last moment, for whoever asks in it. Who begins one has the lock until it has ended.
     shared: tokio::sync::Mutex<Option<Read>>,
     remarks: Mutex<Remarks>,
 }
 
-/// A reading, and when it was begun and had to end.
+/// A reading, when it was begun, and how much time it had.
 #[derive(Debug, Clone)]
 struct Read {
     begun: Instant,
-    until: Instant,
+    patience: Duration,
     figures: Figures,
 }
 
@@ -95,7 +94,6 @@ impl ResourceBackend {
                     source,
                     cluster: cluster.cloned(),
                     old_names,
-                    waiting: AtomicUsize::new(0),
                     shared: tokio::sync::Mutex::default(),
                     remarks: Mutex::default(),
                 }),
@@ -131,47 +129,32 @@ impl Backend for ResourceBackend {
 /// What is said where there is no metrics-server.
 const ABSENT: &str = "no CPU and memory of nodes and containers: the API server has no metrics.k8s.io (is metrics-server installed?)";
 
-/// Counts one who waits, for as long as it does.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Inner {
-    /// Reads, or takes the reading of who asked at the same time: a page of ten thousand containers is not to be made ten times.
-    async fn read(&self, question: Question) -> Figures {
+    /// Reads, or takes the reading of who asked just before: a page of ten thousand containers is not to be made ten times, nor has anybody
+    /// who may ask for pages to make the API server list the cluster as often as he likes.
+    async fn read(self: Arc<Self>, question: Question) -> Figures {
         let asked = Instant::now();
-        let waiting = Waiting::new(&self.waiting);
         let mut shared = self.shared.lock().await;
-        drop(waiting);
         let until = question.deadline.checked_sub(MARGIN).unwrap_or(question.deadline);
+        let patience = until.saturating_duration_since(Instant::now());
         // What was missing for want of time may be had by who has more of it.
-        let fresh = shared.take().filter(|read| {
-            asked.saturating_duration_since(read.begun) <= question.oldest
-                && (read.figures.problem().is_none() || read.until + MARGIN >= until)
+        let fresh = shared.as_ref().filter(|read| {
+            asked.saturating_duration_since(read.begun) <= question.oldest.min(SHARED_FOR)
+                && (read.figures.problem().is_none() || read.patience + MARGIN >= patience)
         });
-        let read = match fresh {
-            Some(fresh) => fresh,
-            None => Read {
-                begun: Instant::now(),
-                until,
-                figures: self.figures(until).await,
-            },
-        };
-        if self.waiting.load(Ordering::Relaxed) > 0 {
-            *shared = Some(read.clone());
+        if let Some(fresh) = fresh {
+            return fresh.figures.clone();
         }
-        read.figures
+        let begun = Instant::now();
+        let figures = self.figures(until).await;
+        *shared = Some(Read {
+            begun,
+            patience,
+            figures: figures.clone(),
+        });
+        drop(shared);
+        tokio::spawn(let_go(Arc::downgrade(&self), begun));
+        figures
     }
 
     async fn figures(&self, deadline: Instant) -> Figures {
@@ -206,6 +189,17 @@ impl Inner {
             tracing::info!("{ABSENT}");
         }
         remarks.absent = absent;
+    }
+}
+
+/// Keeps the reading that was begun then for no longer than it may be given to others.
+async fn let_go(inner: Weak<Inner>, begun: Instant) {
+    tokio::time::sleep_until(begun + SHARED_FOR).await;
+    let Some(inner) = inner.upgrade() else { return };
+    // Those who wait by now for a reading that took long come before this.
+    let mut shared = inner.shared.lock().await;
+    if shared.as_ref().is_some_and(|read| read.begun == begun) {
+        *shared = None;
     }
 }
 
