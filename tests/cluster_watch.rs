@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use scope_storage_probe::app::observer::{FRESH, Observer};
@@ -485,6 +488,56 @@ async fn objects_that_are_too_much_at_once_are_read_in_smaller_pages() {
             .filter(|asked| asked.resource == kind && !asked.watches())
             .count();
         assert!((5..40).contains(&largest), "{largest} lists of {kind}");
+    }
+}
+
+#[tokio::test]
+async fn once_objects_are_small_again_they_are_listed_as_before() {
+    for (kind, settings) in [
+        (
+            "storageclasses",
+            Settings {
+                role: Role::Cluster,
+                ..Settings::default()
+            },
+        ),
+        ("pods", node_role()),
+    ] {
+        let large = thirty_megabytes(kind);
+        let mut small = large.clone();
+        for object in &mut small {
+            object["metadata"]["annotations"] = json!({});
+        }
+        // Each of three watches ends with a forgotten version. Large are the objects in the first list alone.
+        let watched = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&watched);
+        let api = ScriptedApi::start(move |asked| {
+            if asked.resource != kind {
+                return None;
+            }
+            if !asked.watches() {
+                let is_first = seen.load(Ordering::Relaxed) == 0;
+                return Some(listed(asked, if is_first { &large } else { &small }));
+            }
+            let forgets = seen.fetch_add(1, Ordering::Relaxed) < 2;
+            forgets.then(|| Answer::ended_watch(&[event("ERROR", &status(410, "Expired", "too old"))]))
+        });
+        let following = api.watch(&settings);
+        let three = || watched.load(Ordering::Relaxed) == 3;
+        following
+            .within(Duration::from_secs(60), "three watches", |_| three())
+            .await;
+        let queries: Vec<_> = api
+            .asked()
+            .into_iter()
+            .filter(|asked| asked.resource == kind && !asked.watches())
+            .map(|asked| asked.query)
+            .collect();
+        let of = |query: &BTreeMap<String, String>| {
+            ["limit", "resourceVersion"].map(|name| query.get(name).cloned())
+        };
+        assert_ne!(of(&queries[0]), of(&queries[1]), "{kind}: the first was too long");
+        assert_eq!(of(&queries[0]), of(queries.last().unwrap()), "{kind}");
     }
 }
 

@@ -17,7 +17,7 @@ use super::engine_object::EngineKind;
 use super::live::{Indexed, Live, Shared};
 use super::object::Watched;
 use super::unread::Unread;
-use super::{PAGE, Watching, problem};
+use super::{LONGEST, PAGE, Watching, problem};
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 
 /// The longest pause between two attempts, should the back-off ever end.
@@ -105,6 +105,7 @@ pub(super) async fn follow(
 ) {
     let kind = followed.kind();
     let mut trouble = Trouble::new();
+    let mut sizes = Sizes::of_pages(&config);
     loop {
         let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
         let mut listing_since: Option<Instant> = None;
@@ -120,10 +121,19 @@ pub(super) async fn follow(
             let mut anew = next.is_err();
             match next {
                 Ok(Some(Ok(event))) => {
-                    match event {
-                        Event::Init => listing_since = Some(Instant::now()),
-                        Event::InitApply(_) => {}
-                        Event::InitDone => listing_since = None,
+                    match &event {
+                        Event::Init => {
+                            listing_since = Some(Instant::now());
+                            sizes.begin();
+                        }
+                        Event::InitApply(object) => sizes.add(object.json.len()),
+                        Event::InitDone => {
+                            listing_since = None;
+                            // From the next list on.
+                            if sizes.are_small() {
+                                sizes.list_as_before(&mut config);
+                            }
+                        }
                         Event::Apply(_) | Event::Delete(_) => trouble.ends(),
                     }
                     let is_whole = listing_since.is_none();
@@ -222,6 +232,51 @@ impl Trouble {
     }
 }
 
+/// How large the pages of a list would be as they were asked for first. A spell of large objects ends, and smaller pages, or such as are
+/// not from the API server's memory, are dear: each process of a thousand nodes asks for them.
+struct Sizes {
+    page_size: Option<u32>,
+    list_semantic: ListSemantic,
+    objects: u32,
+    bytes: usize,
+    largest: usize,
+}
+
+impl Sizes {
+    fn of_pages(config: &watcher::Config) -> Self {
+        Self {
+            page_size: config.page_size,
+            list_semantic: config.list_semantic.clone(),
+            objects: 0,
+            bytes: 0,
+            largest: 0,
+        }
+    }
+
+    fn begin(&mut self) {
+        (self.objects, self.bytes, self.largest) = (0, 0, 0);
+    }
+
+    fn add(&mut self, bytes: usize) {
+        if self.page_size == Some(self.objects) {
+            (self.objects, self.bytes) = (0, 0);
+        }
+        self.objects += 1;
+        self.bytes += bytes;
+        self.largest = self.largest.max(self.bytes);
+    }
+
+    /// True where none would be nearly too long.
+    fn are_small(&self) -> bool {
+        self.largest <= LONGEST / 2
+    }
+
+    fn list_as_before(&self, config: &mut watcher::Config) {
+        config.page_size = self.page_size;
+        config.list_semantic = self.list_semantic.clone();
+    }
+}
+
 fn streams(config: &watcher::Config) -> bool {
     config.initial_list_strategy == InitialListStrategy::StreamingList
 }
@@ -241,14 +296,19 @@ fn list_instead(kind: ResourceKind, config: &mut watcher::Config) -> bool {
     streamed
 }
 
-/// So many objects are not asked for at once again. Pages are given by etcd alone: from its memory the API server gives lists whole.
+/// So many objects are not asked for at once again, until a list was small. Pages are given by etcd alone: from its memory the API server gives lists whole.
 fn list_in_smaller_pages(config: &mut watcher::Config) {
     config.list_semantic = ListSemantic::MostRecent;
     config.page_size = Some((config.page_size.unwrap_or(PAGE) / 8).max(1));
 }
 
 fn is_forgotten(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
+    match error {
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) | watcher::Error::WatchError(status) => {
+            status.code == 410
+        }
+        _ => false,
+    }
 }
 
 /// What a line of a watch that is no event would have told is lost: a deletion, maybe.
