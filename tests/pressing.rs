@@ -110,6 +110,86 @@ async fn a_claim_that_the_watch_has_not_told_of_keeps_its_snapshot() {
 }
 
 #[tokio::test]
+async fn a_namespace_may_have_any_number_of_claims_of_any_size() {
+    // Fifteen megabytes in all, and six in a hundred of them. The last is the one.
+    let claims: Vec<Value> = (0..250)
+        .map(|number| {
+            json!({"metadata": {"name": format!("data-{number}"), "annotations": {"text": "x".repeat(60_000)}},
+                   "spec": {"dataSource": {"kind": "VolumeSnapshot", "name": if number == 249 { "daily" } else { "other" }}},
+                   "status": {"phase": "Pending"}})
+        })
+        .collect();
+    let api = ScriptedApi::start(move |asked| {
+        if asked.path != CLAIMS {
+            return is_event(asked).or_else(|| Some(success()));
+        }
+        let from: usize = asked
+            .query
+            .get("continue")
+            .map_or(0, |from| from.parse().unwrap());
+        let limit: usize = asked.query["limit"].parse().unwrap();
+        let end = from.saturating_add(limit).min(claims.len());
+        Some(if end == claims.len() {
+            Answer::list("1", &claims[from..])
+        } else {
+            Answer::page("1", &claims[from..end], &end.to_string())
+        })
+    });
+    let controller = controller(&api);
+    let refused = outcome(controller.press(Control::Delete, &daily("s"), deletion(), "a test")).await;
+    let Progress::Failed(words) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(words.contains("the claim data-249 is being restored"), "{words}");
+    let other = Plan::DeleteSnapshot {
+        name: NamespacedName::new("shop", "weekly"),
+        policy: Some(DeletionPolicy::Delete),
+    };
+    let done = outcome(controller.press(Control::Delete, &daily("w"), other, "a test")).await;
+    assert!(
+        matches!(done, Progress::Done(ref outcome) if outcome.removed),
+        "{done:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_made_and_is_deleted_again_is_not_told_of() {
+    let api = ScriptedApi::start(|asked| {
+        is_event(asked).or_else(|| match asked.method.as_str() {
+            "POST" => Some(made()),
+            "DELETE" => Some(success()),
+            _ => Some(Answer::list("1", &[])),
+        })
+    });
+    let controller = controller(&api);
+    let of_claim = Offer {
+        target: Target::Claim(NamespacedName::new("shop", "data")),
+        uid: "c".into(),
+        controls: vec![Control::CreateSnapshot],
+    };
+    let plan = Plan::MakeSnapshot {
+        claim: NamespacedName::new("shop", "data"),
+        volume: "pv".into(),
+        class: "fast".into(),
+    };
+    let told = || {
+        let (version, actions) = controller.actions();
+        let is_made =
+            |progress: &Progress| matches!(progress, Progress::Done(outcome) if outcome.made.is_some());
+        let told = actions.iter().filter(|action| is_made(&action.progress)).count();
+        (version, told)
+    };
+    outcome(controller.press(Control::CreateSnapshot, &of_claim, plan, "a test")).await;
+    let (before, made) = told();
+    assert_eq!(made, 1);
+    outcome(controller.press(Control::Delete, &daily("another"), deletion(), "a test")).await;
+    assert_eq!(told().1, 1);
+    outcome(controller.press(Control::Delete, &daily("made"), deletion(), "a test")).await;
+    let (after, made) = told();
+    assert!(made == 0 && after > before);
+}
+
+#[tokio::test]
 async fn a_restore_that_took_long_guards_its_snapshot_from_when_it_ended() {
     let api = ScriptedApi::start(|asked| {
         is_event(asked).or_else(|| match (asked.method.as_str(), asked.before) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::{Method, Request};
 use kube::Client;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::bounds::{Bounds, is_too_long};
@@ -12,7 +13,7 @@ use crate::model::text::{self, in_one_line, without_tokens};
 
 /// How long one answer of the API may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer, in bytes: all claims of a namespace, or the events of one object.
+/// The longest answer, in bytes: a page of claims, or the events of one object.
 const LONGEST_ANSWER: usize = 4 << 20;
 /// The most of the server's words that are passed on, in characters.
 const LONGEST_WORDS: usize = 600;
@@ -64,13 +65,13 @@ pub(super) fn bounds() -> Bounds {
     Bounds::new([PATIENCE; 2], LONGEST_ANSWER)
 }
 
-/// Asks for a path. Paths are made of names that the API itself gave.
+/// Asks for a path, and gives the answer as it is. Paths are made of names that the API itself gave.
 pub(super) async fn ask(
     client: &Client,
     method: Method,
     path: &str,
     body: Option<&Value>,
-) -> Result<Value, ApiError> {
+) -> Result<String, ApiError> {
     let bytes = body.map(Value::to_string).unwrap_or_default().into_bytes();
     let request = Request::builder()
         .method(method)
@@ -81,7 +82,7 @@ pub(super) async fn ask(
             code: 0,
             words: shortened(&format!("{path} cannot be asked for: {error}")),
         })?;
-    match client.request::<Value>(request).await {
+    match client.request_text(request).await {
         Ok(answer) => Ok(answer),
         Err(kube::Error::Api(status)) => Err(ApiError::Refused {
             code: status.code,
@@ -97,6 +98,15 @@ pub(super) async fn ask(
             with_causes(&error)
         )))),
     }
+}
+
+/// An answer, as far as it is used.
+pub(super) fn understood<'a, T: Deserialize<'a>>(answer: &'a str) -> Result<T, ApiError> {
+    serde_json::from_str(answer).map_err(|error| {
+        ApiError::Unreadable(shortened(&format!(
+            "the API server's answer cannot be understood: {error}"
+        )))
+    })
 }
 
 /// The words in one line, without tokens, and not too many of them.

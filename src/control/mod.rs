@@ -204,6 +204,9 @@ impl Controller {
         let is_news = {
             let mut state = self.state();
             state.ended(&order.id, &progress);
+            if order.control == Control::Delete && matches!(progress, Progress::Done(_)) {
+                state.deleted(&order.uid);
+            }
             state.is_news(&order.uid, &format!("{}: {text}", order.control.as_str()))
         };
         // Whoever pressed may have gone.
@@ -248,6 +251,15 @@ impl State {
             kept.since = Instant::now();
         }
         self.version += 1;
+    }
+
+    /// What was made and is deleted again is not told of any more.
+    fn deleted(&mut self, uid: &str) {
+        for kept in &mut self.kept {
+            if let Progress::Done(outcome) = &mut kept.action.progress {
+                outcome.made.take_if(|made| made.uid == uid);
+            }
+        }
     }
 
     /// True where an event has not said so in the last minute.

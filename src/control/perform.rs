@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use hyper::Method;
 use kube::Client;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::api::{ApiError, ask};
+use super::api::{ApiError, ask, understood};
 use super::moment::Moment;
 use super::{description, names, objects};
-use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Progress, Target};
+use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Progress, Seen, Target};
 use crate::model::snapshot::DeletionPolicy;
 use crate::model::workload::NamespacedName;
 
@@ -21,6 +23,8 @@ const TRIED: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Names that are tried where the first is taken.
 const MOST_NAMES: u32 = 9;
+/// Claims that are asked for at once.
+const PAGE: u32 = 100;
 
 /// An action in full.
 #[derive(Debug, Clone)]
@@ -78,7 +82,7 @@ async fn until_answered(
     path: &str,
     body: Option<&Value>,
     deadline: Instant,
-) -> Result<Value, ApiError> {
+) -> Result<String, ApiError> {
     loop {
         match ask(client, method.clone(), path, body).await {
             Err(error) if error.passes() && Instant::now() + PAUSE < deadline => {
@@ -96,7 +100,8 @@ async fn make(client: &Client, order: &Order, deadline: Instant) -> Result<Outco
         let Some((list, object)) = objects::made_by(&order.plan, &name, &order.id) else {
             break;
         };
-        let error = match until_answered(client, &Method::POST, &list, Some(&object), deadline).await {
+        let answered = until_answered(client, &Method::POST, &list, Some(&object), deadline).await;
+        let error = match answered.and_then(|made| understood::<Value>(&made)) {
             Ok(made) => return Ok(outcome(order, &made)),
             Err(error) => error,
         };
@@ -115,6 +120,7 @@ async fn make(client: &Client, order: &Order, deadline: Instant) -> Result<Outco
         )
         .await;
         let is_ours = |object: &&Value| object["metadata"]["annotations"][objects::ACTION] == order.id;
+        let found = found.and_then(|found| understood::<Value>(&found));
         let ours = found.map(|found| items(&found).find(is_ours).map(|ours| outcome(order, ours)));
         match ours {
             Ok(Some(made)) => return Ok(made),
@@ -161,6 +167,7 @@ fn outcome(order: &Order, object: &Value) -> Outcome {
             uid: text("uid"),
             name,
             what,
+            seen: Seen::default(),
         }),
         ..Outcome::default()
     }
@@ -175,20 +182,15 @@ async fn delete(
 ) -> Result<Outcome, NotDone> {
     // What is followed may lag behind. Where the policy is not known, it is taken for the one that loses something.
     if policy != Some(DeletionPolicy::Retain) {
-        let claims = objects::claims(&name.namespace);
-        let claims = until_answered(client, &Method::GET, &claims, None, deadline)
-            .await
-            .map_err(|error| {
-                NotDone::Refused(format!(
-                    "whether a claim is being restored from {} cannot be asked: {}",
-                    name.name,
-                    error.words()
-                ))
-            })?;
-        if let Some(claim) = items(&claims).find(|claim| is_restored_from(claim, &name.name)) {
+        let restored = restored_from(client, name, deadline).await.map_err(|words| {
+            NotDone::Refused(format!(
+                "whether a claim is being restored from {} cannot be asked: {words}",
+                name.name
+            ))
+        })?;
+        if let Some(claim) = restored {
             return Err(NotDone::Refused(format!(
-                "the claim {} is being restored from the snapshot {name}, and the data would go with it; try again once it is bound",
-                claim["metadata"]["name"].as_str().unwrap_or_default()
+                "the claim {claim} is being restored from the snapshot {name}, and the data would go with it; try again once it is bound"
             )));
         }
     }
@@ -202,7 +204,7 @@ async fn delete(
     };
     match until_answered(client, &Method::DELETE, &path, Some(&options), deadline).await {
         // An object that something still holds is sent back as it is now; of one that is gone only the success is told.
-        Ok(answer) if answer["kind"] == "Status" => Ok(Outcome {
+        Ok(answer) if is_status(&answer) => Ok(Outcome {
             text: format!("snapshot {} deleted{data}", name.name),
             removed: true,
             ..Outcome::default()
@@ -228,11 +230,111 @@ async fn delete(
     }
 }
 
-/// True for a claim that waits for its volume, which is to be made from that snapshot of its namespace.
-fn is_restored_from(claim: &Value, snapshot: &str) -> bool {
-    let comes_from = |source: &Value| source["kind"] == "VolumeSnapshot" && source["name"] == snapshot;
-    claim["status"]["phase"] != "Bound"
-        && (comes_from(&claim["spec"]["dataSource"]) || comes_from(&claim["spec"]["dataSourceRef"]))
+/// True for an answer that is no object.
+fn is_status(answer: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Kind {
+        kind: Option<String>,
+    }
+    understood::<Kind>(answer).is_ok_and(|answer| answer.kind.as_deref() == Some("Status"))
+}
+
+/// Of a page of claims what is used.
+#[derive(Deserialize)]
+struct Claims<'a> {
+    metadata: Option<Page>,
+    #[serde(borrow)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(rename = "continue")]
+    further: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Claim {
+    metadata: Option<Named>,
+    spec: Option<ClaimSpec>,
+    status: Option<ClaimStatus>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClaimSpec {
+    data_source: Option<Source>,
+    data_source_ref: Option<Source>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    kind: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ClaimStatus {
+    phase: Option<String>,
+}
+
+impl Claim {
+    /// True for one that waits for its volume, which is to be made from that snapshot of its namespace.
+    fn is_restored_from(&self, snapshot: &str) -> bool {
+        let phase = self.status.as_ref().and_then(|status| status.phase.as_deref());
+        let comes_from = |source: &Option<Source>| {
+            source.as_ref().is_some_and(|source| {
+                source.kind.as_deref() == Some("VolumeSnapshot") && source.name.as_deref() == Some(snapshot)
+            })
+        };
+        let spec = self.spec.as_ref();
+        phase != Some("Bound")
+            && spec.is_some_and(|spec| comes_from(&spec.data_source) || comes_from(&spec.data_source_ref))
+    }
+}
+
+/// The first claim of its namespace that waits to be made from that snapshot. They come in pages, since there may be any number of them, and in
+/// smaller ones where they are long. An error is why they cannot all be asked for.
+async fn restored_from(
+    client: &Client,
+    snapshot: &NamespacedName,
+    deadline: Instant,
+) -> Result<Option<String>, String> {
+    let mut limit = PAGE;
+    let mut further = None;
+    while Instant::now() < deadline {
+        let path = objects::page_of_claims(&snapshot.namespace, limit, further.as_deref());
+        let page = match until_answered(client, &Method::GET, &path, None, deadline).await {
+            Ok(page) => page,
+            Err(ApiError::Unreadable(_)) if limit > 1 => {
+                limit = (limit / 8).max(1);
+                continue;
+            }
+            Err(error) => return Err(error.words().to_owned()),
+        };
+        let in_words = |error: ApiError| error.words().to_owned();
+        let page: Claims<'_> = understood(&page).map_err(in_words)?;
+        for claim in page.items.into_iter().flatten() {
+            let claim: Claim = understood(claim.get()).map_err(in_words)?;
+            if claim.is_restored_from(&snapshot.name) {
+                let name = claim.metadata.and_then(|named| named.name);
+                return Ok(Some(name.unwrap_or_default()));
+            }
+        }
+        further = page.metadata.and_then(|page| page.further);
+        if further.as_deref().unwrap_or_default().is_empty() {
+            return Ok(None);
+        }
+    }
+    Err(format!(
+        "there are more than can be read in {} s",
+        TRIED.as_secs()
+    ))
 }
 
 async fn describe(client: &Client, order: &Order) -> Result<Outcome, NotDone> {
@@ -242,7 +344,9 @@ async fn describe(client: &Client, order: &Order) -> Result<Outcome, NotDone> {
         ask(client, Method::GET, &list, None),
         ask(client, Method::GET, &events, None)
     );
+    let found = found.and_then(|found| understood::<Value>(&found));
     let found = found.map_err(|error| NotDone::refused(&error))?;
+    let events = events.and_then(|events| understood::<Value>(&events));
     let is_it = |object: &&Value| object["metadata"]["uid"] == order.uid;
     let object = items(&found).find(is_it);
     let object =
