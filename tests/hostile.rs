@@ -476,6 +476,8 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
     let plugins = folder.path().join("plugins");
     tokio::task::spawn_blocking(move || {
         let server = Server::launch(program(PROGRAM), &plugins, &of_cluster(&path));
+        // A program that is not optimized is three times as large from the first.
+        let before = peak(&server);
         let class = |page: &Page| page.value("storage_probe_storageclass_info", &[("storageclass", "fast")]);
         within(Duration::from_secs(30), || {
             let page = Page::parse(server.get("/metrics?exclude[]=resources").text());
@@ -493,8 +495,8 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
         server.soon_logged("more than 100000 items");
         server.soon_logged("more things in them cannot be understood");
         assert!(server.log().len() < 250, "{} lines", server.log().len());
-        let peak = peak(&server);
-        assert!(peak < 64 << 20, "{peak} bytes");
+        let more = peak(&server) - before;
+        assert!(more < 50 << 20, "{more} bytes more than {before}");
     })
     .await
     .unwrap();
@@ -570,10 +572,12 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
         file,
     ];
     let server = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
+    let before = peak(&server);
     let lists = |item: &str, bytes| nonsense(item, bytes);
     // Volumes of a pool, and figures of pools, in place of pools.
     let by_id = |bytes: usize| {
-        let entries: String = (0..bytes / 12).map(|id| format!("\"{id:07}\":{{}},")).collect();
+        let entries: Vec<String> = (0..bytes / 12).map(|id| format!("\"{id:07}\":{{}},")).collect();
+        let entries = entries.concat();
         format!(
             "{{\"StoragePool\":{{{entries}\"x\":{{\"volumeIds\":{}}}}}}}",
             nonsense("\"\"", bytes)
@@ -603,8 +607,9 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
     }
     server.soon_logged("more than 12 MiB");
     server.soon_logged("more than 20000 items");
-    let peak = peak(&server);
-    assert!(peak < 64 << 20, "{peak} bytes");
+    // Of 256 MiB that the cluster's process may have.
+    let more = peak(&server) - before;
+    assert!(more < 80 << 20, "{more} bytes more than {before}");
 }
 
 #[tokio::test]

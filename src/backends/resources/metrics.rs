@@ -64,18 +64,18 @@ fn read<T>(
     faults: &mut Faults,
     make: fn(WireMetrics, &mut Faults) -> Option<T>,
 ) -> Result<Vec<T>, WatchError> {
-    let (mut made, mut wrong) = (Vec::new(), Faults::default());
-    let in_one = list::items(body, MOST_ITEMS, &mut |item| made.extend(make(item, &mut wrong)));
+    let (mut found, mut wrong) = (Vec::new(), Faults::default());
+    let in_one = list::items(body, MOST_ITEMS, &mut |item| found.extend(make(item, &mut wrong)));
     if in_one.is_ok() {
         faults.append(wrong);
-        return Ok(made);
+        return Ok(found);
     }
-    made.clear();
+    found.clear();
     let one_by_one = list::items(
         body,
         MOST_ITEMS,
         &mut |raw: &RawValue| match serde_json::from_str(raw.get()) {
-            Ok(item) => made.extend(make(item, faults)),
+            Ok(item) => found.extend(make(item, faults)),
             Err(wrong) => faults.add(|| {
                 let problem = format!("left out: {}", shortened(&wrong.to_string()));
                 Fault::new(RESOURCES, name_of(raw.get()), problem)
@@ -87,7 +87,7 @@ fn read<T>(
         *faults = Faults::default();
         not_understood(&wrong)
     })?;
-    Ok(made)
+    Ok(found)
 }
 
 /// What an item that cannot be read calls itself.

@@ -58,7 +58,9 @@ impl Namespace {
             async { metrics::pods(&asking.get(&usages).await?, of_usages) },
         );
         let mut faults = Faults::default();
-        of.into_iter().for_each(|others| faults.append(others));
+        for others in of {
+            faults.append(others);
+        }
         Self {
             pods: there(pods),
             claims: there(claims),
