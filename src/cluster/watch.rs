@@ -162,8 +162,9 @@ pub(super) async fn follow(
                         anew |= error.problem == WatchProblem::Missing;
                         followed.failed(&mut shared.live(), error);
                     } else {
-                        // The server answers, and what is known is old until it is listed.
+                        // The server answers, and what is known is old until it is listed: soon, however long it had been away.
                         shared.live().forgotten(kind);
+                        trouble.backoff.reset();
                     }
                 }
                 Ok(None) => break,

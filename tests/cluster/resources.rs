@@ -27,8 +27,12 @@ pub(crate) fn serve(folder: &Path, kubeconfig: &Path, arguments: &[&str]) -> Ser
     Server::launch(program(PROGRAM), &folder.join("plugins"), &all)
 }
 
-/// The page of the figures alone.
+/// For so long figures are shared by all who ask.
+pub(crate) const SHARED: Duration = Duration::from_millis(1100);
+
+/// The page of the figures alone, as they are now.
 pub(crate) fn figures(server: &Server) -> Page {
+    std::thread::sleep(SHARED);
     Page::parse(server.get("/metrics/resources").text())
 }
 
@@ -178,6 +182,7 @@ async fn a_metrics_server_comes_fails_and_goes() {
     assert_eq!(up(&figures(&program)), Some(1.0));
 
     scene.metrics.refuses(Some(503));
+    std::thread::sleep(SHARED);
     let page = program.page();
     assert_eq!((up(&page), cpu(&page, "shop")), (Some(0.0), None));
     let pods = page.value("storage_probe_kubernetes_objects", &[("resource", "pods")]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::resources::{figures, serve, up};
+use super::resources::{SHARED, figures, serve, up};
 use super::support::api_server::{ApiServer, shipped_for_tenants};
 use super::support::exposition::Page;
 use super::support::metrics_server::{MetricsServer, node_metrics, pod_metrics};
@@ -148,6 +148,7 @@ async fn a_tenant_sees_its_services_come_and_go() {
         (Some(0.0), Some(1.0))
     );
     server.delete(&format!("{SLICES}/web-x")).await;
+    std::thread::sleep(SHARED);
     let page = program.page();
     assert_eq!(
         (instances(&page, "web"), instances(&page, "new")),
