@@ -173,7 +173,7 @@ fi
 
 # --- The machine --------------------------------------------------------------------------------------------------
 machine=(
-    -machine "q35,accel=tcg" -cpu max -smp 2 -m 1500 -nodefaults -no-user-config -display none -no-reboot "${network[@]}"
+    -machine "q35,accel=tcg" -cpu max -smp 1 -m 1500 -nodefaults -no-user-config -display none -no-reboot "${network[@]}"
     -serial "file:$work/console.log"
     -kernel "$image/vmlinux" -initrd "$work/initrd.cpio"
     -append "console=ttyS0 quiet panic=1 scsi_mod.scan=sync"
