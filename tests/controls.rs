@@ -10,7 +10,7 @@ use std::sync::Arc;
 use scope_storage_probe::link::{cluster, controls};
 use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::model::control::{
-    Action, Control, DataFrom, Made, MadeWhat, Outcome, Permitted, Plan, Progress, Seen, Target,
+    Action, Control, DataFrom, Made, MadeWhat, Outcome, Permitted, Plan, Progress, Target,
 };
 use scope_storage_probe::model::snapshot::DeletionPolicy;
 use scope_storage_probe::model::volume::VolumeMode;
@@ -221,7 +221,6 @@ fn actions(map: &ClusterMap) -> Vec<Action> {
             claim: "data".into(),
             volume: "pvc-data".into(),
         },
-        seen: Seen::default(),
     };
     vec![
         action(
@@ -275,34 +274,6 @@ fn the_report_with_buttons() {
         .find(|offer| offer.target == Target::Claim(shop("data")))
         .unwrap();
     insta::assert_snapshot!("controls.shortcut", laid_out(&shortcut_report(controls, of_data)));
-}
-
-#[test]
-fn what_was_made_is_told_of_until_the_map_has_had_it() {
-    let without = map();
-    let actions = actions(&without);
-    let Progress::Done(Outcome { made: Some(made), .. }) = &actions[0].progress else {
-        panic!("{actions:?}");
-    };
-    let with = changed(|inventory| {
-        let mut snapshot = (*inventory.snapshots[&shop("ready")]).clone();
-        (snapshot.name, snapshot.uid) = (made.name.clone(), made.uid.clone());
-        Arc::make_mut(&mut inventory.snapshots).insert(made.name.clone(), Arc::new(snapshot));
-    });
-    let is_told = |map: &ClusterMap| {
-        let report = controls_report(Controls {
-            map,
-            offers: &[],
-            actions: &actions,
-            probe_id: "4d1f9b6c",
-            taken_at: TAKEN_AT,
-        });
-        String::from_utf8(report.concat()).unwrap().contains(&made.uid)
-    };
-    assert!(is_told(&without), "the watch lags behind");
-    // Then it is the map's to tell of.
-    assert!(!is_told(&with));
-    assert!(!is_told(&without), "somebody has deleted it");
 }
 
 /// What a template or a button is, without what it means.

@@ -115,6 +115,7 @@ impl Buttons {
         }
         let probe_id = probe_id(request);
         let map = self.map();
+        self.controller.shown(&map.inventory);
         let (done, actions) = self.controller.actions();
         let made_of = (map.inventory.version, done, probe_id);
         let offers = self.offers(&map);

@@ -22,7 +22,8 @@ use self::moment::Moment;
 use self::perform::{NotDone, Order};
 use crate::cluster::connect::{self, ConnectError};
 use crate::lock::locked;
-use crate::model::control::{Action, Control, Offer, Plan, Progress};
+use crate::model::control::{Action, Control, Made, Offer, Plan, Progress};
+use crate::model::inventory::Inventory;
 
 /// Within which the same button pressed again is the same wish.
 const SAME_WISH: Duration = Duration::from_secs(10);
@@ -217,6 +218,11 @@ impl Controller {
         }
     }
 
+    /// Takes in what the API tells of by now.
+    pub fn shown(&self, inventory: &Inventory) {
+        self.state().shown(inventory);
+    }
+
     /// The actions to be shown now, and a number that is another one when they change.
     pub fn actions(&self) -> (u64, Vec<Action>) {
         let mut state = self.state();
@@ -255,9 +261,23 @@ impl State {
 
     /// What was made and is deleted again is not told of any more.
     fn deleted(&mut self, uid: &str) {
+        self.let_go(|made| made.uid == uid);
+    }
+
+    /// Snapshots that the watch tells of by now are not told of from here: one that is gone later would come back.
+    fn shown(&mut self, inventory: &Inventory) {
+        self.let_go(|made| {
+            let known = inventory.snapshots.get(&made.name);
+            known.is_some_and(|snapshot| snapshot.uid == made.uid)
+        });
+    }
+
+    fn let_go(&mut self, is_it: impl Fn(&Made) -> bool) {
         for kept in &mut self.kept {
-            if let Progress::Done(outcome) = &mut kept.action.progress {
-                outcome.made.take_if(|made| made.uid == uid);
+            if let Progress::Done(outcome) = &mut kept.action.progress
+                && outcome.made.take_if(|made| is_it(made)).is_some()
+            {
+                self.version += 1;
             }
         }
     }
@@ -305,4 +325,55 @@ fn unique() -> u128 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |passed| passed.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::dump;
+    use crate::model::control::{MadeWhat, Outcome, Target};
+    use crate::model::workload::NamespacedName;
+
+    #[test]
+    fn what_was_made_is_told_of_until_the_watch_has_told_of_it() {
+        let made = Made {
+            uid: "uid-1".to_owned(),
+            name: NamespacedName::new("shop", "data-1"),
+            what: MadeWhat::Snapshot {
+                claim: "data".to_owned(),
+                volume: "pvc-data".to_owned(),
+            },
+        };
+        let mut state = State::default();
+        state.kept.push(Kept {
+            action: Action {
+                control: Control::CreateSnapshot,
+                target: Target::Claim(NamespacedName::new("shop", "data")),
+                uid: "uid-of-data".to_owned(),
+                asked: 0,
+                progress: Progress::Done(Outcome {
+                    made: Some(made),
+                    ..Outcome::default()
+                }),
+            },
+            id: "1".to_owned(),
+            since: Instant::now(),
+            progress: watch::channel(Progress::Running).1,
+        });
+        let is_told = |state: &State| match &state.kept[0].action.progress {
+            Progress::Done(outcome) => outcome.made.is_some(),
+            _ => unreachable!(),
+        };
+        state.shown(&Inventory::default());
+        assert!(is_told(&state), "the watch lags behind");
+        let inventory = dump::parse(
+            r#"{"kind": "VolumeSnapshot", "apiVersion": "snapshot.storage.k8s.io/v1",
+                "metadata": {"name": "data-1", "namespace": "shop", "uid": "uid-1"}}"#,
+        );
+        let inventory = inventory.unwrap();
+        let before = state.version;
+        state.shown(&inventory);
+        assert!(!is_told(&state), "it would come back when somebody deletes it");
+        assert_ne!(state.version, before);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::api::{ApiError, ask, understood};
 use super::moment::Moment;
 use super::{description, names, objects};
-use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Progress, Seen, Target};
+use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Progress, Target};
 use crate::model::snapshot::DeletionPolicy;
 use crate::model::workload::NamespacedName;
 
@@ -167,7 +167,6 @@ fn outcome(order: &Order, object: &Value) -> Outcome {
             uid: text("uid"),
             name,
             what,
-            seen: Seen::default(),
         }),
         ..Outcome::default()
     }

@@ -1,8 +1,6 @@
 //! What can be done to storage from Scope's page, to which object, and how it went.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::snapshot::DeletionPolicy;
 use super::volume::VolumeMode;
@@ -171,33 +169,7 @@ pub struct Made {
     pub name: NamespacedName,
     /// What it is.
     pub what: MadeWhat,
-    /// Whether the map has had it since.
-    pub seen: Seen,
 }
-
-/// Whether an object that was made has been in the map: what was there and is gone is not to be told of again. All copies know the same.
-#[derive(Debug, Clone, Default)]
-pub struct Seen(Arc<AtomicBool>);
-
-impl Seen {
-    /// It is there.
-    pub fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// True where it was there.
-    pub fn is_noted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl PartialEq for Seen {
-    fn eq(&self, other: &Self) -> bool {
-        self.is_noted() == other.is_noted()
-    }
-}
-
-impl Eq for Seen {}
 
 /// What an action made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -227,12 +227,7 @@ impl Buttons {
         let Some(id) = ids::object(&made.uid, ids::VOLUME_SNAPSHOT) else {
             return;
         };
-        let known = controls.map.inventory.snapshots.get(&made.name);
-        if known.is_some_and(|snapshot| snapshot.uid == made.uid) {
-            made.seen.note();
-        }
-        // What was there may have been deleted since.
-        if known.is_some() || made.seen.is_noted() {
+        if controls.map.inventory.snapshots.contains_key(&made.name) {
             return;
         }
         let facts = [
