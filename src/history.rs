@@ -24,8 +24,9 @@ pub const SPACING: Duration = Duration::from_millis(900);
 pub const WINDOW: Duration = Duration::from_secs(60);
 /// A kept reading older than this is no base for a rate: what an hour ago was is not what is.
 pub const LONGEST_INTERVAL: Duration = Duration::from_secs(330);
-/// At most so many rates are held, over all devices and intervals: 0.6 MB. It is more than a report of many disks shows.
-const MOST_RATES: usize = 6_000;
+/// At most so many rates are held, over all devices and intervals, but those of one interval in any case: 0.3 MB. A report, which has no
+/// partitions and a budget of its own, shows a fifth of that.
+const MOST_RATES: usize = 3_000;
 /// The wall clock may differ from the steady one by this much before samples' dates are thrown away.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
@@ -165,7 +166,7 @@ impl<K: Ord + Clone> History<K> {
             .as_ref()
             .map(|base| taken_at.steady.saturating_duration_since(base.taken_at.steady));
         if elapsed.is_none_or(|elapsed| elapsed >= SPACING) {
-            let mut counters: Vec<_> = counters.collect();
+            let mut counters = collected(counters);
             counters.sort_unstable_by(|one, two| one.0.cmp(&two.0));
             self.keep(Base { taken_at, counters });
         }
@@ -197,7 +198,7 @@ impl<K: Ord + Clone> History<K> {
                 });
                 let interval = Interval {
                     ended_at: now,
-                    rates: rates.collect(),
+                    rates: collected(rates),
                 };
                 self.intervals.push_back(Arc::new(interval));
             }
@@ -212,7 +213,7 @@ impl<K: Ord + Clone> History<K> {
             .back()
             .map_or(0, |interval| interval.rates.len())
             .max(1);
-        let most = (MOST_RATES / per_interval).max(2);
+        let most = MOST_RATES / per_interval;
         let is_old = |interval: &Arc<Interval<K>>| {
             now.duration_since(interval.ended_at)
                 .is_ok_and(|age| age > WINDOW)
@@ -223,6 +224,13 @@ impl<K: Ord + Clone> History<K> {
             self.intervals.pop_front();
         }
     }
+}
+
+/// Nearly all of what may come does, and a list that grows as it comes leaves holes behind in memory.
+fn collected<T>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(values.size_hint().1.unwrap_or_default());
+    all.extend(values);
+    all
 }
 
 fn keys(devices: &BlockDevices) -> BTreeMap<DeviceNumber, DeviceKey> {
@@ -439,6 +447,6 @@ mod tests {
             .map(|interval| interval.rates.len())
             .sum();
         assert!(held <= MOST_RATES, "{held}");
-        assert_eq!(history.readings.intervals.len(), 6);
+        assert_eq!(history.readings.intervals.len(), MOST_RATES / 1000);
     }
 }
