@@ -13,7 +13,7 @@ use super::object::{self, Reading, Watched};
 use super::pace::Pace;
 use super::unread::Unread;
 use crate::lock::locked;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Faults};
 use crate::model::inventory::{
     Inventory, KUBERNETES, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState,
 };
@@ -31,9 +31,6 @@ type IndexOf<T> = Index<<T as Watched>::Key, T>;
 /// A watch that was taken up goes on once nothing has spoken against it for so long. The server lets it begin before it says
 /// that it has forgotten where it should go on.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// So many faults of the objects of one kind are told: whoever may make objects may make ten thousand wrong ones.
-const MOST_FAULTS: usize = 100;
 
 /// The present inventory, shared between the task that watches and its readers.
 #[derive(Debug)]
@@ -475,13 +472,13 @@ impl Live {
                 format!("{}: {message}", problem.as_str()),
             ));
         }
-        let mut tell = |kind: ResourceKind, mut of_kind: &mut dyn Iterator<Item = &Fault>| {
-            faults.extend(Iterator::by_ref(&mut of_kind).take(MOST_FAULTS).cloned());
-            let more = of_kind.count();
-            if more > 0 {
+        let mut tell = |kind: ResourceKind, of_kind: &mut dyn Iterator<Item = &Fault>| {
+            let mut all = Faults::default();
+            of_kind.for_each(|fault| all.add(|| fault.clone()));
+            faults.extend(all.into_told(|more| {
                 let message = format!("{more} more faults of such objects, not told one by one");
-                faults.push(Fault::new(KUBERNETES, kind.name(), message));
-            }
+                Fault::new(KUBERNETES, kind.name(), message)
+            }));
         };
         tell(ResourceKind::Pods, &mut self.pods.faults());
         tell(ResourceKind::Claims, &mut self.claims.faults());

@@ -261,21 +261,22 @@ impl State {
 
     /// What was made and is deleted again is not told of any more.
     fn deleted(&mut self, uid: &str) {
-        self.let_go(|made| made.uid == uid);
+        self.let_go(|_, made| made.uid == uid);
     }
 
     /// Snapshots that the watch tells of by now are not told of from here: one that is gone later would come back.
     fn shown(&mut self, inventory: &Inventory) {
-        self.let_go(|made| {
+        self.let_go(|_, made| {
             let known = inventory.snapshots.get(&made.name);
             known.is_some_and(|snapshot| snapshot.uid == made.uid)
         });
     }
 
-    fn let_go(&mut self, is_it: impl Fn(&Made) -> bool) {
+    /// Forgets what was made, by when its action ended and what it is.
+    fn let_go(&mut self, is_it: impl Fn(Instant, &Made) -> bool) {
         for kept in &mut self.kept {
             if let Progress::Done(outcome) = &mut kept.action.progress
-                && outcome.made.take_if(|made| is_it(made)).is_some()
+                && outcome.made.take_if(|made| is_it(kept.since, made)).is_some()
             {
                 self.version += 1;
             }
@@ -308,15 +309,8 @@ impl State {
             changed |= !stays;
             stays
         });
-        for kept in &mut self.kept {
-            if kept.since.elapsed() >= MADE_SHOWN
-                && let Progress::Done(outcome) = &mut kept.action.progress
-                && outcome.made.take().is_some()
-            {
-                changed = true;
-            }
-        }
         self.version += u64::from(changed);
+        self.let_go(|since, _| since.elapsed() >= MADE_SHOWN);
     }
 }
 

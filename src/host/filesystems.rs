@@ -230,16 +230,7 @@ impl Told {
 mod tests {
     use super::*;
     use crate::host::mountinfo;
-    use crate::model::mount::FilesystemUsage;
-
-    const USAGE: FilesystemUsage = FilesystemUsage {
-        size: 1 << 30,
-        free: 1 << 29,
-        available: 1 << 29,
-        files: None,
-        files_free: None,
-        read_only: false,
-    };
+    use crate::model::mount::{FilesystemUsage, HALF_FULL as USAGE};
 
     fn table(mountinfo: &str) -> Arc<MountTable> {
         let (mounts, bad) = mountinfo::parse(mountinfo.as_bytes());

@@ -155,6 +155,17 @@ impl std::fmt::Display for UsageError {
     }
 }
 
+/// A filesystem of one gibibyte, for tests that ask about any.
+#[cfg(test)]
+pub(crate) const HALF_FULL: FilesystemUsage = FilesystemUsage {
+    size: 1 << 30,
+    free: 1 << 29,
+    available: 1 << 29,
+    files: None,
+    files_free: None,
+    read_only: false,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

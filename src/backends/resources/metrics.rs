@@ -9,7 +9,6 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::faults::Faults;
 use super::list::{self, MOST_ITEMS};
 use super::request::not_understood;
 use crate::backends::list::Few;
@@ -17,7 +16,7 @@ use crate::cluster::convert::{amount, time};
 use crate::cluster::problem::shortened;
 use crate::cluster::wire::Quantity;
 use crate::model::backend::RESOURCES;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Faults};
 use crate::model::inventory::WatchError;
 use crate::model::quantity;
 use crate::model::resources::{ContainerUsage, NodeUsage, PodUsage, Usage, UsageTime};
@@ -223,7 +222,14 @@ mod tests {
     fn read_pods(list: &serde_json::Value) -> (Vec<PodUsage>, Vec<String>) {
         let mut faults = Faults::default();
         let pods = pods(list.to_string().as_bytes(), &mut faults).unwrap();
-        (pods, faults.into_told().iter().map(ToString::to_string).collect())
+        (
+            pods,
+            faults
+                .into_told(super::super::untold)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        )
     }
 
     #[test]
@@ -276,7 +282,7 @@ mod tests {
             {"metadata": {"name": "w2"}, "usage": {"cpu": "9"}},
         ]});
         let nodes = nodes(list.to_string().as_bytes(), &mut faults).unwrap();
-        assert_eq!(faults.into_told(), []);
+        assert_eq!(faults.into_told(super::super::untold), []);
         assert_eq!(nodes.len(), 2, "a name stands once: {nodes:?}");
         assert_eq!((nodes[0].name.as_str(), nodes[0].time.end), ("w1", None));
         assert_eq!(nodes[0].usage, Usage::default());

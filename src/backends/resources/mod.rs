@@ -5,7 +5,6 @@
 //! cluster is two requests, one of a namespace four, at the same time, and more where a namespace has more than a page of them. Lists are asked for without a `resourceVersion`, so that the API
 //! server cannot give an old one.
 
-mod faults;
 mod list;
 mod metrics;
 mod namespace;
@@ -17,10 +16,11 @@ use futures_util::{StreamExt as _, stream};
 use kube::{Client, Config};
 use tokio::time::Instant;
 
-use self::faults::Faults;
 use self::namespace::{Namespace, tenancy};
 use self::request::{Asking, Wanted};
 use crate::cluster::connect::ConnectError;
+use crate::model::backend::RESOURCES;
+use crate::model::fault::{Fault, Faults};
 use crate::model::inventory::{WatchError, WatchProblem};
 use crate::model::resources::ResourceReading;
 
@@ -146,7 +146,7 @@ async fn whole(asking: &Asking<'_>) -> ResourceOutcome {
     );
     faults.append(of_pods);
     let mut reading = ResourceReading {
-        faults: faults.into_told(),
+        faults: faults.into_told(untold),
         ..ResourceReading::default()
     };
     let heard = |what: &str, error: Option<&WatchError>| Heard {
@@ -160,6 +160,15 @@ async fn whole(asking: &Asking<'_>) -> ResourceOutcome {
     reading.nodes = nodes.unwrap_or_default();
     reading.pods = pods.unwrap_or_default();
     ResourceOutcome { reading, heard }
+}
+
+/// What is said of so many more things.
+fn untold(more: usize) -> Fault {
+    Fault::new(
+        RESOURCES,
+        "lists",
+        format!("{more} more things in them cannot be understood"),
+    )
 }
 
 /// What is wrong, and the rule of a `kind` that mends it.

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::faults::Faults;
 use super::metrics;
 use super::request::{Asking, Wanted};
 use super::{Heard, METRICS, ResourceOutcome};
@@ -17,7 +16,7 @@ use crate::backends::list::Few;
 use crate::cluster::object::{self, Watched};
 use crate::cluster::problem::shortened;
 use crate::model::backend::RESOURCES;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Faults};
 use crate::model::inventory::{Inventory, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState};
 use crate::model::resources::{PodUsage, Tenancy};
 use crate::model::workload::{Claim, NamespacedName, Pod};
@@ -135,7 +134,7 @@ pub(super) fn tenancy(namespaces: Vec<Namespace>) -> ResourceOutcome {
         outcome.reading.pods.extend(namespace.usages.unwrap_or_default());
         faults.append(namespace.faults);
     }
-    outcome.reading.faults = faults.into_told();
+    outcome.reading.faults = faults.into_told(super::untold);
     tenancy.inventory = Arc::new(inventory(pods, claims, whole));
     outcome.reading.tenancy = Some(tenancy);
     outcome
@@ -434,7 +433,7 @@ mod tests {
             let raw = RawValue::from_string(slice.to_string()).unwrap();
             read_slice(&raw, "shop", &mut services, &mut faults);
         }
-        let faults = faults.into_told();
+        let faults = faults.into_told(super::super::untold);
         let of = |name: &str| services.get(&NamespacedName::new("shop", name));
         let web = of("web").unwrap();
         let web: Vec<_> = web.iter().map(|(pod, ready)| (pod.as_str(), *ready)).collect();

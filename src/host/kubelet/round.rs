@@ -14,7 +14,7 @@ use super::memory::{Memory, Part, Said};
 use super::tree::{Entry, Fingerprint, Kind, MOST_IN_FOLDER, Tree};
 use super::vol_data::parse_vol_data;
 use crate::host::read::plain;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Faults};
 use crate::model::volume::{CsiVolume, HOST_PATH, POD_VOLUMES, PodVolume, VolumeMode};
 
 /// The folder name of the CSI plugin.
@@ -29,8 +29,6 @@ pub(super) const VOL_DATA: &str = "vol_data.json";
 const VOL_DATA_LIMIT: u64 = 64 << 10;
 /// So many entries are read in all: those of a thousand pods are some 15,000.
 const MOST_ENTRIES: usize = 25_000;
-/// So many things that are wrong are told of one by one.
-const MOST_FAULTS: usize = 100;
 const PERMISSION_HINT: &str = "it belongs to root: run as root, or give the capability DAC_READ_SEARCH";
 
 /// One part of the kubelet's root, opened.
@@ -89,6 +87,10 @@ impl Several {
     }
 }
 
+fn about(path: &Path, message: impl Into<String>) -> Fault {
+    Fault::new(POD_VOLUMES, path.display().to_string(), message)
+}
+
 /// One reading while it goes on.
 pub(super) struct Round<'a> {
     node_root: &'a Path,
@@ -102,9 +104,7 @@ pub(super) struct Round<'a> {
     denied: Several,
     links: Several,
     unreadable: bool,
-    faults: Vec<Fault>,
-    /// How many more there are.
-    untold: usize,
+    faults: Faults,
 }
 
 impl<'a> Round<'a> {
@@ -120,8 +120,7 @@ impl<'a> Round<'a> {
             denied: Several::default(),
             links: Several::default(),
             unreadable: false,
-            faults: Vec::new(),
-            untold: 0,
+            faults: Faults::default(),
         }
     }
 
@@ -137,26 +136,26 @@ impl<'a> Round<'a> {
         self.read_pods(root);
         self.look_up_blocks(root);
         self.kept.end();
-        if self.untold > 0 {
-            let message = format!(
-                "{} more things there are not as the kubelet makes them",
-                self.untold
-            );
-            self.tell(&Part::Pods.below(root), message);
-        }
+        let mut faults = self.faults.into_told(|more| {
+            let message = format!("{more} more things there are not as the kubelet makes them");
+            about(&Part::Pods.below(root), message)
+        });
         if let Some((path, others)) = self.denied.take("are closed likewise") {
-            self.tell(&path, format!("permission denied: {PERMISSION_HINT}{others}"));
+            faults.push(about(
+                &path,
+                format!("permission denied: {PERMISSION_HINT}{others}"),
+            ));
         }
         if let Some((path, others)) = self.links.take("are links likewise") {
-            self.tell(
+            faults.push(about(
                 &path,
                 format!("is a link, where the kubelet makes folders; not followed{others}"),
-            );
+            ));
         }
         let reading = KubeletReading {
             volumes: self.volumes.into(),
             unreadable: self.unreadable,
-            faults: self.faults,
+            faults,
         };
         (reading, self.is_all_remembered)
     }
@@ -171,16 +170,7 @@ impl<'a> Round<'a> {
 
     /// Something is wrong. Where that does not follow from what is remembered, it has to be said by itself that it does not.
     pub(super) fn fault(&mut self, path: &Path, message: impl Into<String>) {
-        if self.faults.len() < MOST_FAULTS {
-            self.tell(path, message);
-        } else {
-            self.untold += 1;
-        }
-    }
-
-    fn tell(&mut self, path: &Path, message: impl Into<String>) {
-        let fault = Fault::new(POD_VOLUMES, path.display().to_string(), message);
-        self.faults.push(fault);
+        self.faults.add(|| about(path, message));
     }
 
     /// What has gone meanwhile is no fault, and what is closed is told once for all.

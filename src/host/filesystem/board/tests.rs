@@ -4,16 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::device::DeviceNumber;
-use crate::model::mount::FilesystemUsage;
-
-const USAGE: FilesystemUsage = FilesystemUsage {
-    size: 1 << 30,
-    free: 1 << 29,
-    available: 1 << 29,
-    files: None,
-    files_free: None,
-    read_only: false,
-};
+use crate::model::mount::HALF_FULL as USAGE;
 
 const GRACE: Duration = Patience::OF_A_SERVER.grace;
 const LONGEST: Duration = Patience::OF_A_SERVER.longest;
