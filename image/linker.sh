@@ -8,6 +8,9 @@
 # without its hash is taken; where there are several or none, nothing is. So an old list costs memory, and nothing else.
 # image/order.sh makes it anew.
 #
+# Functions whose code is the same are there once, which is a hundredth of the program. Rust promises no function an address of its own, and is
+# linked so on Windows.
+#
 # What is shipped ends at a panic and unwinds nothing. The tables would be a tenth of the program.
 #
 # rustc runs this in place of the C compiler, which is $STORAGE_PROBE_CC or cc. The order needs LLD, which comes with Rust; where it is
@@ -40,7 +43,7 @@ if [ -x "$lld/ld.lld" ]; then
         # Functions of the C library are in archives that are not searched here.
         bare($1) == $1 { print $1 }
     ' "$work/symbols" "$order" | awk '!seen[$0]++' >"$work/order"
-    set -- "$@" "-B$lld" -fuse-ld=lld "-Wl,--symbol-ordering-file=$work/order,--no-warn-symbol-ordering"
+    set -- "$@" "-B$lld" -fuse-ld=lld "-Wl,--symbol-ordering-file=$work/order,--no-warn-symbol-ordering" -Wl,--icf=all,-O2
 fi
 "$compiler" "$@"
 "$objcopy" --remove-section=.eh_frame --remove-section=.gcc_except_table "$output"
