@@ -284,7 +284,7 @@ fn what_needs_attention_says_why() {
         ("lost", Urgency::Lost, "the volume pv-gone is gone"),
         (
             "waits-for-pod",
-            Urgency::Pending,
+            Urgency::Unused,
             "waits for a first pod that uses it, as the class local wants",
         ),
         (
@@ -346,7 +346,7 @@ fn what_needs_attention_says_why() {
         ),
         (
             "pvc-far",
-            Urgency::Orphaned,
+            Urgency::Stranded,
             "attached to the node removed, which does not exist",
         ),
         ("pv-free", Urgency::Available, "no claim has it"),

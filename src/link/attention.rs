@@ -49,10 +49,7 @@ pub(super) fn of_claim(map: &ClusterMap, claim: &Claim) -> Option<Attention> {
     }
     match claim.phase {
         Some(ClaimPhase::Pending) => {
-            return attention(
-                Urgency::Pending,
-                waits_for(map, claim, users.is_empty() && sees_all_pods),
-            );
+            return Some(waits_for(map, claim, users.is_empty() && sees_all_pods));
         }
         Some(ClaimPhase::Bound) => {
             if let Some(volume) = claim.volume.as_ref().filter(|volume| gone(volume)) {
@@ -73,9 +70,10 @@ pub(super) fn of_claim(map: &ClusterMap, claim: &Claim) -> Option<Attention> {
     })
 }
 
-/// What a pending claim waits for.
-fn waits_for(map: &ClusterMap, claim: &Claim, unused: bool) -> String {
+/// What a pending claim waits for. One that waits for nothing but its first pod is unused, and nothing is wrong with it.
+fn waits_for(map: &ClusterMap, claim: &Claim, unused: bool) -> Attention {
     let inventory = &map.inventory;
+    let mut urgency = Urgency::Pending;
     let knows_classes = inventory.knows_all(ResourceKind::Classes);
     let reason = match (&claim.volume, claim.class.as_deref()) {
         (Some(volume), _) => match inventory.volumes.get(volume) {
@@ -99,6 +97,7 @@ fn waits_for(map: &ClusterMap, claim: &Claim, unused: bool) -> String {
             None if knows_classes => format!("the storage class {name} does not exist"),
             None => format!("waits for a volume of the class {name}"),
             Some(class) if unused && class.binding_mode == Some(BindingMode::WaitForFirstConsumer) => {
+                urgency = Urgency::Unused;
                 format!("waits for a first pod that uses it, as the class {name} wants")
             }
             Some(class) => match &class.provisioner {
@@ -108,8 +107,11 @@ fn waits_for(map: &ClusterMap, claim: &Claim, unused: bool) -> String {
         },
     };
     match conditions(claim) {
-        Some(conditions) => format!("{reason}; {conditions}"),
-        None => reason,
+        Some(conditions) => Attention {
+            urgency: Urgency::Pending,
+            reason: format!("{reason}; {conditions}"),
+        },
+        None => Attention { urgency, reason },
     }
 }
 
@@ -204,7 +206,7 @@ fn of_attachment(inventory: &Inventory, attachment: &VolumeAttachment) -> Option
         .as_ref()
         .is_some_and(|node| inventory.knows_all(ResourceKind::Nodes) && !inventory.nodes.contains_key(node));
     gone.then(|| Attention {
-        urgency: Urgency::Orphaned,
+        urgency: Urgency::Stranded,
         reason: format!("attached to the node {node}, which does not exist"),
     })
 }

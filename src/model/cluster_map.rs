@@ -25,8 +25,10 @@ pub enum Urgency {
     Pending,
     /// A volume whose claim is gone.
     Released,
-    /// A volume bound to a claim that does not exist any more, or an attachment of something that does not.
+    /// A volume bound to a claim that does not exist any more.
     Orphaned,
+    /// A volume that is attached to a node which does not exist any more. Its claim may be there, and in use elsewhere.
+    Stranded,
     /// Deleted, and held by something.
     Deleting,
     /// A condition that somebody should know of: a resize that waits for a restart.
@@ -47,6 +49,7 @@ impl Urgency {
             Self::Pending => "pending",
             Self::Released => "released",
             Self::Orphaned => "orphaned",
+            Self::Stranded => "stranded",
             Self::Deleting => "deleting",
             Self::Condition => "condition",
             Self::Unused => "unused",

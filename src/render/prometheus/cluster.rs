@@ -43,7 +43,7 @@ const VOLUME_CAPACITY: Family = Family::gauge(
 );
 const VOLUME_ATTENTION: Family = Family::gauge(
     "persistentvolume_attention",
-    "A volume that needs attention, and of what sort: failed, degraded, pending, released, orphaned, deleting, available. Always 1.",
+    "A volume that needs attention, and of what sort: failed, degraded, pending, released, orphaned, stranded, deleting, available. Always 1.",
 );
 const CLASS_INFO: Family = Family::gauge("storageclass_info", "A storage class. Always 1.");
 const ATTACHMENT_INFO: Family = Family::gauge(
