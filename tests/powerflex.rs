@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -33,6 +34,11 @@ impl Exporter {
     }
 
     fn in_folder(folder: TempDir, further: &[&str]) -> Self {
+        Self::by(program(PROGRAM), folder, further)
+    }
+
+    /// The same, by a program that was told something else as well.
+    fn by(command: Command, folder: TempDir, further: &[&str]) -> Self {
         let file = folder.path().join("powerflex.yaml");
         let file = file.to_str().unwrap();
         let arguments = [
@@ -44,7 +50,7 @@ impl Exporter {
             file,
         ];
         let server = Server::launch(
-            program(PROGRAM),
+            command,
             &folder.path().join("plugins"),
             &[&arguments[..], further].concat(),
         );
@@ -948,6 +954,36 @@ fn a_certificate_is_checked_unless_somebody_says_otherwise() {
     exporter.server.soon_logged("its certificate is not checked");
 }
 
+/// Of such a machine is the image.
+#[test]
+fn on_a_machine_without_authorities_they_are_missed_by_who_checks_and_by_nobody_else() {
+    let gateway = Gateway::start(Mood::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path(), &[("prod", &gateway.url())]);
+    let mut known: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    known["systems"][0].as_object_mut().unwrap().remove("ca_file");
+    let start = |known: &Value, folder: TempDir| {
+        std::fs::write(&file, known.to_string()).unwrap();
+        let nothing = folder.path().join("nothing");
+        std::fs::write(&nothing, "").unwrap();
+        let mut command = program(PROGRAM);
+        command
+            .env("SSL_CERT_FILE", &nothing)
+            .env("SSL_CERT_DIR", &nothing);
+        Exporter::by(command, folder, &["--no-cluster"])
+    };
+    let exporter = start(&known, folder);
+    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    let said = exporter.server.soon_logged("no client can be made");
+    assert!(said.contains("ca.crt in the Secret"), "{said}");
+
+    let Exporter { server, folder } = exporter;
+    drop(server);
+    known["systems"][0]["insecure"] = json!(true);
+    let exporter = start(&known, folder);
+    assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
+}
+
 #[test]
 fn who_cannot_be_reached_is_told_with_the_way_out() {
     let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -1328,17 +1364,18 @@ fn check_and_metrics_print_what_is_read_once() {
     assert_is(of_pool(&page, "volumes", "ssd"), 2.0);
     let check = || {
         let output = support::server::run(&[&["check", "--plugin-dir", ""], &common[..]].concat());
-        String::from_utf8(output.stdout).unwrap()
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
-    assert!(
-        check().contains("ok       powerflex prod: answers in"),
-        "{}",
-        check()
-    );
+    let (status, told) = check();
+    assert!(told.contains("ok       powerflex prod: answers in"), "{told}");
+    assert_eq!(status, Some(0), "something works: {told}");
     gateway.change(|mood| mood.page_at = Some("/api/types"));
+    let (status, told) = check();
     assert!(
-        check().contains("missing  powerflex prod: /api/types/StoragePool/instances is answered with 503")
+        told.contains("missing  powerflex prod: /api/types/StoragePool/instances is answered with 503"),
+        "{told}"
     );
+    assert_eq!(status, Some(1), "{told}");
 }
 
 /// A real Prometheus takes both paths; what was asked of kubernetes-scaleio-prom is answered; and promtool has nothing to say of our names.

@@ -78,7 +78,7 @@ impl Selection {
 const SCOPE_PATIENCE: Duration = Duration::from_millis(100);
 /// How old a reading that is shown to Scope may be: it asks every second, and an array's own window is as long as this.
 const SHOWN_FOR: Duration = Duration::from_secs(5);
-/// Who is given less time than this and does not answer is not known to be slow: whoever asks is in a hurry.
+/// Who is given less time than this, and does not answer or not in full, is not known to be slow: whoever asks is in a hurry.
 const HURRY: Duration = Duration::from_secs(1);
 
 /// For so long after somebody else had more time, or an answer, it is he who tells how a backend fares: a minute from scrape to scrape is usual.
@@ -188,8 +188,14 @@ impl Backends {
             scaleio_names: self.scaleio_names,
             ..BackendReadings::default()
         };
+        let given = question.deadline.saturating_duration_since(Instant::now());
         for (at, (duration, answer)) in self.asked(wanted, question).await {
-            let is_hurried = answer.is_none() && duration < HURRY;
+            let lacks_something = match &answer {
+                Some(Ok(figures)) => figures.problem().is_some(),
+                Some(Err(_)) => false,
+                None => true,
+            };
+            let is_hurried = lacks_something && given < HURRY;
             let read = answer.unwrap_or_else(|| {
                 let seconds = duration.as_secs_f64();
                 Err(Failure::too_slow(format!(
@@ -339,8 +345,9 @@ fn without_figures(reason: &str) -> String {
 mod tests {
     use super::*;
     use crate::backends::Reading;
-    use crate::model::backend::POWERFLEX;
+    use crate::model::backend::{POWERFLEX, RESOURCES};
     use crate::model::powerflex::System;
+    use crate::model::resources::ResourceFigures;
 
     #[derive(Debug)]
     struct Scripted {
@@ -433,6 +440,42 @@ mod tests {
             .await;
         assert!(readings.outcomes[0].error.is_some());
         assert!(backends.states()[0].2.is_none());
+    }
+
+    /// Metrics of the API server, of which some came in time.
+    #[derive(Debug)]
+    struct Partial;
+
+    impl Backend for Partial {
+        fn name(&self) -> &'static str {
+            RESOURCES
+        }
+
+        fn instance(&self) -> &'static str {
+            "api"
+        }
+
+        fn read(&self, _: Question) -> Reading {
+            let figures = ResourceFigures {
+                problem: Some("nodes: no whole answer within 0.1 s".to_owned()),
+                ..ResourceFigures::default()
+            };
+            Box::pin(async move { Ok(Figures::Resources(Arc::new(figures))) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_did_not_all_come_for_who_is_in_a_hurry_is_not_called_slow_either() {
+        let backends = Backends {
+            all: vec![Arc::new(Partial)],
+            ..backends([("slow", 0, None), ("well", 0, None), ("quick", 0, None)])
+        };
+        let ask = |patience| backends.collect(&Selection::All, question(patience));
+        let readings = ask(Duration::from_millis(500)).await;
+        assert!(readings.outcomes[0].error.is_some(), "he is told");
+        assert!(backends.states()[0].2.is_none());
+        ask(Duration::from_secs(5)).await;
+        assert!(backends.states()[0].2.as_ref().unwrap().error.is_some());
     }
 
     #[tokio::test]

@@ -15,7 +15,9 @@ use crate::backends::Question;
 use crate::host::filesystem::Patience;
 use crate::host::kubelet::elsewhere;
 use crate::host::roots::Roots;
+use crate::host::{cgroup, mountstats, remote, zfs};
 use crate::model::backend::{Failure, POWERFLEX};
+use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
 use crate::model::mount::{Mount, UsageError};
 use crate::model::text::printable;
@@ -92,6 +94,17 @@ pub fn sources(roots: &Roots, sample: &HostSample) -> Vec<Source> {
     ]
 }
 
+/// Sources that only some nodes have, by who found fault with them, and what is missing without each. Where nothing is wrong nothing is said.
+const OF_SOME_NODES: [(&str, &str); 4] = [
+    (
+        cgroup::SOURCE,
+        "what pods read and write of volumes that have no device to themselves",
+    ),
+    (mountstats::SOURCE, "what is read and written over NFS"),
+    (zfs::SOURCE, "what is read and written of ZFS datasets"),
+    (remote::SOURCE, "where disks in the network come from"),
+];
+
 /// A kubelet that was set up with another root is looked for: without it a node full of volumes would look like one without.
 fn kubelet_problem(root: &Path, mounts: &[Mount]) -> Option<String> {
     if let Some(found) = elsewhere(root, mounts) {
@@ -113,7 +126,7 @@ fn is_folder(path: &Path) -> bool {
 pub struct Findings {
     /// For people.
     pub text: String,
-    /// False where nothing works: no block device can be read, or in the cluster role no object.
+    /// False where nothing works: no block device can be read, or in the cluster role neither an object nor a PowerFlex system.
     pub works: bool,
 }
 
@@ -127,7 +140,8 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
     };
     let (of_cluster, objects) = cluster(sources_given, sees_machine).await;
     text.push_str(&of_cluster);
-    text.push_str(&powerflex(sources_given).await);
+    let (of_powerflex, systems) = powerflex(sources_given).await;
+    text.push_str(&of_powerflex);
     if !plugin_dir.as_os_str().is_empty() && !sources_given.cluster.is_tenant() {
         let (own, other) = if sees_machine {
             (PLUGIN_ID, CLUSTER_PLUGIN_ID)
@@ -145,7 +159,7 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
         (disks, "not one block device can be read")
     } else {
         (
-            objects,
+            objects || systems,
             "not one kind of object can be read from the Kubernetes API",
         )
     };
@@ -155,17 +169,23 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
     Findings { text, works }
 }
 
-/// Asks every PowerFlex system once.
-async fn powerflex(sources_given: &SourceArguments) -> String {
+/// Asks every PowerFlex system once. And whether one answers.
+async fn powerflex(sources_given: &SourceArguments) -> (String, bool) {
     const PATIENCE: Duration = Duration::from_secs(30);
     const COST: &str = "nothing of what it tells";
-    let mut text = String::new();
+    let (mut text, mut works) = (String::new(), false);
     if !sources_given.backends.any() {
-        return text;
+        return (text, works);
     }
     let backends = match Backends::configured(sources_given, None).await {
         Ok(backends) => backends,
-        Err(error) => return format!("missing  {POWERFLEX}: {error:#}\n         without it: {COST}\n"),
+        Err(error) => {
+            let _ = writeln!(
+                text,
+                "missing  {POWERFLEX}: {error:#}\n         without it: {COST}"
+            );
+            return (text, works);
+        }
     };
     let question = Question {
         deadline: tokio::time::Instant::now() + PATIENCE,
@@ -180,6 +200,7 @@ async fn powerflex(sources_given: &SourceArguments) -> String {
         let (backend, instance) = (outcome.backend, outcome.instance);
         let _ = match outcome.error {
             None => {
+                works = true;
                 let milliseconds = outcome.duration.as_secs_f64() * 1e3;
                 writeln!(
                     text,
@@ -192,7 +213,7 @@ async fn powerflex(sources_given: &SourceArguments) -> String {
             ),
         };
     }
-    text
+    (text, works)
 }
 
 /// What this machine's kernel says, and whether there is a block device.
@@ -215,6 +236,7 @@ fn machine(sources_given: &SourceArguments) -> (String, bool) {
             }
         };
     }
+    text.push_str(&of_some_nodes(&sample.faults));
     for filesystem in &sample.filesystems {
         let point = filesystem.mount_point.to_string_lossy();
         let point = printable(&point);
@@ -233,6 +255,22 @@ fn machine(sources_given: &SourceArguments) -> (String, bool) {
         };
     }
     (text, observation.state.is_ready() && !sample.devices.is_empty())
+}
+
+/// What is wrong with sources that not every node has.
+fn of_some_nodes(faults: &[Fault]) -> String {
+    let mut text = String::new();
+    for fault in faults {
+        if let Some((_, cost)) = OF_SOME_NODES.iter().find(|(source, _)| *source == fault.source) {
+            let fault = fault.to_string();
+            let _ = writeln!(
+                text,
+                "missing  {}\n         without it: {cost}",
+                printable(&fault)
+            );
+        }
+    }
+    text
 }
 
 /// Asks the API server for every kind that the role reads, or looks into the dump in its place. And whether one could be read.
@@ -400,6 +438,18 @@ mod tests {
         // Where it is, nothing is wrong, whatever else is mounted.
         std::fs::create_dir(folder.path().join("pods")).unwrap();
         assert_eq!(kubelet_problem(folder.path(), &mounts), None);
+    }
+
+    #[test]
+    fn what_only_some_nodes_have_is_told_where_something_is_wrong_with_it() {
+        let faults = [
+            Fault::new(mountstats::SOURCE, "/proc/1/mountstats", "permission denied"),
+            Fault::new(MOUNTS, "line 3", "too short"),
+        ];
+        assert_eq!(
+            of_some_nodes(&faults),
+            "missing  /proc/1/mountstats: permission denied\n         without it: what is read and written over NFS\n"
+        );
     }
 
     #[test]

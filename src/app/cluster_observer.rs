@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::observer::log_changes;
+use super::observer::{LeftOut, log_changes};
 use crate::cluster::Cluster;
 use crate::link::cluster;
 use crate::lock::locked;
@@ -17,13 +17,12 @@ use crate::model::inventory::Inventory;
 use crate::model::powerflex::System;
 use crate::render::scope::cluster_report_with;
 
-/// A report with what it left out, made when it is first asked for, and again when a backend said something else.
+/// A report, made when it is first asked for, and again when a backend said something else.
 type Report = Mutex<Option<Made>>;
 
 #[derive(Debug)]
 struct Made {
     pieces: Vec<Bytes>,
-    left_out: usize,
     /// What else it is made of.
     systems: Vec<Arc<System>>,
 }
@@ -36,6 +35,7 @@ pub struct ClusterObservation {
     /// The same objects with the latest counts of errors.
     pub inventory: Arc<Inventory>,
     report: Arc<Report>,
+    left_out: Arc<LeftOut>,
 }
 
 impl ClusterObservation {
@@ -56,9 +56,9 @@ impl ClusterObservation {
         let report = cluster_report_with(&self.map, backends, SystemTime::now());
         *kept = Some(Made {
             pieces: report.pieces.clone(),
-            left_out: report.left_out,
             systems: backends.powerflex().cloned().collect(),
         });
+        *locked(&self.left_out) = Some(report.left_out);
         report.pieces
     }
 
@@ -67,9 +67,9 @@ impl ClusterObservation {
         self.map
     }
 
-    /// Claims and volumes for which the report has no room; `None` before anybody asked for one.
+    /// What found no room in the latest report; `None` before anybody asked for one.
     pub fn left_out(&self) -> Option<usize> {
-        locked(&self.report).as_ref().map(|made| made.left_out)
+        *locked(&self.left_out)
     }
 }
 
@@ -78,6 +78,7 @@ impl ClusterObservation {
 pub struct ClusterObserver {
     cluster: Cluster,
     latest: Option<(Arc<ClusterMap>, Arc<Report>)>,
+    left_out: Arc<LeftOut>,
     known_faults: BTreeSet<Fault>,
 }
 
@@ -87,6 +88,7 @@ impl ClusterObserver {
         Self {
             cluster,
             latest: None,
+            left_out: Arc::default(),
             known_faults: BTreeSet::new(),
         }
     }
@@ -115,6 +117,29 @@ impl ClusterObserver {
             map,
             inventory,
             report,
+            left_out: Arc::clone(&self.left_out),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(version: u64) -> Cluster {
+        Cluster::fixed(Inventory {
+            version,
+            ..Inventory::default()
+        })
+    }
+
+    #[test]
+    fn what_the_latest_report_left_out_is_told_when_something_has_changed_since() {
+        let mut observer = ClusterObserver::new(known(1));
+        assert_eq!(observer.observe().left_out(), None);
+        observer.observe().report(&BackendReadings::default());
+        assert_eq!(observer.observe().left_out(), Some(0));
+        observer.cluster = known(2);
+        assert_eq!(observer.observe().left_out(), Some(0));
     }
 }

@@ -34,8 +34,8 @@ pub struct Observation {
     left_out: Arc<LeftOut>,
 }
 
-/// How many nodes found no room in the latest report; `None` before anybody asked for one.
-type LeftOut = Mutex<Option<usize>>;
+/// How many nodes found no room in the latest report, whatever has changed since; `None` before anybody asked for one.
+pub(super) type LeftOut = Mutex<Option<usize>>;
 
 impl Observation {
     /// The Scope report, in pieces.

@@ -21,6 +21,8 @@ use crate::model::resources::ResourceFigures;
 
 /// Within this time no second reading is begun: who asks gets the first. After it nothing is kept.
 const SHARED_FOR: Duration = Duration::from_secs(1);
+/// So many remarks outlive a reading that does not say whether they still hold: objects whose names change may bring new ones each time.
+const MOST_REMEMBERED: usize = 500;
 /// Left of the time of who asks, so that what did come can be told.
 const MARGIN: Duration = Duration::from_millis(50);
 
@@ -175,20 +177,36 @@ impl Inner {
         }))
     }
 
-    /// Logs what was not said before.
     fn note(&self, outcome: &ResourceOutcome) {
-        let mut remarks = locked(&self.remarks);
-        log_changes(&mut remarks.faults, &outcome.reading.faults);
-        let hidden: BTreeSet<String> = outcome.hidden().collect();
-        for new in hidden.difference(&remarks.hidden) {
+        let is_whole = outcome.problem().is_none();
+        let hidden = outcome.hidden().collect();
+        locked(&self.remarks).note(&outcome.reading.faults, hidden, outcome.is_absent(), is_whole);
+    }
+}
+
+impl Remarks {
+    /// Logs what was not said before. What a reading that is not whole does not say may be as it was.
+    fn note(&mut self, faults: &[Fault], mut hidden: BTreeSet<String>, absent: bool, is_whole: bool) {
+        let stay = !is_whole && self.faults.len() + self.hidden.len() < MOST_REMEMBERED;
+        if stay {
+            let known = self.faults.iter().chain(faults).cloned();
+            let all: Vec<Fault> = known.collect();
+            log_changes(&mut self.faults, &all);
+        } else {
+            log_changes(&mut self.faults, faults);
+        }
+        for new in hidden.difference(&self.hidden) {
             tracing::info!("not seen: {new}");
         }
-        remarks.hidden = hidden;
-        let absent = outcome.is_absent();
-        if absent && !remarks.absent {
+        if stay {
+            hidden.append(&mut self.hidden);
+        }
+        self.hidden = hidden;
+        let absent = absent || stay && self.absent;
+        if absent && !self.absent {
             tracing::info!("{ABSENT}");
         }
-        remarks.absent = absent;
+        self.absent = absent;
     }
 }
 
@@ -220,4 +238,34 @@ pub(super) async fn inventory(sources: &SourceArguments, patience: Duration) -> 
     }
     let tenancy = outcome.reading.tenancy.unwrap_or_default();
     Ok(Arc::unwrap_or_clone(tenancy.inventory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reading_in_a_hurry_does_not_say_is_not_over() {
+        let fault = |subject: &str| Fault::new(RESOURCES, subject, "no quantity");
+        let hidden = || BTreeSet::from(["namespace shop: pods".to_owned()]);
+        let mut remarks = Remarks::default();
+        remarks.note(&[fault("a")], hidden(), true, true);
+        remarks.note(&[fault("b")], BTreeSet::new(), false, false);
+        assert_eq!(remarks.faults, BTreeSet::from([fault("a"), fault("b")]));
+        assert_eq!(remarks.hidden, hidden());
+        assert!(remarks.absent);
+        remarks.note(&[fault("b")], BTreeSet::new(), false, true);
+        assert_eq!(remarks.faults, BTreeSet::from([fault("b")]));
+        assert!(remarks.hidden.is_empty() && !remarks.absent);
+    }
+
+    #[test]
+    fn what_is_remembered_for_readings_that_are_never_whole_has_a_bound() {
+        let mut remarks = Remarks::default();
+        for round in 0..10 * MOST_REMEMBERED {
+            let fault = Fault::new(RESOURCES, format!("pod-{round}"), "no quantity");
+            remarks.note(&[fault], BTreeSet::new(), false, false);
+        }
+        assert!(remarks.faults.len() <= MOST_REMEMBERED);
+    }
 }

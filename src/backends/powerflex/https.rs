@@ -124,7 +124,12 @@ impl Endpoint {
     ) -> Result<Self, Problem> {
         let mut config = Config::new(settings.url.clone());
         config.accept_invalid_certs = settings.insecure;
-        config.root_cert = authorities.map(certificates).transpose()?;
+        config.root_cert = match authorities {
+            Some(authorities) => Some(certificates(authorities)?),
+            // Nothing is checked against them, and an image may have none.
+            None if settings.insecure => Some(Vec::new()),
+            None => None,
+        };
         let url = settings.url.to_string().trim_end_matches('/').to_owned();
         let client = bounded(config, bounds).map_err(|error| {
             let reason = match error {
@@ -132,7 +137,11 @@ impl Endpoint {
                 error => error.to_string(),
             };
             let place = authorities.map_or_else(
-                || format!("no client can be made for {url}"),
+                || {
+                    format!(
+                        "no client can be made for {url} (`ca_file`, or ca.crt in the Secret, has the authority to check it against)"
+                    )
+                },
                 |Authorities { place, .. }| format!("{place} has what is no certificate of an authority"),
             );
             Problem::Credentials(format!("{place}: {reason}"))
