@@ -4,6 +4,7 @@
 //! Edges come from the kernel, so a loop should not exist; every walk is guarded against one all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::device::{BlockDevice, DeviceNumber, DeviceType, DiskPath};
@@ -140,6 +141,22 @@ impl BlockDevices {
             .filter(|device| device.is_partition())
             .and_then(|device| device.parents.first().copied())
             .unwrap_or(number)
+    }
+
+    /// What tells the device with this number from others that had the number before it: the running number of its disk, which has another
+    /// after each change of medium or file. Linux has it since 5.15. Of an older kernel's it is what names the disk, its map or its file.
+    pub fn incarnation(&self, number: DeviceNumber) -> u64 {
+        let Some(device) = self.get(number) else {
+            return 0;
+        };
+        if let Some(sequence) = device.sequence {
+            return sequence;
+        }
+        let disk = self.get(self.counted_at(number)).unwrap_or(device);
+        let mut hasher = DefaultHasher::new();
+        (&disk.identity.serial, &disk.identity.wwn).hash(&mut hasher);
+        (&disk.name, &disk.map_uuid, &disk.backing_file).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// True for a whole disk as a person counts them: nothing beneath it but the paths of a multipath map,

@@ -17,7 +17,11 @@
 //! * Version 1 has recursive counters too, and they are not used: Linux 5.5 to 5.11 put the last child's figure there in
 //!   place of the sum. The pod's folder and those of its containers are added up instead.
 //! * In version 1, Linux 5.16 to 6.4 and again since 6.10 count nothing at all where no throttling limit is set.
-//!   A zero there says nothing, and is taken as not known.
+//!   A zero there says nothing, and is taken as not known; nor does one of a device beside others that do count, since some of these kernels
+//!   count on the devices alone that have a limit.
+//!
+//! A group may be made anew under the name that it had, and then counts from 0: in version 2 the number of its file (the inode, which the kernel
+//! gives to no other) tells, and in version 1, where the pod's own folder counts next to nothing, which containers the sum is over.
 //!
 //! Version 2 was tried on Linux 6.1 with partitions, logical volumes and NVMe multipath; of version 1 only the
 //! form was seen there.
@@ -25,7 +29,8 @@
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::symlink_metadata;
+use std::fs::{File, symlink_metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,7 +40,7 @@ use super::read::{self, ReadError};
 use super::roots::Roots;
 use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
-use crate::model::io::CgroupIo;
+use crate::model::io::{CgroupIo, PodIo};
 
 /// The source that this reader's faults name.
 pub const SOURCE: &str = "pod_io";
@@ -66,6 +71,8 @@ struct Pod {
     folder: PathBuf,
     /// In version 2 `io.stat`.
     file: KeptFile,
+    /// Its inode, once it was opened.
+    inode: u64,
 }
 
 impl CgroupReader {
@@ -80,7 +87,7 @@ impl CgroupReader {
         roots: &Roots,
         wanted: &BTreeSet<String>,
         now: Instant,
-    ) -> (BTreeMap<String, DeviceIo>, Vec<Fault>) {
+    ) -> (BTreeMap<String, PodIo>, Vec<Fault>) {
         let mut found = BTreeMap::new();
         let mut faults = Vec::new();
         self.pods.retain(|uid, _| wanted.contains(uid));
@@ -109,7 +116,7 @@ impl CgroupReader {
         let mut silent = 0;
         for uid in wanted {
             match self.pod(&hierarchy, uid, &mut room, now, &mut faults) {
-                Ok(Some(io)) if io.is_empty() && hierarchy.version == Version::One => silent += 1,
+                Ok(Some(io)) if io.devices.is_empty() && hierarchy.version == Version::One => silent += 1,
                 Ok(Some(io)) => {
                     found.insert(uid.clone(), io);
                 }
@@ -160,7 +167,7 @@ impl CgroupReader {
         room: &mut usize,
         now: Instant,
         faults: &mut Vec<Fault>,
-    ) -> Result<Option<DeviceIo>, ReadError> {
+    ) -> Result<Option<PodIo>, ReadError> {
         if let Some(pod) = self.pods.get_mut(uid) {
             match hierarchy.io(pod, room, faults) {
                 Err(error) if error.is_absent() && symlink_metadata(&pod.folder).is_err() => {
@@ -178,6 +185,7 @@ impl CgroupReader {
             let mut pod = Pod {
                 folder,
                 file: KeptFile::default(),
+                inode: 0,
             };
             match hierarchy.io(&mut pod, room, faults) {
                 Err(error) if error.is_absent() && symlink_metadata(&pod.folder).is_err() => {}
@@ -230,7 +238,7 @@ impl Hierarchy {
             .then(|| two(unified))
     }
 
-    fn io(&self, pod: &mut Pod, room: &mut usize, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
+    fn io(&self, pod: &mut Pod, room: &mut usize, faults: &mut Vec<Fault>) -> Result<PodIo, ReadError> {
         match self.version {
             Version::Two => unified(pod, room, faults),
             Version::One => legacy(&pod.folder, faults),
@@ -308,44 +316,55 @@ impl PodFolders {
 
 const NOT_ENABLED: &str = " (is the io controller enabled for pods, in cgroup.subtree_control?)";
 
-fn unified(pod: &mut Pod, room: &mut usize, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
+fn unified(pod: &mut Pod, room: &mut usize, faults: &mut Vec<Fault>) -> Result<PodIo, ReadError> {
     let path = pod.folder.join("io.stat");
-    let text = pod.file.text_within(&path, room).map_err(|source| ReadError {
-        path: path.clone(),
-        source,
-        hint: NOT_ENABLED,
-    })?;
-    let (io, bad) = parse_io_stat(&text);
+    let inode = &mut pod.inode;
+    let opened = |file: &File| *inode = rustix::fs::fstat(file).map_or(0, |about| about.st_ino);
+    let text = pod
+        .file
+        .text_within(&path, room, opened)
+        .map_err(|source| ReadError {
+            path: path.clone(),
+            source,
+            hint: NOT_ENABLED,
+        })?;
+    let (devices, bad) = parse_io_stat(&text);
     faults.extend(read::bad_lines(SOURCE, &path, &bad));
-    Ok(io)
+    Ok(PodIo {
+        incarnation: pod.inode,
+        is_complete: bad.is_empty(),
+        devices,
+    })
 }
 
 /// The sum over the pod's folder and those below it: processes are in the containers' folders.
-fn legacy(folder: &Path, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError> {
-    const BYTES: &str = "blkio.throttle.io_service_bytes";
-    const REQUESTS: &str = "blkio.throttle.io_serviced";
+fn legacy(folder: &Path, faults: &mut Vec<Fault>) -> Result<PodIo, ReadError> {
     let mut io = DeviceIo::new();
-    let mut add = |name: &str, folder: &Path| {
-        let path = folder.join(name);
-        let (counts, bad) = parse_blkio(&read::text(&path, "")?);
-        faults.extend(read::bad_lines(SOURCE, &path, &bad));
-        for (number, count) in counts {
-            if count == ReadsAndWrites::default() {
-                continue;
-            }
+    let mut members = DefaultHasher::new();
+    let mut add = |folder: &Path| {
+        let mut counts = |name: &str| {
+            let path = folder.join(name);
+            let (counts, bad) = parse_blkio(&read::text(&path, "")?);
+            faults.extend(read::bad_lines(SOURCE, &path, &bad));
+            Ok::<_, ReadError>(counts)
+        };
+        let bytes = counts("blkio.throttle.io_service_bytes")?;
+        let requests = counts("blkio.throttle.io_serviced")?;
+        let nothing = ReadsAndWrites::default();
+        for (number, count) in bytes.into_iter().filter(|(_, count)| *count != nothing) {
             let device = io.entry(number).or_default();
-            let (reads, writes) = if name == BYTES {
-                (&mut device.read_bytes, &mut device.written_bytes)
-            } else {
-                (&mut device.reads, &mut device.writes)
-            };
-            *reads = reads.saturating_add(count.reads);
-            *writes = writes.saturating_add(count.writes);
+            device.read_bytes = device.read_bytes.saturating_add(count.reads);
+            device.written_bytes = device.written_bytes.saturating_add(count.writes);
         }
+        for (number, count) in requests.into_iter().filter(|(_, count)| *count != nothing) {
+            let device = io.entry(number).or_default();
+            device.reads = device.reads.saturating_add(count.reads);
+            device.writes = device.writes.saturating_add(count.writes);
+        }
+        folder.hash(&mut members);
         Ok::<_, ReadError>(())
     };
-    add(BYTES, folder)?;
-    add(REQUESTS, folder)?;
+    add(folder)?;
     let mut below: Vec<_> = children(folder);
     let mut left = MOST_FOLDERS;
     while let Some(folder) = below.pop()
@@ -353,11 +372,15 @@ fn legacy(folder: &Path, faults: &mut Vec<Fault>) -> Result<DeviceIo, ReadError>
     {
         left -= 1;
         // A container may end in this moment.
-        if add(BYTES, &folder).and_then(|()| add(REQUESTS, &folder)).is_ok() {
+        if add(&folder).is_ok() {
             below.extend(children(&folder));
         }
     }
-    Ok(io)
+    Ok(PodIo {
+        incarnation: members.finish(),
+        is_complete: false,
+        devices: io,
+    })
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {
@@ -380,7 +403,7 @@ mod tests {
     const STAT: &str = "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n";
 
     /// Reads `wanted` on a machine with these files below `/sys/fs/cgroup`.
-    fn on(files: &[(&str, &str)], wanted: &[&str]) -> (BTreeMap<String, DeviceIo>, Vec<Fault>) {
+    fn on(files: &[(&str, &str)], wanted: &[&str]) -> (BTreeMap<String, PodIo>, Vec<Fault>) {
         let machine = tempfile::tempdir().unwrap();
         let base = machine.path().join("sys/fs/cgroup");
         std::fs::create_dir_all(&base).unwrap();
@@ -417,7 +440,7 @@ mod tests {
         let mut reads = |after: Duration| {
             let (found, faults) = reader.read(&Roots::below(machine.path()), &wanted, start + after);
             assert!(faults.is_empty(), "{faults:?}");
-            let reads = |uid: &str| Some(found.get(uid)?.get(&number("8:0"))?.reads);
+            let reads = |uid: &str| Some(found.get(uid)?.devices.get(&number("8:0"))?.reads);
             ["1", "2"].map(reads)
         };
         let soon = Duration::from_secs(1);
@@ -471,7 +494,7 @@ mod tests {
             let (found, faults) = on(&files, &[UID, "another"]);
             assert!(faults.is_empty(), "{path}: {faults:?}");
             assert_eq!(found.len(), 1, "{path}");
-            assert_eq!(found[UID][&number("8:0")], io(1, 2, 3, 4), "{path}");
+            assert_eq!(found[UID].devices[&number("8:0")], io(1, 2, 3, 4), "{path}");
         }
     }
 
@@ -488,7 +511,7 @@ mod tests {
             &[STATIC],
         );
         assert!(faults.is_empty());
-        assert_eq!(found, BTreeMap::from([(STATIC.to_owned(), DeviceIo::new())]));
+        assert!(found[STATIC].is_complete && found[STATIC].devices.is_empty());
     }
 
     #[test]
@@ -557,9 +580,71 @@ mod tests {
         let (found, faults) = on(&files, &["1"]);
         assert!(faults.is_empty());
         assert_eq!(
-            found["1"],
+            found["1"].devices,
             DeviceIo::from([(number("8:0"), io(3 * 4096, 3 * 8192, 3, 6))])
         );
+        assert!(
+            !found["1"].is_complete,
+            "devices without a limit may be counted nowhere"
+        );
+    }
+
+    /// A reader of a machine and which group the pod `1` has.
+    fn incarnation(reader: &mut CgroupReader, machine: &Path) -> u64 {
+        let wanted = BTreeSet::from(["1".to_owned()]);
+        let (found, faults) = reader.read(&Roots::below(machine), &wanted, Instant::now());
+        assert!(faults.is_empty(), "{faults:?}");
+        found["1"].incarnation
+    }
+
+    #[test]
+    fn a_group_that_is_made_anew_under_its_name_is_another_one() {
+        let machine = tempfile::tempdir().unwrap();
+        let base = machine.path().join("sys/fs/cgroup");
+        let write = |path: &str, text: &str| write_tree(&base, &[(path, text)], &[]);
+        write("cgroup.controllers", "io\n");
+        write("kubepods/pod1/io.stat", STAT);
+        let mut reader = CgroupReader::default();
+        let first = incarnation(&mut reader, machine.path());
+        write("kubepods/pod1/io.stat", "8:0 rbytes=9 wbytes=9 rios=9 wios=9\n");
+        assert_eq!(incarnation(&mut reader, machine.path()), first);
+        write("new/io.stat", STAT);
+        std::fs::remove_dir_all(base.join("kubepods/pod1")).unwrap();
+        std::fs::rename(base.join("new"), base.join("kubepods/pod1")).unwrap();
+        assert_ne!(incarnation(&mut reader, machine.path()), first);
+    }
+
+    #[test]
+    fn in_version_1_a_sum_over_other_containers_is_another_one() {
+        let machine = tempfile::tempdir().unwrap();
+        let base = machine.path().join("sys/fs/cgroup/blkio/kubepods/pod1");
+        let write = |container: &str| {
+            let files =
+                ["io_service_bytes", "io_serviced"].map(|name| format!("{container}/blkio.throttle.{name}"));
+            write_tree(&base, &[(&files[0], BYTES), (&files[1], REQUESTS)], &[]);
+        };
+        write(".");
+        write("a");
+        let mut reader = CgroupReader::default();
+        let first = incarnation(&mut reader, machine.path());
+        assert_eq!(incarnation(&mut reader, machine.path()), first);
+        std::fs::remove_dir_all(base.join("a")).unwrap();
+        write("b");
+        assert_ne!(incarnation(&mut reader, machine.path()), first);
+    }
+
+    /// A container that ends between both files would be counted by halves.
+    #[test]
+    fn in_version_1_a_container_counts_with_both_its_files_or_not_at_all() {
+        let pod = |name: &str| format!("blkio/kubepods/pod1{name}");
+        let files = [
+            (pod("/blkio.throttle.io_service_bytes"), BYTES),
+            (pod("/blkio.throttle.io_serviced"), REQUESTS),
+            (pod("/a/blkio.throttle.io_service_bytes"), BYTES),
+        ];
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let (found, _) = on(&files, &["1"]);
+        assert_eq!(found["1"].devices[&number("8:0")], io(4096, 8192, 1, 2));
     }
 
     #[test]
@@ -594,6 +679,6 @@ mod tests {
             &["1"],
         );
         assert!(faults.is_empty());
-        assert_eq!(found["1"].len(), 1);
+        assert_eq!(found["1"].devices.len(), 1);
     }
 }
