@@ -3,6 +3,7 @@
 //! Format: `Documentation/admin-guide/iostats.rst`. After `major minor name` come 11 statistics, 15 since
 //! Linux 4.18 (discards), 17 since 5.5 (flushes); more may follow and are ignored. Sectors are 512 bytes.
 
+use super::text::{decimal, words};
 use crate::model::device::DeviceNumber;
 use crate::model::io::{FlushCounters, IoCounters, OperationCounters};
 
@@ -40,9 +41,7 @@ pub fn parse(text: &[u8]) -> (Vec<DiskStatistics<'_>>, Vec<usize>) {
 }
 
 fn parse_line(line: &[u8]) -> Option<DiskStatistics<'_>> {
-    let mut fields = line
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty());
+    let mut fields = words(line);
     let major = u32::try_from(decimal(fields.next()?)?).ok()?;
     let minor = u32::try_from(decimal(fields.next()?)?).ok()?;
     let kernel_name = std::str::from_utf8(fields.next()?).ok()?;
@@ -76,20 +75,6 @@ fn parse_line(line: &[u8]) -> Option<DiskStatistics<'_>> {
                 milliseconds: values[16],
             }),
         },
-    })
-}
-
-/// A decimal number; `None` where there is another character or it is too large.
-pub(crate) fn decimal(field: &[u8]) -> Option<u64> {
-    if field.is_empty() {
-        return None;
-    }
-    field.iter().try_fold(0_u64, |value, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value.checked_mul(10)?.checked_add(u64::from(digit))
     })
 }
 
@@ -150,13 +135,6 @@ mod tests {
         let names: Vec<_> = statistics.iter().map(|line| line.kernel_name).collect();
         assert_eq!(names, ["sda", "sdd"]);
         assert_eq!(bad, [2, 3]);
-    }
-
-    #[test]
-    fn numbers_too_large_for_the_kernel_are_refused_and_not_wrapped() {
-        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
-        assert_eq!(decimal(b"18446744073709551616"), None);
-        assert_eq!(decimal(b""), None);
     }
 
     proptest! {

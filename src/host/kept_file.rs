@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::diskstats::decimal;
 use super::read::{self, ATTRIBUTE_LIMIT, TEXT_LIMIT, USUAL_ATTRIBUTE, read_from_start};
 use super::roots::PROCFS_MAGIC;
+use super::text::decimal;
 
 /// The filesystems that write a file when it is read: `SYSFS_MAGIC`, `PROC_SUPER_MAGIC`, `CGROUP_SUPER_MAGIC` and
 /// `CGROUP2_SUPER_MAGIC` in linux/magic.h.

@@ -21,6 +21,7 @@ pub mod remote;
 pub mod roots;
 pub mod swaps;
 pub mod sysfs;
+mod text;
 pub mod udev;
 mod volume_filesystems;
 pub mod zfs;
@@ -139,7 +140,7 @@ impl Host {
     fn read_host_name(&mut self) -> Option<String> {
         let text = self.name.text(&self.roots.proc.join("sys/kernel/hostname"));
         text.ok()
-            .and_then(|bytes| read::trimmed(&bytes))
+            .and_then(|bytes| text::trimmed(&bytes))
             .or_else(|| sysinfo::System::host_name().ok())
     }
 

@@ -30,10 +30,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::diskstats::decimal;
-use super::mountinfo::unescape;
 use super::read;
 use super::roots::Roots;
+use super::text::{decimal, unescape, words};
 use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::io::NfsIo;
@@ -259,9 +258,7 @@ fn add(sum: &mut Option<Operations>, text: &[u8]) -> Option<()> {
 /// The first `N` numbers of a line.
 fn values<const N: usize>(text: &[u8]) -> Option<[u64; N]> {
     let mut values = [0; N];
-    let mut fields = text
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty());
+    let mut fields = words(text);
     for value in &mut values {
         *value = decimal(fields.next()?)?;
     }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::diskstats::SECTOR;
 use super::kept_file::KeptFile;
-use super::read::{self, attribute, attribute_bytes, flag, names, number};
+use super::read::{attribute, attribute_bytes, flag, names, number};
 use super::roots::Roots;
+use super::text::trimmed;
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
 use crate::model::raid::{RaidMember, RaidRole};
 
@@ -151,11 +152,11 @@ impl ChangingFiles {
         let mut state = None;
         if *device_type == DeviceType::Disk {
             let bytes = self.state.attribute(|| folder().join("device/state"), room);
-            state = bytes.and_then(|bytes| read::trimmed(&bytes));
+            state = bytes.and_then(|bytes| trimmed(&bytes));
         }
         if is_path && state.as_deref() == Some("live") {
             let access = self.access.attribute(|| folder().join("ana_state"), room);
-            let access = access.and_then(|bytes| read::trimmed(&bytes));
+            let access = access.and_then(|bytes| trimmed(&bytes));
             state = access.filter(|access| access != "optimized").or(state);
         }
         (read_only.map(|value| value != 0), state)
@@ -181,7 +182,7 @@ impl ChangingFiles {
         }
         let mut text = |name: &str| {
             let bytes = self.make.attribute(|| folder().join(name), room);
-            bytes.and_then(|bytes| read::trimmed(&bytes))
+            bytes.and_then(|bytes| trimmed(&bytes))
         };
         if device.kernel_name.starts_with("loop") {
             // A file that was not there is looked for each time: it comes when the device is given one.
@@ -300,10 +301,7 @@ fn identity(folder: &Path, kernel_name: &str, place: &str) -> Identity {
 /// length, then text.
 fn unit_serial(page: &[u8]) -> Option<String> {
     let length = usize::from(*page.get(3)?);
-    let text = page.get(4..4 + length)?;
-    let text = String::from_utf8_lossy(text);
-    let text = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
-    (!text.is_empty()).then(|| text.to_owned())
+    trimmed(page.get(4..4 + length)?)
 }
 
 /// How a disk is attached, from its place in the device tree.
@@ -427,7 +425,7 @@ mod tests {
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
         let target = format!("../../{place}");
         let link = format!("class/block/{name}");
-        read::write_tree(&machine.path().join("sys"), &files, &[(&link, &target)]);
+        super::super::read::write_tree(&machine.path().join("sys"), &files, &[(&link, &target)]);
         let roots = Roots::below(machine.path());
         let described = describe(&roots, DeviceNumber::new(259, 0), name).unwrap();
         (machine, roots, described)

@@ -19,10 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::diskstats::decimal;
 use super::kept_file::{KeptFile, most_open};
 use super::read;
 use super::roots::Roots;
+use super::text::{decimal, words};
 use crate::model::fault::Fault;
 use crate::model::io::DatasetIo;
 
@@ -205,9 +205,7 @@ pub fn parse_objset(text: &[u8]) -> Option<(String, DatasetIo)> {
 
 /// The last but one of the seven numbers in the first line.
 fn creation_time(line: &[u8]) -> Option<u64> {
-    let mut fields = line
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty());
+    let mut fields = words(line);
     let created = decimal(fields.nth(5)?)?;
     (fields.count() == 1).then_some(created)
 }
