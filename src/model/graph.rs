@@ -91,8 +91,12 @@ impl BlockDevices {
 
     /// The device that a mount's source names: `/dev/sda1`, `/dev/mapper/vg0-home`.
     pub fn by_source(&self, source: &str) -> Option<&BlockDevice> {
-        let name = source.strip_prefix("/dev/")?;
-        self.named(name.strip_prefix("mapper/").unwrap_or(name))
+        self.by_node(source.strip_prefix("/dev/")?)
+    }
+
+    /// The device with this node, as it is called below `/dev`: `sda1`, `mapper/vg0-home`.
+    pub fn by_node(&self, node: &str) -> Option<&BlockDevice> {
+        self.named(node.strip_prefix("mapper/").unwrap_or(node))
     }
 
     /// The device and everything made from it, nearest first.
@@ -233,6 +237,31 @@ mod tests {
             ["sda", "sda1", "dm-0"]
         );
         assert_eq!(names(graph.above(DeviceNumber::new(8, 16))), ["sdb", "dm-0"]);
+    }
+
+    #[test]
+    fn a_device_has_its_node_by_its_own_name_or_by_its_maps() {
+        let map = BlockDevice {
+            name: "vg0-home".into(),
+            ..device(100, "dm-0", DeviceType::Lvm, &[])
+        };
+        let graph = BlockDevices::new([map, device(0, "cciss/c0d0", DeviceType::Disk, &[])]);
+        let name = |device: Option<&BlockDevice>| device.map(|device| device.kernel_name.clone());
+        for (node, expected) in [
+            ("dm-0", Some("dm-0")),
+            ("mapper/vg0-home", Some("dm-0")),
+            ("cciss/c0d0", Some("cciss/c0d0")),
+            ("disk/by-id/x", None),
+            ("", None),
+        ] {
+            assert_eq!(name(graph.by_node(node)).as_deref(), expected, "{node}");
+            assert_eq!(
+                name(graph.by_source(&format!("/dev/{node}"))).as_deref(),
+                expected,
+                "{node}"
+            );
+        }
+        assert_eq!(name(graph.by_source("dm-0")), None);
     }
 
     #[test]
