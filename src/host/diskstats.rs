@@ -54,22 +54,24 @@ fn parse_line(line: &[u8]) -> Option<DiskStatistics<'_>> {
     if count < 11 {
         return None;
     }
-    let operations = |at: usize| OperationCounters {
-        completed: values[at],
-        merged: values[at + 1],
-        bytes: values[at + 2].saturating_mul(SECTOR),
-        milliseconds: values[at + 3],
+    let operations = |at: usize| {
+        Some(OperationCounters {
+            completed: values[at],
+            merged: values[at + 1],
+            bytes: values[at + 2].checked_mul(SECTOR)?,
+            milliseconds: values[at + 3],
+        })
     };
     Some(DiskStatistics {
         number: DeviceNumber::new(major, minor),
         kernel_name,
         counters: IoCounters {
-            reads: operations(0),
-            writes: operations(4),
+            reads: operations(0)?,
+            writes: operations(4)?,
             in_flight: values[8],
             busy_milliseconds: values[9],
             weighted_milliseconds: values[10],
-            discards: (count >= 15).then(|| operations(11)),
+            discards: if count >= 15 { Some(operations(11)?) } else { None },
             flushes: (count >= 17).then(|| FlushCounters {
                 completed: values[15],
                 milliseconds: values[16],
@@ -135,6 +137,22 @@ mod tests {
         let names: Vec<_> = statistics.iter().map(|line| line.kernel_name).collect();
         assert_eq!(names, ["sda", "sdd"]);
         assert_eq!(bad, [2, 3]);
+    }
+
+    #[test]
+    fn sectors_that_are_more_bytes_than_can_be_are_refused_and_not_cut() {
+        let line =
+            |read: u64, discarded: u64| format!("8 0 sda 1 1 {read} 1 1 1 1 1 1 1 1 1 1 {discarded} 1");
+        let most = u64::MAX / SECTOR;
+        for (read, discarded, is_read) in [(most, most, true), (most + 1, 1, false), (1, most + 1, false)] {
+            let text = line(read, discarded);
+            let (statistics, bad) = parse(text.as_bytes());
+            assert_eq!(
+                (statistics.len() == 1, bad.is_empty()),
+                (is_read, is_read),
+                "{text}"
+            );
+        }
     }
 
     proptest! {
