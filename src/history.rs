@@ -5,8 +5,8 @@
 //! probes and a Prometheus server may ask at any time without spoiling each other's rates, and the dates of
 //! the samples are the same in every report that carries them.
 //!
-//! A device is known by its number **and** its `diskseq`, a partition by its disk's: a disk that is pulled and another plugged in under
-//! the same number do not share a counter.
+//! A device is known by its number **and** its `diskseq`, a partition by its disk's, and where the kernel has none by what names the disk: a
+//! disk that is pulled and another plugged in under the same number do not share a counter.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct DeviceKey {
     number: DeviceNumber,
-    sequence: Option<u64>,
+    incarnation: u64,
 }
 
 /// The rates of all things over one interval.
@@ -241,7 +241,7 @@ fn keys(devices: &BlockDevices) -> BTreeMap<DeviceNumber, DeviceKey> {
                 device.number,
                 DeviceKey {
                     number: device.number,
-                    sequence: device.sequence,
+                    incarnation: devices.incarnation(device.number),
                 },
             )
         })
@@ -382,6 +382,27 @@ mod tests {
         assert_eq!(reads(1000, 1_010, 1), Some(10.0));
         assert_eq!(reads(2000, 5_000, 2), None);
         assert_eq!(reads(3000, 5_007, 2), Some(7.0));
+    }
+
+    /// As before Linux 5.15.
+    #[test]
+    fn where_disks_have_no_running_number_another_serial_number_is_another_disk() {
+        let (clock, mut history) = (Clock::new(), DeviceHistory::default());
+        let part = DeviceNumber::new(8, 1);
+        let mut reads = |milliseconds: u64, reads: u64, serial: &str| {
+            let mut sample = clock.sample(milliseconds, reads, 1);
+            let mut disk = BlockDevice::new(DISK, "sda", DeviceType::Disk);
+            disk.identity.serial = Some(serial.into());
+            let partition = BlockDevice::over(part, "sda1", "part", &[DISK]);
+            sample.devices = Arc::new(BlockDevices::new([disk, partition]));
+            sample.counters.insert(part, sample.counters[&DISK]);
+            let rates = history.record(&sample);
+            [DISK, part].map(|number| rates.latest(number).map(|rates| rates.reads))
+        };
+        assert_eq!(reads(0, 1_000, "A"), [None; 2]);
+        assert_eq!(reads(1000, 1_010, "A"), [Some(10.0); 2]);
+        assert_eq!(reads(2000, 5_000, "B"), [None; 2]);
+        assert_eq!(reads(3000, 5_007, "B"), [Some(7.0); 2]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use scope_storage_probe::model::cluster_map::Declared;
 use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
 use scope_storage_probe::model::graph::BlockDevices;
 use scope_storage_probe::model::host::HostSample;
-use scope_storage_probe::model::io::{CgroupIo, CountedElsewhere, IoCounters};
+use scope_storage_probe::model::io::{CgroupIo, CountedElsewhere, DatasetIo, IoCounters, PodIo};
 use scope_storage_probe::model::mount::{FilesystemUsage, Mount};
 use scope_storage_probe::model::mount_table::MountTable;
 use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
@@ -124,6 +124,44 @@ fn what_counts_a_volume_instead_gives_no_rate_with_what_counted_before() {
     }
     assert_eq!(rates(), (IoSource::Device, None));
     assert_eq!(rates(), (IoSource::Device, Some(0_f64.to_bits())));
+}
+
+/// What takes the place of another has its name and its number, and has done more by now.
+#[test]
+fn what_is_made_anew_gives_no_rate_with_what_was_there_before() {
+    let machine = node();
+    let mut observer = Observer::new(Host::new(machine.roots()), Some("node".into()));
+    let mut rates = || {
+        std::thread::sleep(Duration::from_secs(1));
+        let observation = observer.observe(Instant::now() + Duration::from_secs(2));
+        ["local-folder", "nfs-data"].map(|name| {
+            let io = volume(&observation.state, name).io.unwrap();
+            let rates = observation.state.volume_rates.latest(&io.origin);
+            rates.map(|rates| rates.reads > 0.0)
+        })
+    };
+    let mountstats = std::fs::read_to_string(machine.place("/proc/1/mountstats")).unwrap();
+    let group = format!(
+        "/sys/fs/cgroup/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{}.slice",
+        WEB.replace('-', "_")
+    );
+    let io_stat = |reads: u32| format!("259:2 rbytes=4096 wbytes=8192 rios={reads} wios=2\n");
+    let nfs = |age: u32, reads: u32| {
+        mountstats
+            .replace("86400", &age.to_string())
+            .replace("READ: 3", &format!("READ: {reads}"))
+    };
+    rates();
+    machine.write(format!("{group}/io.stat"), io_stat(50));
+    machine.write("/proc/1/mountstats", nfs(86_401, 50));
+    assert_eq!(rates(), [Some(true); 2]);
+    machine.write("/anew/io.stat", io_stat(900));
+    std::fs::remove_dir_all(machine.place(&group)).unwrap();
+    std::fs::rename(machine.place("/anew"), machine.place(&group)).unwrap();
+    machine.write("/proc/1/mountstats", nfs(0, 900));
+    assert_eq!(rates(), [None; 2]);
+    machine.write("/proc/1/mountstats", nfs(10, 900));
+    assert_eq!(rates(), [Some(false); 2]);
 }
 
 #[test]
@@ -293,13 +331,68 @@ fn a_folder_on_a_partition_of_a_multipath_disk_is_counted_there() {
         reads,
         ..CgroupIo::default()
     };
+    let pod = PodIo {
+        devices: [(map, did(900)), (partition, did(7))].into(),
+        ..PodIo::default()
+    };
     let counted = CountedElsewhere {
-        pods: [(WEB.to_owned(), [(map, did(900)), (partition, did(7))].into())].into(),
+        pods: [(WEB.to_owned(), pod)].into(),
         ..CountedElsewhere::default()
     };
     let mounts = vec![mount(2, partition, "/folder", "/pods/v", "xfs", "/dev/dm-1")];
     let volume = placed(&devices, mounts, &BTreeMap::default(), &counted);
     assert_eq!(volume.io.unwrap().counters.reads.completed, 7);
+}
+
+/// Of a pod that is not listed at a disk it is known that it did nothing there, if all its disks are listed.
+#[test]
+fn what_may_be_counted_nowhere_is_not_nothing() {
+    let (disk, other) = (DeviceNumber::new(8, 0), DeviceNumber::new(8, 16));
+    let devices = BlockDevices::new([BlockDevice::new(disk, "sda", DeviceType::Disk)]);
+    let reads = |is_complete| {
+        let pod = PodIo {
+            is_complete,
+            devices: [(other, CgroupIo::default())].into(),
+            ..PodIo::default()
+        };
+        let counted = CountedElsewhere {
+            pods: [(WEB.to_owned(), pod)].into(),
+            ..CountedElsewhere::default()
+        };
+        let mounts = vec![mount(2, disk, "/folder", "/pods/v", "xfs", "/dev/sda")];
+        let volume = placed(&devices, mounts, &BTreeMap::default(), &counted);
+        volume.io.map(|io| io.counters.reads.completed)
+    };
+    assert_eq!(reads(true), Some(0));
+    assert_eq!(reads(false), None);
+}
+
+/// A dataset of the same name was mounted anew, and has done more by now.
+#[test]
+fn counters_of_a_dataset_that_is_mounted_anew_are_others() {
+    let origin = |created, reads| {
+        let did = DatasetIo {
+            created,
+            reads,
+            ..DatasetIo::default()
+        };
+        let counted = CountedElsewhere {
+            datasets: [("tank/v".to_owned(), did)].into(),
+            ..CountedElsewhere::default()
+        };
+        let mounts = vec![mount(
+            2,
+            DeviceNumber::new(0, 50),
+            "/",
+            "/pods/v",
+            "zfs",
+            "tank/v",
+        )];
+        let volume = placed(&BlockDevices::default(), mounts, &BTreeMap::default(), &counted);
+        volume.io.unwrap().origin
+    };
+    assert_eq!(origin(1, 10), origin(1, 20));
+    assert_ne!(origin(1, 10), origin(2, 20));
 }
 
 /// A server's folder has the figures of all that is on the server's filesystem, but for Ceph's, which has a quota.

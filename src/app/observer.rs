@@ -121,9 +121,9 @@ impl Observer {
         let inventory = cluster.as_ref().map(|cluster| Arc::clone(&cluster.inventory));
         let mut topology = relink(before, &sample, cluster.map(ClusterObservation::into_map));
         let wanted = volume_io::wanted(&topology.devices, &topology.volumes);
-        let counted =
-            self.host
-                .counted_elsewhere(&wanted.pods, &wanted.datasets, wanted.nfs, &mut sample.faults);
+        let counted = self
+            .host
+            .counted_elsewhere(&wanted.pods, &wanted.datasets, wanted.nfs, &mut sample);
         volume_io::count(&sample.devices, &sample.counters, &counted, &mut topology.volumes);
         let volume_rates = self
             .volume_history

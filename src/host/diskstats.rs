@@ -3,6 +3,7 @@
 //! Format: `Documentation/admin-guide/iostats.rst`. After `major minor name` come 11 statistics, 15 since
 //! Linux 4.18 (discards), 17 since 5.5 (flushes); more may follow and are ignored. Sectors are 512 bytes.
 
+use super::text::{decimal, words};
 use crate::model::device::DeviceNumber;
 use crate::model::io::{FlushCounters, IoCounters, OperationCounters};
 
@@ -40,9 +41,7 @@ pub fn parse(text: &[u8]) -> (Vec<DiskStatistics<'_>>, Vec<usize>) {
 }
 
 fn parse_line(line: &[u8]) -> Option<DiskStatistics<'_>> {
-    let mut fields = line
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty());
+    let mut fields = words(line);
     let major = u32::try_from(decimal(fields.next()?)?).ok()?;
     let minor = u32::try_from(decimal(fields.next()?)?).ok()?;
     let kernel_name = std::str::from_utf8(fields.next()?).ok()?;
@@ -55,41 +54,29 @@ fn parse_line(line: &[u8]) -> Option<DiskStatistics<'_>> {
     if count < 11 {
         return None;
     }
-    let operations = |at: usize| OperationCounters {
-        completed: values[at],
-        merged: values[at + 1],
-        bytes: values[at + 2].saturating_mul(SECTOR),
-        milliseconds: values[at + 3],
+    let operations = |at: usize| {
+        Some(OperationCounters {
+            completed: values[at],
+            merged: values[at + 1],
+            bytes: values[at + 2].checked_mul(SECTOR)?,
+            milliseconds: values[at + 3],
+        })
     };
     Some(DiskStatistics {
         number: DeviceNumber::new(major, minor),
         kernel_name,
         counters: IoCounters {
-            reads: operations(0),
-            writes: operations(4),
+            reads: operations(0)?,
+            writes: operations(4)?,
             in_flight: values[8],
             busy_milliseconds: values[9],
             weighted_milliseconds: values[10],
-            discards: (count >= 15).then(|| operations(11)),
+            discards: if count >= 15 { Some(operations(11)?) } else { None },
             flushes: (count >= 17).then(|| FlushCounters {
                 completed: values[15],
                 milliseconds: values[16],
             }),
         },
-    })
-}
-
-/// A decimal number; `None` where there is another character or it is too large.
-pub(crate) fn decimal(field: &[u8]) -> Option<u64> {
-    if field.is_empty() {
-        return None;
-    }
-    field.iter().try_fold(0_u64, |value, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value.checked_mul(10)?.checked_add(u64::from(digit))
     })
 }
 
@@ -153,10 +140,19 @@ mod tests {
     }
 
     #[test]
-    fn numbers_too_large_for_the_kernel_are_refused_and_not_wrapped() {
-        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
-        assert_eq!(decimal(b"18446744073709551616"), None);
-        assert_eq!(decimal(b""), None);
+    fn sectors_that_are_more_bytes_than_can_be_are_refused_and_not_cut() {
+        let line =
+            |read: u64, discarded: u64| format!("8 0 sda 1 1 {read} 1 1 1 1 1 1 1 1 1 1 {discarded} 1");
+        let most = u64::MAX / SECTOR;
+        for (read, discarded, is_read) in [(most, most, true), (most + 1, 1, false), (1, most + 1, false)] {
+            let text = line(read, discarded);
+            let (statistics, bad) = parse(text.as_bytes());
+            assert_eq!(
+                (statistics.len() == 1, bad.is_empty()),
+                (is_read, is_read),
+                "{text}"
+            );
+        }
     }
 
     proptest! {

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::diskstats::decimal;
 use super::read::{self, ATTRIBUTE_LIMIT, TEXT_LIMIT, USUAL_ATTRIBUTE, read_from_start};
 use super::roots::PROCFS_MAGIC;
+use super::text::decimal;
 
 /// The filesystems that write a file when it is read: `SYSFS_MAGIC`, `PROC_SUPER_MAGIC`, `CGROUP_SUPER_MAGIC` and
 /// `CGROUP2_SUPER_MAGIC` in linux/magic.h.
@@ -64,24 +64,38 @@ impl KeptFile {
     ///
     /// What the system said; the file is looked up again at the next call.
     pub fn text(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(ATTRIBUTE_LIMIT);
-        self.read(|| path.to_owned(), &mut bytes, TEXT_LIMIT, |_| false)?;
-        Ok(bytes)
+        self.text_of(path, |_| {})
     }
 
-    /// The same, where `room` is how many more files may be kept open.
+    /// The same, where `room` is how many more files may be kept open. `opened` is given the file where one had to be opened: it may be
+    /// another of the same name.
     ///
     /// # Errors
     ///
     /// What the system said; the file is looked up again at the next call.
-    pub fn text_within(&mut self, path: &Path, room: &mut usize) -> io::Result<Vec<u8>> {
+    pub fn text_within(
+        &mut self,
+        path: &Path,
+        room: &mut usize,
+        opened: impl FnOnce(&File),
+    ) -> io::Result<Vec<u8>> {
         let was_open = self.is_open();
         if !was_open && *room == 0 {
-            return read::text(path, "").map_err(|error| error.source);
+            let file = File::open(path)?;
+            opened(&file);
+            let mut bytes = Vec::with_capacity(ATTRIBUTE_LIMIT);
+            read_from_start(&file, &mut bytes, TEXT_LIMIT, |_| false)?;
+            return Ok(bytes);
         }
-        let text = self.text(path)?;
+        let text = self.text_of(path, opened)?;
         *room -= usize::from(!was_open);
         Ok(text)
+    }
+
+    fn text_of(&mut self, path: &Path, opened: impl FnOnce(&File)) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(ATTRIBUTE_LIMIT);
+        self.read(|| path.to_owned(), &mut bytes, TEXT_LIMIT, |_| false, opened)?;
+        Ok(bytes)
     }
 
     /// The bytes of an attribute of sysfs, the same at every call; `None` where there is none. One that is missing stays so.
@@ -95,7 +109,13 @@ impl KeptFile {
             return read::attribute_bytes(&path());
         }
         let mut bytes = Vec::with_capacity(USUAL_ATTRIBUTE);
-        let outcome = self.read(path, &mut bytes, ATTRIBUTE_LIMIT, read::is_whole_attribute);
+        let outcome = self.read(
+            path,
+            &mut bytes,
+            ATTRIBUTE_LIMIT,
+            read::is_whole_attribute,
+            |_| {},
+        );
         match &outcome {
             Ok(()) if was_open => {}
             Ok(()) => *room -= 1,
@@ -127,6 +147,7 @@ impl KeptFile {
         bytes: &mut Vec<u8>,
         limit: usize,
         is_whole: fn(&Vec<u8>) -> bool,
+        opened: impl FnOnce(&File),
     ) -> io::Result<()> {
         if let Place::Open { file, ordinary } = &self.place {
             let replaced = *ordinary && rustix::fs::fstat(file).is_ok_and(|about| about.st_nlink == 0);
@@ -138,6 +159,7 @@ impl KeptFile {
         }
         self.place = Place::Unknown;
         let file = File::open(path())?;
+        opened(&file);
         read_from_start(&file, bytes, limit, is_whole)?;
         let ordinary = !rustix::fs::fstatfs(&file).is_ok_and(|answer| {
             u64::try_from(answer.f_type).is_ok_and(|magic| WRITTEN_WHEN_READ.contains(&magic))
@@ -234,15 +256,19 @@ mod tests {
         let path = folder.path().join("io.stat");
         fs::write(&path, "one\n").unwrap();
         let mut file = KeptFile::default();
-        let mut room = 0;
-        assert_eq!(file.text_within(&path, &mut room).unwrap(), b"one\n");
-        assert!(!file.is_open());
+        let (mut room, mut opened) = (0, 0);
+        let mut read = |room: &mut usize| {
+            let text = file.text_within(&path, room, |_| opened += 1);
+            (text.ok(), opened, file.is_open())
+        };
+        let one = || Some(b"one\n".to_vec());
+        assert_eq!(read(&mut room), (one(), 1, false));
         room = 1;
-        assert_eq!(file.text_within(&path, &mut room).unwrap(), b"one\n");
-        assert!(file.is_open());
+        assert_eq!(read(&mut room), (one(), 2, true));
         assert_eq!(room, 0);
+        assert_eq!(read(&mut room), (one(), 2, true));
         fs::remove_file(&path).unwrap();
-        assert!(file.text_within(&path, &mut room).is_err());
+        assert_eq!(read(&mut room), (None, 2, false));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod remote;
 pub mod roots;
 pub mod swaps;
 pub mod sysfs;
+mod text;
 pub mod udev;
 mod volume_filesystems;
 pub mod zfs;
@@ -33,7 +34,6 @@ use self::filesystem::Patience;
 use self::kept_file::KeptFile;
 use self::read::ReadError;
 use self::roots::Roots;
-use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, CollectorOutcome, FILESYSTEMS, HostSample, MOUNTS, Moment};
 use crate::model::io::CountedElsewhere;
 use crate::model::mount_table::MountTable;
@@ -57,6 +57,7 @@ pub struct Host {
     mount_remotes: remote::MountTargets,
     control_groups: cgroup::CgroupReader,
     zfs: zfs::ZfsReader,
+    nfs: mountstats::NfsReader,
     diskstats: KeptFile,
     swaps: KeptFile,
     name: KeptFile,
@@ -85,6 +86,7 @@ impl Host {
             mount_remotes: remote::MountTargets::default(),
             control_groups: cgroup::CgroupReader::default(),
             zfs: zfs::ZfsReader::default(),
+            nfs: mountstats::NfsReader::default(),
             diskstats: KeptFile::default(),
             swaps: KeptFile::default(),
             name: KeptFile::default(),
@@ -111,24 +113,25 @@ impl Host {
         sample
     }
 
-    /// The counters of those who have no device to themselves: pods by their control groups, ZFS datasets, NFS mounts.
+    /// The counters of those who have no device to themselves: pods by their control groups, ZFS datasets, NFS mounts. What is wrong is added
+    /// to the sample's faults.
     pub fn counted_elsewhere(
         &mut self,
         pods: &BTreeSet<String>,
         datasets: &BTreeSet<String>,
         nfs: bool,
-        faults: &mut Vec<Fault>,
+        sample: &mut HostSample,
     ) -> CountedElsewhere {
         let (pods, more) = self.control_groups.read(&self.roots, pods, Instant::now());
-        faults.extend(more);
+        sample.faults.extend(more);
         let (datasets, more) = self.zfs.read(&self.roots, datasets, Instant::now());
-        faults.extend(more);
+        sample.faults.extend(more);
         let (nfs, more) = if nfs {
-            mountstats::read(&self.roots)
+            self.nfs.read(&self.roots, &sample.mounts, Instant::now())
         } else {
             Default::default()
         };
-        faults.extend(more);
+        sample.faults.extend(more);
         CountedElsewhere { pods, datasets, nfs }
     }
 
@@ -137,7 +140,7 @@ impl Host {
     fn read_host_name(&mut self) -> Option<String> {
         let text = self.name.text(&self.roots.proc.join("sys/kernel/hostname"));
         text.ok()
-            .and_then(|bytes| read::trimmed(&bytes))
+            .and_then(|bytes| text::trimmed(&bytes))
             .or_else(|| sysinfo::System::host_name().ok())
     }
 

@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use super::diskstats::decimal;
+use super::text::{decimal, unescape};
 use crate::model::device::DeviceNumber;
 use crate::model::mount::Mount;
 
@@ -73,25 +73,6 @@ fn text_of(field: &[u8]) -> String {
     String::from_utf8_lossy(&unescape(field)).into_owned()
 }
 
-/// Undoes the kernel's octal escapes. A backslash that begins none stays as it is.
-pub(crate) fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((byte, tail)) = rest.split_first() {
-        if *byte == b'\\'
-            && let Some(&[high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7']) =
-                tail.first_chunk::<3>()
-        {
-            plain.push((high - b'0') * 64 + (middle - b'0') * 8 + (low - b'0'));
-            rest = &tail[3..];
-        } else {
-            plain.push(*byte);
-            rest = tail;
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,12 +127,6 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_that_is_no_escape_stays() {
-        assert_eq!(unescape(br"a\9b\04"), br"a\9b\04");
-        assert_eq!(unescape(br"\777"), br"\777");
-    }
-
-    #[test]
     fn an_empty_source_is_no_bad_line() {
         let mount = one("1 0 0:22 / /mnt rw - tmpfs  rw");
         assert_eq!((mount.fstype.as_str(), mount.source.as_str()), ("tmpfs", ""));
@@ -175,19 +150,6 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = parse(&bytes);
-        }
-
-        #[test]
-        fn escaping_as_the_kernel_does_is_undone(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let mut escaped = Vec::new();
-            for byte in &bytes {
-                if b" \t\n\\#".contains(byte) {
-                    escaped.extend(format!("\\{byte:03o}").bytes());
-                } else {
-                    escaped.push(*byte);
-                }
-            }
-            prop_assert_eq!(unescape(&escaped), bytes);
         }
     }
 }

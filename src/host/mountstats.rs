@@ -3,6 +3,8 @@
 //! ```text
 //! device server:/export mounted on /mnt/data with fstype nfs4 statvers=1.1
 //!     …
+//!     age:    86400
+//!     …
 //!     bytes:  1048576000 1048576000 0 1048576000 1048576000 2097152000 256000 256000
 //!     RPC iostats version: 1.1  p/v: 100003/4 (nfs)
 //!     …
@@ -16,40 +18,91 @@
 //! (read, written), and pages. An operation has requests, transmissions, timeouts, bytes sent and received,
 //! milliseconds waited in the queue, on the way, and in all; since Linux 5.2 errors. Further columns are ignored.
 //!
+//! `age:` is how many seconds ago the filesystem was mounted (its superblock made: mounts of it that came later have the same), and the counters
+//! with it. The kernel gives the number of a filesystem that was unmounted to the next one, on the same mount point perhaps: a filesystem is
+//! the one that it was where it is older than the time since it was seen last.
+//!
 //! Only root can read the file. Reading it asks no server, so a dead one does not hold it up.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use super::diskstats::decimal;
-use super::mountinfo::unescape;
 use super::read;
 use super::roots::Roots;
+use super::text::{decimal, unescape, words};
+use crate::model::device::DeviceNumber;
 use crate::model::fault::Fault;
 use crate::model::io::NfsIo;
+use crate::model::mount_table::MountTable;
 
 /// The source that this reader's faults name.
 pub const SOURCE: &str = "nfs";
 
-/// What the node's NFS mounts did, by mount point. Where the node's own file cannot be read, this process's
-/// mounts are read instead, and a fault says so.
-///
-/// The file has some 4 KB for each NFS mount and a line for every other: read it only where `mountinfo` has an NFS mount.
-pub fn read(roots: &Roots) -> (BTreeMap<PathBuf, NfsIo>, Vec<Fault>) {
-    let mut faults = Vec::new();
-    for path in roots.process_files("mountstats") {
-        match read::text(&path, " (only root can read it)") {
-            Ok(text) => {
-                let (mounts, bad) = parse(&text);
-                faults.extend(read::bad_lines(SOURCE, &path, &bad));
-                return (mounts, faults);
+/// How much later than its moment a reading may be: the kernel looks at its clock when the file is read, and its ticks are coarse.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Reads what NFS mounts did, and remembers which filesystems there were.
+#[derive(Debug, Default)]
+pub struct NfsReader {
+    /// The incarnation of each at the latest reading.
+    known: BTreeMap<DeviceNumber, u64>,
+    read_at: Option<Instant>,
+    incarnations: u64,
+}
+
+impl NfsReader {
+    /// What the node's NFS mounts did, by mount point. Where the node's own file cannot be read, this process's
+    /// mounts are read instead, and a fault says so. `mounts` are the node's: they have the filesystems' numbers.
+    ///
+    /// The file has some 4 KB for each NFS mount and a line for every other: read it only where `mountinfo` has an NFS mount.
+    pub fn read(
+        &mut self,
+        roots: &Roots,
+        mounts: &MountTable,
+        now: Instant,
+    ) -> (BTreeMap<PathBuf, NfsIo>, Vec<Fault>) {
+        let mut faults = Vec::new();
+        for path in roots.process_files("mountstats") {
+            match read::text(&path, " (only root can read it)") {
+                Ok(text) => {
+                    let (mut found, bad) = parse(&text);
+                    faults.extend(read::bad_lines(SOURCE, &path, &bad));
+                    self.tell_apart(&mut found, mounts, now);
+                    return (found, faults);
+                }
+                Err(error) => faults.push(error.to_fault(SOURCE)),
             }
-            Err(error) => faults.push(error.to_fault(SOURCE)),
         }
+        (BTreeMap::new(), faults)
     }
-    (BTreeMap::new(), faults)
+
+    /// Says of each filesystem which one it is. One that may have been mounted since the latest reading is taken for another.
+    fn tell_apart(&mut self, found: &mut BTreeMap<PathBuf, NfsIo>, mounts: &MountTable, now: Instant) {
+        let read_at = self.read_at.replace(now);
+        let was_there = |age: u64| {
+            let since = read_at.map(|read_at| now.saturating_duration_since(read_at) + LATE);
+            since.is_some_and(|since| Duration::from_secs(age) >= since)
+        };
+        let mut known = BTreeMap::new();
+        for (mount_point, io) in found {
+            let Some(mount) = mounts.uppermost_at(mount_point) else {
+                continue;
+            };
+            io.incarnation = *known.entry(mount.number).or_insert_with(|| {
+                let before = self.known.get(&mount.number).copied();
+                before
+                    .filter(|_| io.age.is_some_and(was_there))
+                    .unwrap_or_else(|| {
+                        self.incarnations += 1;
+                        self.incarnations
+                    })
+            });
+        }
+        self.known = known;
+    }
 }
 
 /// The NFS mounts by mount point, and the numbers (from 1) of the lines that cannot be read. A mount of which a line
@@ -123,6 +176,7 @@ fn parse_heading(line: &[u8]) -> Option<(PathBuf, Option<String>)> {
 struct Section {
     mount_point: PathBuf,
     source: String,
+    age: Option<u64>,
     bytes: Option<[u64; 6]>,
     read: Option<Operations>,
     write: Option<Operations>,
@@ -140,6 +194,7 @@ impl Section {
         Self {
             mount_point,
             source,
+            age: None,
             bytes: None,
             read: None,
             write: None,
@@ -151,6 +206,8 @@ impl Section {
     fn take(&mut self, line: &[u8]) -> Option<()> {
         let taken = if let Some(rest) = line.strip_prefix(b"bytes:") {
             values(rest).map(|values| self.bytes = Some(values))
+        } else if let Some(rest) = line.strip_prefix(b"age:") {
+            values(rest).map(|[age]| self.age = Some(age))
         } else if let Some(rest) = line.strip_prefix(b"READ:") {
             add(&mut self.read, rest)
         } else if let Some(rest) = line.strip_prefix(b"READ_PLUS:") {
@@ -172,6 +229,8 @@ impl Section {
         }
         let io = NfsIo {
             source: self.source,
+            age: self.age,
+            incarnation: 0,
             reads: read.requests,
             writes: write.requests,
             read_bytes,
@@ -199,9 +258,7 @@ fn add(sum: &mut Option<Operations>, text: &[u8]) -> Option<()> {
 /// The first `N` numbers of a line.
 fn values<const N: usize>(text: &[u8]) -> Option<[u64; N]> {
     let mut values = [0; N];
-    let mut fields = text
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty());
+    let mut fields = words(text);
     for value in &mut values {
         *value = decimal(fields.next()?)?;
     }
@@ -250,6 +307,8 @@ device tmpfs mounted on /run with fstype tmpfs
             mounts[Path::new("/mnt/nfs4")],
             NfsIo {
                 source: "10.9.9.1:/".into(),
+                age: Some(7),
+                incarnation: 0,
                 reads: 30,
                 writes: 20,
                 read_bytes: 5_242_880,
@@ -260,14 +319,15 @@ device tmpfs mounted on /run with fstype tmpfs
         );
         let old = &mounts[Path::new("/mnt/nfs 3")];
         assert_eq!(
-            (old.source.as_str(), old.reads, old.write_milliseconds),
-            ("127.0.0.1:/run/export", 12, 1612)
+            (old.source.as_str(), old.age, old.reads, old.write_milliseconds),
+            ("127.0.0.1:/run/export", None, 12, 1612)
         );
     }
 
     #[test]
     fn a_mount_with_a_line_that_cannot_be_read_is_left_out() {
         for (from, to, line) in [
+            ("age:\t7", "age:\t-7", 5),
             ("bytes:\t0 5242880", "bytes:\tx 5242880", 7),
             ("READ: 24", "READ: -24", 12),
             (" 3567 7495 0", "", 13),
@@ -305,16 +365,63 @@ device tmpfs mounted on /run with fstype tmpfs
         let machine = tempfile::tempdir().unwrap();
         write_tree(machine.path(), &[("proc/self/mountstats", TEXT)], &[]);
         let roots = Roots::below(machine.path());
-        let (mounts, faults) = read(&roots);
+        let read = || NfsReader::default().read(&roots, &MountTable::default(), Instant::now());
+        let (mounts, faults) = read();
         assert_eq!((mounts.len(), faults.len()), (2, 1));
         write_tree(
             machine.path(),
             &[("proc/1/mountstats", "rubbish\ndevice x\n")],
             &[],
         );
-        let (mounts, faults) = read(&roots);
+        let (mounts, faults) = read();
         assert!(mounts.is_empty());
         assert!(faults[0].message.starts_with("line 2 has not the form"));
+    }
+
+    /// The kernel gives the number of a filesystem that was unmounted to the next one.
+    #[test]
+    fn a_filesystem_that_may_be_younger_than_the_latest_reading_is_another_one() {
+        let machine = tempfile::tempdir().unwrap();
+        let roots = Roots::below(machine.path());
+        let mounts: String = ["/a", "/b", "/c"]
+            .iter()
+            .zip([60, 60, 61])
+            .map(|(point, minor)| format!("1 0 0:{minor} / {point} rw - nfs4 s:/e rw\n"))
+            .collect();
+        let mounts = MountTable::from(crate::host::mountinfo::parse(mounts.as_bytes()).0);
+        let (mut reader, start) = (NfsReader::default(), Instant::now());
+        // The age of what is mounted at `/a` and at `/b`, and that of what is mounted at `/c`.
+        let mut incarnations = |seconds: u64, one: &str, other: &str| {
+            let text: String = [("/a", one), ("/b", one), ("/c", other)]
+                .iter()
+                .map(|(point, age)| {
+                    format!(
+                        "device s:/e mounted on {point} with fstype nfs4\n{age}\tbytes: 1 2 3 4 5 6 7 8\n\
+                         \tREAD: 1 2 3 4 5 6 7 8\n\tWRITE: 1 2 3 4 5 6 7 8\n"
+                    )
+                })
+                .collect();
+            write_tree(machine.path(), &[("proc/1/mountstats", text.as_str())], &[]);
+            let (found, _) = reader.read(&roots, &mounts, start + Duration::from_secs(seconds));
+            assert_eq!(
+                found[Path::new("/a")].incarnation,
+                found[Path::new("/b")].incarnation
+            );
+            ["/a", "/c"].map(|point| found[Path::new(point)].incarnation)
+        };
+        let first = incarnations(0, "age: 100\n", "age: 0\n");
+        assert_ne!(first[0], first[1]);
+        assert_eq!(incarnations(30, "age: 130\n", "age: 31\n"), first);
+        let second = incarnations(60, "age: 29\n", "age: 61\n");
+        assert_eq!(second[1], first[1]);
+        assert!(!first.contains(&second[0]));
+        assert_eq!(incarnations(65, "age: 34\n", "age: 66\n"), second);
+        // It may have been mounted just after the reading, or before it.
+        let third = incarnations(70, "age: 5\n", "");
+        assert!(
+            !second.contains(&third[0]) && !second.contains(&third[1]),
+            "{third:?}"
+        );
     }
 
     proptest! {

@@ -4,16 +4,14 @@
 
 use std::collections::HashMap;
 
-use super::diskstats::decimal;
+use super::text::{decimal, words};
 use crate::model::device::DeviceNumber;
 
 /// Sizes in KiB. A line that is none is passed over: what it would tell is in sysfs.
 pub fn parse(text: &[u8]) -> HashMap<DeviceNumber, u64> {
     let lines = text.split(|byte| *byte == b'\n');
     let sizes = lines.filter_map(|line| {
-        let mut fields = line
-            .split(u8::is_ascii_whitespace)
-            .filter(|field| !field.is_empty());
+        let mut fields = words(line);
         let major = u32::try_from(decimal(fields.next()?)?).ok()?;
         let minor = u32::try_from(decimal(fields.next()?)?).ok()?;
         Some((DeviceNumber::new(major, minor), decimal(fields.next()?)?))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
-use super::diskstats::decimal;
+use super::text::{decimal, trimmed};
 use crate::model::fault::Fault;
 
 /// No attribute of sysfs is longer: the kernel gives each one page.
@@ -117,13 +117,6 @@ pub(super) fn read_from_start(
 /// One attribute as text without white space around it; `None` where it is absent or empty.
 pub fn attribute(folder: &Path, name: &str) -> Option<String> {
     trimmed(&attribute_bytes(&folder.join(name))?)
-}
-
-/// An attribute's bytes as text without white space around it; `None` where nothing is left.
-pub(super) fn trimmed(bytes: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// One attribute as a number; `None` where it is absent or no number.

@@ -1,6 +1,6 @@
 //! `/proc/swaps`: where the kernel swaps to (proc_swaps(5)).
 
-use super::mountinfo::unescape;
+use super::text::unescape;
 
 /// The swap devices and files, as the kernel names them.
 pub fn parse(text: &[u8]) -> Vec<String> {

@@ -11,16 +11,18 @@
 //! ```
 //!
 //! OpenZFS writes the files since 0.8 (`module/os/linux/spl/spl-kstat.c`, `module/zfs/dataset_kstats.c`): one for each
-//! dataset that is mounted and for each volume. A dataset's name may hold spaces.
+//! dataset that is mounted and for each volume. A dataset's name may hold spaces. The last two numbers of the first line are when the counters
+//! were begun (`ks_crtime`) and when they were read, in nanoseconds since the machine began: a dataset that was unmounted and mounted again,
+//! or made anew, has the same name, perhaps the same file, and other counters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::diskstats::decimal;
 use super::kept_file::{KeptFile, most_open};
 use super::read;
 use super::roots::Roots;
+use super::text::{decimal, words};
 use crate::model::fault::Fault;
 use crate::model::io::DatasetIo;
 
@@ -108,7 +110,7 @@ impl ZfsReader {
     /// What the dataset did, if its file is known and is still its.
     fn remembered(&mut self, dataset: &str, room: &mut usize) -> Option<DatasetIo> {
         let file = self.files.get_mut(dataset)?;
-        let text = file.kept.text_within(&file.path, room);
+        let text = file.kept.text_within(&file.path, room, |_| {});
         let read = text.ok().and_then(|text| parse_objset(&text));
         let io = read.filter(|(name, _)| name == dataset).map(|(_, io)| io);
         if io.is_none() {
@@ -172,8 +174,10 @@ pub fn pool_of(dataset: &str) -> &str {
 /// One dataset's name and counters. `None` where one of them is missing or cannot be read.
 pub fn parse_objset(text: &[u8]) -> Option<(String, DatasetIo)> {
     let mut dataset = None;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let created = lines.next().and_then(creation_time);
     let [mut reads, mut writes, mut read_bytes, mut written_bytes] = [None; 4];
-    for line in text.split(|byte| *byte == b'\n') {
+    for line in lines {
         let (key, rest) = word(line);
         let (_, value) = word(rest);
         let slot = match key {
@@ -190,12 +194,20 @@ pub fn parse_objset(text: &[u8]) -> Option<(String, DatasetIo)> {
         *slot = decimal(value);
     }
     let io = DatasetIo {
+        created: created?,
         reads: reads?,
         writes: writes?,
         read_bytes: read_bytes?,
         written_bytes: written_bytes?,
     };
     Some((dataset?, io))
+}
+
+/// The last but one of the seven numbers in the first line.
+fn creation_time(line: &[u8]) -> Option<u64> {
+    let mut fields = words(line);
+    let created = decimal(fields.nth(5)?)?;
+    (fields.count() == 1).then_some(created)
 }
 
 /// The first word and what follows it, without the white space around both.
@@ -242,6 +254,7 @@ mod tests {
             Some((
                 "tank/Filing Cabinet".into(),
                 DatasetIo {
+                    created: 75_213_806_221,
                     reads: 101_264,
                     writes: 26_883,
                     read_bytes: 1_938_466_432,
@@ -251,6 +264,14 @@ mod tests {
         );
         assert_eq!(parse_objset(text.replace("nread ", "nred ").as_bytes()), None);
         assert_eq!(parse_objset(text.replace("101264", "-1").as_bytes()), None);
+        for heading in [
+            "61 1 0x01 28 7872 75213806221",
+            "61 1 0x01 28 7872 x 588860879419",
+            "",
+        ] {
+            let text = text.replace("61 1 0x01 28 7872 75213806221 588860879419", heading);
+            assert_eq!(parse_objset(text.as_bytes()), None, "{heading}");
+        }
         assert_eq!(parse_objset(b""), None);
     }
 

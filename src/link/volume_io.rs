@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::model::device::DeviceNumber;
 use crate::model::graph::BlockDevices;
 use crate::model::io::{CgroupIo, CountedElsewhere, IoCounters, NfsIo, OperationCounters};
-use crate::model::placement::{IoSource, Medium, Volume, VolumeIo};
+use crate::model::placement::{IoSource, Medium, Volume, VolumeIo, VolumeUser};
 use crate::model::volume::VolumeMode;
 
 /// Whose counters must be read for the volumes that have no device to themselves.
@@ -84,7 +84,7 @@ pub fn count(
         }?;
         Some(VolumeIo {
             source: who.source()?,
-            origin: origin(devices, volume, &who),
+            origin: origin(devices, counted, volume, &who),
             counters,
         })
     };
@@ -106,7 +106,7 @@ pub fn counters(volumes: &[Volume]) -> impl Iterator<Item = (u64, IoCounters)> {
 
 /// Whose counters those of a volume are: the same as long as they go on from where they were. A disk's were not begun with the volume, nor a
 /// pod's with its use of it, so whatever takes their place is another.
-fn origin(devices: &BlockDevices, volume: &Volume, counter: &Counter) -> u64 {
+fn origin(devices: &BlockDevices, counted: &CountedElsewhere, volume: &Volume, counter: &Counter) -> u64 {
     // Of a node's volumes no two have the same 64 bits but once in a million million nodes.
     let mut hasher = DefaultHasher::new();
     volume.name.hash(&mut hasher);
@@ -114,19 +114,27 @@ fn origin(devices: &BlockDevices, volume: &Volume, counter: &Counter) -> u64 {
     match counter {
         Counter::Device(device) | Counter::Pods(device) => {
             device.hash(&mut hasher);
-            let sequence = devices.get(*device).and_then(|device| device.sequence);
-            sequence.hash(&mut hasher);
+            devices.incarnation(*device).hash(&mut hasher);
         }
-        Counter::Dataset(dataset) => dataset.hash(&mut hasher),
+        Counter::Dataset(dataset) => {
+            dataset.hash(&mut hasher);
+            let created = counted.datasets.get(dataset).map(|io| io.created);
+            created.hash(&mut hasher);
+        }
         Counter::Nfs | Counter::Nobody => {}
     }
     match counter {
-        Counter::Pods(_) => volume
-            .users
-            .iter()
-            .for_each(|user| user.pod_uid.hash(&mut hasher)),
+        Counter::Pods(_) => volume.users.iter().for_each(|user| {
+            user.pod_uid.hash(&mut hasher);
+            let incarnation = counted.pods.get(&user.pod_uid).map(|pod| pod.incarnation);
+            incarnation.hash(&mut hasher);
+        }),
         Counter::Nfs => {
-            let filesystems: BTreeSet<_> = volume.users.iter().map(|user| user.filesystem).collect();
+            let filesystem = |user: &VolumeUser| {
+                let incarnation = counted.nfs.get(&user.path).map(|io| io.incarnation);
+                (user.filesystem, incarnation)
+            };
+            let filesystems: BTreeSet<_> = volume.users.iter().map(filesystem).collect();
             filesystems.hash(&mut hasher);
         }
         Counter::Device(_) | Counter::Dataset(_) | Counter::Nobody => {}
@@ -180,13 +188,10 @@ fn of_pods(
         {
             return None;
         }
-        // A pod that did nothing on the disk is not listed there.
-        let io = counted
-            .pods
-            .get(&user.pod_uid)?
-            .get(&disk)
-            .copied()
-            .unwrap_or_default();
+        let pod = counted.pods.get(&user.pod_uid)?;
+        // A pod that did nothing on the disk is not listed there, but nor is one whose I/O there nobody counts.
+        let nothing = || pod.is_complete.then(CgroupIo::default);
+        let io = pod.devices.get(&disk).copied().or_else(nothing)?;
         sum.reads = sum.reads.saturating_add(io.reads);
         sum.writes = sum.writes.saturating_add(io.writes);
         sum.read_bytes = sum.read_bytes.saturating_add(io.read_bytes);

@@ -178,10 +178,7 @@ impl<'a> Resolver<'a> {
         let mount = self.table.of(path)?;
         let (mode, placement) = if mount.fstype == "devtmpfs" {
             let node = path.strip_prefix(&mount.mount_point).ok()?.to_str()?;
-            let device = self
-                .facts
-                .devices
-                .named(node.strip_prefix("mapper/").unwrap_or(node))?;
+            let device = self.facts.devices.by_node(node)?;
             (VolumeMode::Block, self.on_device(device))
         } else {
             let placement = self.on_mount(mount, true, &mut BTreeSet::new());
@@ -361,10 +358,9 @@ impl<'a> Resolver<'a> {
             from.take_while(move |(point, _)| point.starts_with(path))
         };
         let paths = || volume.other_paths.iter().map(PathBuf::as_path);
-        let bound = paths().flat_map(at_or_below).find_map(|(_, mount)| {
-            let node = mount.root.strip_prefix("/").ok()?.to_str()?;
-            devices.named(node.strip_prefix("mapper/").unwrap_or(node))
-        });
+        let bound = paths()
+            .flat_map(at_or_below)
+            .find_map(|(_, mount)| devices.by_node(mount.root.strip_prefix("/").ok()?.to_str()?));
         // Drivers that hand out a plain link to the device leave no bind; the kubelet then holds a loop device on the path.
         let held = || paths().find_map(|path| self.held.get(path).copied());
         bound

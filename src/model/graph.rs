@@ -4,6 +4,7 @@
 //! Edges come from the kernel, so a loop should not exist; every walk is guarded against one all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::device::{BlockDevice, DeviceNumber, DeviceType, DiskPath};
@@ -90,8 +91,12 @@ impl BlockDevices {
 
     /// The device that a mount's source names: `/dev/sda1`, `/dev/mapper/vg0-home`.
     pub fn by_source(&self, source: &str) -> Option<&BlockDevice> {
-        let name = source.strip_prefix("/dev/")?;
-        self.named(name.strip_prefix("mapper/").unwrap_or(name))
+        self.by_node(source.strip_prefix("/dev/")?)
+    }
+
+    /// The device with this node, as it is called below `/dev`: `sda1`, `mapper/vg0-home`.
+    pub fn by_node(&self, node: &str) -> Option<&BlockDevice> {
+        self.named(node.strip_prefix("mapper/").unwrap_or(node))
     }
 
     /// The device and everything made from it, nearest first.
@@ -140,6 +145,22 @@ impl BlockDevices {
             .filter(|device| device.is_partition())
             .and_then(|device| device.parents.first().copied())
             .unwrap_or(number)
+    }
+
+    /// What tells the device with this number from others that had the number before it: the running number of its disk, which has another
+    /// after each change of medium or file. Linux has it since 5.15. Of an older kernel's it is what names the disk, its map or its file.
+    pub fn incarnation(&self, number: DeviceNumber) -> u64 {
+        let Some(device) = self.get(number) else {
+            return 0;
+        };
+        if let Some(sequence) = device.sequence {
+            return sequence;
+        }
+        let disk = self.get(self.counted_at(number)).unwrap_or(device);
+        let mut hasher = DefaultHasher::new();
+        (&disk.identity.serial, &disk.identity.wwn).hash(&mut hasher);
+        (&disk.name, &disk.map_uuid, &disk.backing_file).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// True for a whole disk as a person counts them: nothing beneath it but the paths of a multipath map,
@@ -216,6 +237,31 @@ mod tests {
             ["sda", "sda1", "dm-0"]
         );
         assert_eq!(names(graph.above(DeviceNumber::new(8, 16))), ["sdb", "dm-0"]);
+    }
+
+    #[test]
+    fn a_device_has_its_node_by_its_own_name_or_by_its_maps() {
+        let map = BlockDevice {
+            name: "vg0-home".into(),
+            ..device(100, "dm-0", DeviceType::Lvm, &[])
+        };
+        let graph = BlockDevices::new([map, device(0, "cciss/c0d0", DeviceType::Disk, &[])]);
+        let name = |device: Option<&BlockDevice>| device.map(|device| device.kernel_name.clone());
+        for (node, expected) in [
+            ("dm-0", Some("dm-0")),
+            ("mapper/vg0-home", Some("dm-0")),
+            ("cciss/c0d0", Some("cciss/c0d0")),
+            ("disk/by-id/x", None),
+            ("", None),
+        ] {
+            assert_eq!(name(graph.by_node(node)).as_deref(), expected, "{node}");
+            assert_eq!(
+                name(graph.by_source(&format!("/dev/{node}"))).as_deref(),
+                expected,
+                "{node}"
+            );
+        }
+        assert_eq!(name(graph.by_source("dm-0")), None);
     }
 
     #[test]

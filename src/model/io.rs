@@ -100,6 +100,18 @@ pub struct CgroupIo {
     pub writes: u64,
 }
 
+/// What one pod's control group did on each device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodIo {
+    /// Which control group it is of those that had its name: another one where it was made anew, or where the figures are the sum over
+    /// others.
+    pub incarnation: u64,
+    /// False where the pod may have used a device that is not listed.
+    pub is_complete: bool,
+    /// By device.
+    pub devices: BTreeMap<DeviceNumber, CgroupIo>,
+}
+
 /// What went over the network for one NFS mount since it was mounted.
 ///
 /// The kernel counts per superblock, not per mount point: all mounts from one filesystem of a server with the same
@@ -109,6 +121,10 @@ pub struct CgroupIo {
 pub struct NfsIo {
     /// What was mounted: `server:/export`.
     pub source: String,
+    /// Whole seconds since the filesystem was first mounted; `None` where the kernel does not say.
+    pub age: Option<u64>,
+    /// Which filesystem it is of those that had its device number: another one where it was mounted anew.
+    pub incarnation: u64,
     /// READ requests answered.
     pub reads: u64,
     /// WRITE requests answered.
@@ -130,6 +146,8 @@ pub struct NfsIo {
 /// and parity make of the bytes on the disks is not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DatasetIo {
+    /// When its counters were begun, in nanoseconds of a clock of the kernel's own: at another time where it was mounted anew.
+    pub created: u64,
     /// Reads.
     pub reads: u64,
     /// Writes.
@@ -143,8 +161,8 @@ pub struct DatasetIo {
 /// What is counted for those who have no device to themselves.
 #[derive(Debug, Clone, Default)]
 pub struct CountedElsewhere {
-    /// By pod and device.
-    pub pods: BTreeMap<String, BTreeMap<DeviceNumber, CgroupIo>>,
+    /// By pod.
+    pub pods: BTreeMap<String, PodIo>,
     /// By dataset.
     pub datasets: BTreeMap<String, DatasetIo>,
     /// By mount point.

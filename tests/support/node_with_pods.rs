@@ -87,6 +87,7 @@ pub fn node() -> Machine {
         "/proc/1/mountstats",
         format!(
             "device filer:/export/data mounted on {nfs} with fstype nfs4 statvers=1.1\n\
+             \tage:\t86400\n\
              \tbytes:\t4096 8192 0 0 4096 8192 1 2\n\
              \tper-op statistics\n\
              \t        READ: 3 3 0 500 12288 1 20 30 0\n\

@@ -1,7 +1,8 @@
 //! The I/O of NVMe multipath disks whose kernel counts it on their hidden paths alone.
 //!
 //! The disk's is the sum over its paths, and over those that it had: a sum over the paths of the moment would go back whenever one
-//! is lost, which looks as if the disk had begun anew. What was counted before this program started on a path that had gone by then is
+//! is lost, which looks as if the disk had begun anew. A path that is back counts once: the kernel may also have left it out of one reading, as
+//! it does where another device goes while it writes them down. What was counted before this program started on a path that had gone by then is
 //! in no file, and not in the sum.
 
 use std::collections::BTreeMap;
@@ -42,7 +43,9 @@ struct Disk {
     sequence: Option<u64>,
     /// By the kernel's name.
     paths: BTreeMap<String, PathReading>,
-    /// The sum over those that have gone.
+    /// Those that have gone, as they were last.
+    lost: BTreeMap<String, PathReading>,
+    /// The sum over those that will not come back: another has their name.
     gone: IoCounters,
 }
 
@@ -78,16 +81,16 @@ impl PathCounters {
                 ..Disk::default()
             };
         }
-        let gone = &mut disk.gone;
+        let lost = &mut disk.lost;
         disk.paths.retain(|name, known| match all(name) {
             Some(now) if known.may_be(&now) => {
                 *known = now;
                 true
             }
             _ => {
-                *gone = gone.plus(&known.counters);
                 // A gauge: what was under way there is not any more.
-                gone.in_flight = 0;
+                known.counters.in_flight = 0;
+                lost.insert(name.clone(), *known);
                 false
             }
         });
@@ -95,10 +98,15 @@ impl PathCounters {
             if !disk.paths.contains_key(name)
                 && let Some(now) = all(name)
             {
+                if let Some(known) = disk.lost.remove(name)
+                    && !known.may_be(&now)
+                {
+                    disk.gone = disk.gone.plus(&known.counters);
+                }
                 disk.paths.insert(name.to_owned(), now);
             }
         }
-        let paths = disk.paths.values();
+        let paths = disk.paths.values().chain(disk.lost.values());
         paths.fold(disk.gone, |sum, path| sum.plus(&path.counters))
     }
 }
@@ -149,6 +157,14 @@ mod tests {
             1065,
             "another takes its name, and has done more"
         );
+    }
+
+    #[test]
+    fn a_path_that_one_reading_lacks_is_not_counted_twice() {
+        let mut kept = PathCounters::default();
+        assert_eq!(reads(&mut kept, 1, &[("a", 2, 500), ("b", 3, 500)]), 1000);
+        assert_eq!(reads(&mut kept, 1, &[("a", 2, 510)]), 1010);
+        assert_eq!(reads(&mut kept, 1, &[("a", 2, 510), ("b", 3, 505)]), 1015);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::DeviceIo;
-use crate::host::diskstats::decimal;
+use crate::host::text::{decimal, words};
 use crate::model::device::DeviceNumber;
 use crate::model::io::CgroupIo;
 
@@ -42,10 +42,7 @@ fn parse_io_stat_line(line: &[u8]) -> Result<Option<(DeviceNumber, CgroupIo)>, N
     let mut named = false;
     let mut io = CgroupIo::default();
     let mut counted = false;
-    for field in line
-        .split(u8::is_ascii_whitespace)
-        .filter(|field| !field.is_empty())
-    {
+    for field in words(line) {
         let Some(at) = field.iter().position(|byte| *byte == b'=') else {
             number = if field == NAMELESS {
                 None
@@ -94,11 +91,7 @@ pub fn parse_blkio(text: &[u8]) -> (BTreeMap<DeviceNumber, ReadsAndWrites>, Vec<
     let mut devices: BTreeMap<DeviceNumber, ReadsAndWrites> = BTreeMap::new();
     let mut bad = Vec::new();
     for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        let fields: Vec<_> = line
-            .split(u8::is_ascii_whitespace)
-            .filter(|field| !field.is_empty())
-            .take(4)
-            .collect();
+        let fields: Vec<_> = words(line).take(4).collect();
         match fields[..] {
             [] | [b"Total", _] | [NAMELESS, _, _] => {}
             [number, kind, value] => match (device_number(number), decimal(value)) {

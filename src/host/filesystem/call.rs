@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxFlags, statfs, statvfs, statx};
+use rustix::fs::{AtFlags, CWD, StatVfs, StatVfsMountFlags, StatxFlags, statfs, statvfs, statx};
 use rustix::io::Errno;
 
 use super::{Answer, Question};
@@ -25,20 +25,26 @@ pub(super) fn usage_of(question: &Question) -> Answer {
     if !is_it {
         return Err(UsageError::OtherFilesystem);
     }
-    // As df(1) has it: a FUSE program without statfs, or one that lets only its own user in.
-    if answer.f_blocks == 0 {
+    figures(&answer, question.mounted_read_only)
+}
+
+/// What an answer says. A program or a server may say anything.
+fn figures(answer: &StatVfs, mounted_read_only: bool) -> Answer {
+    // As df(1) has it: a FUSE program without statfs, or one that lets only its own user in. Where more is free than there is, nothing can
+    // be said of what is in use.
+    if answer.f_blocks == 0 || answer.f_bfree > answer.f_blocks {
         return Err(UsageError::NoSize);
     }
-    let block = answer.f_frsize;
+    let bytes = |blocks: u64| blocks.checked_mul(answer.f_frsize).ok_or(UsageError::NoSize);
     let fixed = answer.f_files > 0;
     Ok(FilesystemUsage {
-        size: answer.f_blocks.saturating_mul(block),
-        free: answer.f_bfree.saturating_mul(block),
-        available: answer.f_bavail.saturating_mul(block),
+        size: bytes(answer.f_blocks)?,
+        free: bytes(answer.f_bfree)?,
+        available: bytes(answer.f_bavail)?,
         files: fixed.then_some(answer.f_files),
         files_free: fixed.then_some(answer.f_ffree),
         // The flag is the mount's that is asked as well as the filesystem's.
-        read_only: answer.f_flag.contains(StatVfsMountFlags::RDONLY) && !question.mounted_read_only,
+        read_only: answer.f_flag.contains(StatVfsMountFlags::RDONLY) && !mounted_read_only,
     })
 }
 
@@ -98,6 +104,24 @@ mod tests {
             ..question(Path::new("/proc"))
         };
         assert_eq!(usage_of(&unmounted), Err(UsageError::OtherFilesystem));
+    }
+
+    #[test]
+    fn a_size_beyond_all_bounds_is_none() {
+        let mut answer = statvfs("/").unwrap();
+        (answer.f_frsize, answer.f_blocks, answer.f_bfree, answer.f_bavail) = (4096, 10, 4, 3);
+        let used = |answer: &StatVfs| {
+            figures(answer, false).map(|usage| (usage.size, usage.used(), usage.available))
+        };
+        assert_eq!(used(&answer), Ok((40_960, 24_576, 12_288)));
+        answer.f_bfree = 11;
+        assert_eq!(
+            used(&answer),
+            Err(UsageError::NoSize),
+            "more is free than there is"
+        );
+        (answer.f_blocks, answer.f_bfree) = (u64::MAX, 4);
+        assert_eq!(used(&answer), Err(UsageError::NoSize));
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod root;
 mod round;
 mod tree;
 mod vol_data;
+mod vol_data_file;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use super::round::VOL_DATA;
+use super::vol_data_file::VOL_DATA;
 use super::*;
 use crate::model::volume::VolumeMode;
 

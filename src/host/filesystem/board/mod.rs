@@ -11,11 +11,13 @@
 mod waiting;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::calls::{Call, Calls, MOST_OF_ONE_SERVER};
 use super::patience::{Pace, Patience};
 use super::{Answer, Question, Questions, Responder};
+use crate::model::device::DeviceNumber;
 use crate::model::mount::UsageError;
 
 /// While questions wait, one more thread is taken after each such time.
@@ -36,17 +38,28 @@ pub(super) enum Step {
     Done,
 }
 
+/// One filesystem, of which there may be questions about thousands of mounts.
+#[derive(Debug)]
+struct Filesystem {
+    /// Where they stand.
+    questions: Range<usize>,
+    /// How long the last call took that came back.
+    took: Option<Duration>,
+    /// Its turn in the round.
+    turn: u8,
+}
+
 /// One round of questions at a time, and the calls of this and earlier rounds that have not come back.
 #[derive(Debug)]
 pub(super) struct Board {
     patience: Patience,
     questions: Questions,
-    /// For each question how long the last call took that came back from its filesystem.
-    took: Vec<Option<Duration>>,
+    /// In order of their numbers, as the questions are.
+    filesystems: Vec<Filesystem>,
     /// For each question of the round; empty between rounds.
     answers: Vec<Answer>,
-    /// Where the questions of the round stand that nobody has begun, in their turn.
-    waiting: VecDeque<usize>,
+    /// For each filesystem that is not being asked its turn, and where the first of its questions stands that nobody has begun: in order.
+    waiting: VecDeque<(u8, usize)>,
     /// Answers of the round that are to come.
     missing: usize,
     round: u64,
@@ -72,7 +85,7 @@ impl Board {
         Self {
             patience,
             questions: Questions::default(),
-            took: Vec::new(),
+            filesystems: Vec::new(),
             answers: Vec::new(),
             waiting: VecDeque::new(),
             missing: 0,
@@ -91,7 +104,7 @@ impl Board {
     /// Begins a round.
     pub(super) fn open(&mut self, questions: &Questions, now: Instant) {
         if !self.questions.is(questions) {
-            self.took = questions.iter().map(|question| self.known(question)).collect();
+            self.filesystems = self.filesystems_of(questions);
             self.questions = questions.clone();
         }
         self.round += 1;
@@ -99,15 +112,19 @@ impl Board {
         self.refused = false;
         self.answers = vec![Err(UsageError::Slow); questions.len()];
         self.waiting.clear();
-        for turn in 0..Self::TURNS {
-            for (at, question) in questions.iter().enumerate() {
-                // A filesystem that is still being asked since an earlier round is stuck: it is not waited for again.
-                if self.turn(at) == turn && !self.in_flight.is_asked(question.number) {
-                    self.waiting.push_back(at);
-                }
+        self.missing = 0;
+        for place in 0..self.filesystems.len() {
+            let first = self.filesystems[place].questions.start;
+            let turn = self.turn(first);
+            let filesystem = &mut self.filesystems[place];
+            filesystem.turn = turn;
+            // A filesystem that is still being asked since an earlier round is stuck: it is not waited for again.
+            if !self.in_flight.is_asked(questions[first].number) {
+                self.waiting.push_back((turn, first));
+                self.missing += filesystem.questions.len();
             }
         }
-        self.missing = self.waiting.len();
+        self.waiting.make_contiguous().sort_unstable();
         self.wanted = self.threads_for_all();
     }
 
@@ -154,8 +171,10 @@ impl Board {
     /// Ends the round: the answers in the order of the questions. What nobody has begun is asked afresh next time.
     pub(super) fn close(&mut self, now: Instant) -> Vec<Answer> {
         let mut answers = std::mem::take(&mut self.answers);
-        for at in &self.waiting {
-            answers[*at] = Err(self.why_not_begun(&self.questions[*at], now));
+        for (_, first) in &self.waiting {
+            let why = self.why_not_begun(&self.questions[*first], now);
+            let last = self.filesystem(*first).questions.end;
+            answers[*first..last].fill(Err(why));
         }
         self.waiting.clear();
         for stuck in self.in_flight.iter().filter(|call| call.is_stuck(now)) {
@@ -177,7 +196,7 @@ impl Board {
     /// What is to be asked next; `None` where there is nothing for this worker.
     pub(super) fn begin(&mut self, now: Instant) -> Option<Call> {
         let place = self.next()?;
-        let at = self.waiting.remove(place)?;
+        let (_, at) = self.waiting.remove(place)?;
         let call = Call {
             questions: self.questions.clone(),
             at,
@@ -193,8 +212,8 @@ impl Board {
     pub(super) fn end(&mut self, call: &Call, answer: Answer, now: Instant) -> bool {
         self.in_flight.retain(|other| other.number() != call.number());
         let took = now.saturating_duration_since(call.begun);
-        for at in self.questions.of(call.number()) {
-            self.took[at] = Some(took);
+        if let Some(place) = self.place_of(call.number()) {
+            self.filesystems[place].took = Some(took);
         }
         // What comes after its round is of no use any more, but that it has come.
         if call.round == self.round
@@ -202,6 +221,7 @@ impl Board {
         {
             *place = answer;
             self.missing -= 1;
+            self.put_back(call.at + 1);
             let is_any_to_come = self.in_flight.iter().any(|other| other.round == self.round);
             return !is_any_to_come && self.next().is_none();
         }
@@ -227,7 +247,46 @@ impl Board {
 }
 
 impl Board {
-    const TURNS: u8 = 5;
+    /// The filesystems of these questions, with what is known of them.
+    fn filesystems_of(&self, questions: &Questions) -> Vec<Filesystem> {
+        let mut first = 0;
+        let of_one = questions.chunk_by(|one, other| one.number == other.number);
+        let filesystems = of_one.map(|of_one| {
+            let known = self.place_of(of_one[0].number);
+            let filesystem = Filesystem {
+                questions: first..first + of_one.len(),
+                took: known.and_then(|place| self.filesystems[place].took),
+                turn: 0,
+            };
+            first = filesystem.questions.end;
+            filesystem
+        });
+        filesystems.collect()
+    }
+
+    /// Where the filesystem with this number stands.
+    fn place_of(&self, number: DeviceNumber) -> Option<usize> {
+        let number_of = |filesystem: &Filesystem| self.questions[filesystem.questions.start].number;
+        self.filesystems.binary_search_by_key(&number, number_of).ok()
+    }
+
+    /// The filesystem of the question at this place.
+    fn filesystem(&self, at: usize) -> &Filesystem {
+        let place = self
+            .filesystems
+            .partition_point(|other| other.questions.end <= at);
+        &self.filesystems[place]
+    }
+
+    /// Lets a question wait in its filesystem's turn, where it is one of the same as the question before, which has been answered.
+    fn put_back(&mut self, at: usize) {
+        let before = self.filesystem(at - 1);
+        if before.questions.contains(&at) {
+            let next = (before.turn, at);
+            let place = self.waiting.partition_point(|other| *other < next);
+            self.waiting.insert(place, next);
+        }
+    }
 
     /// Whose turn comes first.
     fn turn(&self, at: usize) -> u8 {
@@ -245,21 +304,15 @@ impl Board {
     }
 
     fn pace(&self, at: usize) -> Pace {
-        Pace::of(self.took[at], self.patience)
-    }
-
-    /// How long the last call took that came back from its filesystem.
-    fn known(&self, question: &Question) -> Option<Duration> {
-        let mut known = self.questions.of(question.number);
-        self.took[known.next()?]
+        Pace::of(self.filesystem(at).took, self.patience)
     }
 
     /// One thread for each slow filesystem, as far as its server is asked at once, and one for all others.
     fn threads_for_all(&self) -> usize {
-        let is_slow = |at: &&usize| matches!(self.pace(**at), Pace::Slow(_));
+        let is_slow = |(_, at): &&(u8, usize)| matches!(self.pace(*at), Pace::Slow(_));
         let slow = self.waiting.iter().take_while(is_slow).count();
         let at_once = (0..slow).filter(|place| {
-            let question = |place: &usize| &self.questions[self.waiting[*place]];
+            let question = |place: &usize| &self.questions[self.waiting[*place].1];
             let responder = &question(place).responder;
             let before = (0..*place).filter(|other| responder.is_same_server(&question(other).responder));
             before.take(MOST_OF_ONE_SERVER).count() < MOST_OF_ONE_SERVER
@@ -270,7 +323,7 @@ impl Board {
     /// The first of those waiting that can be begun.
     fn next(&self) -> Option<usize> {
         let mut waiting = self.waiting.iter();
-        waiting.position(|at| self.can_begin(&self.questions[*at]))
+        waiting.position(|(_, at)| self.can_begin(&self.questions[*at]))
     }
 
     /// One call for each filesystem: twenty pods with one dead server would else take twenty threads, and leave none for the others.

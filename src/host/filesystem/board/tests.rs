@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::*;
 use crate::model::device::DeviceNumber;
 use crate::model::mount::HALF_FULL as USAGE;
@@ -406,4 +408,34 @@ fn an_answer_to_what_was_asked_before_others_came_is_nobody_elses() {
     let (answers, _) = machine.ask();
     assert_eq!(machine.answer(&answers, 1), Err(UsageError::Slow));
     assert!(machine.all_answer(&answers, 0..1));
+}
+
+/// The processor's time that this thread had for two rounds of so many mounts of one filesystem, beside another with as many.
+fn time_of_mounts(number: u32) -> Duration {
+    let time = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
+    let mount = |minor| {
+        move |at| Question {
+            path: format!("/pod-{at}").into(),
+            ..asked(minor, Responder::Kernel)
+        }
+    };
+    let questions = (0..number).map(mount(60)).chain((0..number).map(mount(61)));
+    let mut machine = Machine::new(questions.collect());
+    let began = time();
+    for _ in 0..2 {
+        machine.ask();
+        machine.questions = Questions::new(machine.questions.iter().cloned());
+    }
+    time() - began
+}
+
+/// Pods have folders of one filesystem by the thousand.
+#[test]
+fn mounts_of_one_filesystem_take_time_in_proportion() {
+    let fastest = |number| (0..3).map(|_| time_of_mounts(number)).min().unwrap();
+    let (few, many) = (fastest(500), fastest(8_000));
+    assert!(
+        many < few * 64,
+        "500 took {few:?}, sixteen times as many {many:?}"
+    );
 }

@@ -35,9 +35,10 @@ impl Board {
     /// Until when it is waited for that what waits is begun: `grace` for who is not known to answer, `longest` for the rest,
     /// since a thread may have to wait for a processor.
     fn begun_until(&self, grace: Instant, longest: Instant) -> Option<Instant> {
-        let can_begin = |at: &&usize| self.can_begin(&self.questions[**at]);
-        let is_known = |at: &usize| self.pace(*at) != Pace::Unknown || self.is_the_kernels(*at);
-        let mut known = self.waiting.iter().filter(can_begin).map(is_known);
+        let can_begin = |at: &usize| self.can_begin(&self.questions[*at]);
+        let is_known = |at: usize| self.pace(at) != Pace::Unknown || self.is_the_kernels(at);
+        let first = self.waiting.iter().map(|(_, at)| *at);
+        let mut known = first.filter(can_begin).map(is_known);
         let first = known.next()?;
         if !self.is_somebody_coming() && !self.can_hire() {
             // Those who are there take it when they come back; where nobody is, nobody does.
