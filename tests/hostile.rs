@@ -743,11 +743,12 @@ async fn the_token_is_told_nowhere() {
 }
 
 /// A kubeconfig whose credential plugin has secrets in its arguments, its environment and its output. It gives tokens that are too old soon,
-/// and fails where there is a file `fails`.
+/// and fails where there is a file `fails`. It is one that would ask somebody, were there a terminal, as kubectl's are unless they say otherwise.
 fn with_a_plugin(folder: &Path, address: impl std::fmt::Display, fails: &Path) -> PathBuf {
     const SCRIPT: &str = r#"
+echo hush-complained >&2
 if [ -e "$0" ]; then
-    echo hush-said; echo hush-complained >&2; exit 7
+    echo hush-said; exit 7
 fi
 echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
     "status": {"token": "hush-token", "expirationTimestamp": "2026-01-01T00:00:00Z"}}'"#;
@@ -756,7 +757,7 @@ echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
         "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
         "users": [{"name": "u", "user": {"exec": {
-            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "IfAvailable",
             "command": "sh", "args": ["-c", SCRIPT, fails, "--password=hush-argument"],
             "env": [{"name": "SECRET", "value": "hush-environment"}],
         }}}],
