@@ -9,10 +9,10 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::list::{self, MOST_ITEMS};
 use super::request::not_understood;
-use crate::backends::list::Few;
 use crate::cluster::convert::{amount, time};
+use crate::cluster::list::Few;
+use crate::cluster::pages::{self, MOST_ITEMS};
 use crate::cluster::problem::shortened;
 use crate::cluster::wire::Quantity;
 use crate::model::backend::RESOURCES;
@@ -64,13 +64,13 @@ fn read<T>(
     make: fn(WireMetrics, &mut Faults) -> Option<T>,
 ) -> Result<Vec<T>, WatchError> {
     let (mut found, mut wrong) = (Vec::new(), Faults::default());
-    let in_one = list::items(body, MOST_ITEMS, &mut |item| found.extend(make(item, &mut wrong)));
+    let in_one = pages::items(body, MOST_ITEMS, &mut |item| found.extend(make(item, &mut wrong)));
     if in_one.is_ok() {
         faults.append(wrong);
         return Ok(found);
     }
     found.clear();
-    let one_by_one = list::items(
+    let one_by_one = pages::items(
         body,
         MOST_ITEMS,
         &mut |raw: &RawValue| match serde_json::from_str(raw.get()) {

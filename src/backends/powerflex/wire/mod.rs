@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 pub(super) use self::objects::{Domain, Pool, System, Volume};
 pub(super) use self::sign_in::{Refusal, Tokens};
 pub(super) use self::statistics::{Figures, MOST_VOLUMES, Selected, metrics};
-use crate::backends::list::Items;
+use crate::cluster::list::Items;
 use crate::model::text::{in_one_line, shortened};
 
 /// A version: `3.6`, `3.10`, `4.5.5`. Its parts are whole numbers; 3.10 comes after 3.9.
