@@ -19,7 +19,6 @@ mod pace;
 pub(crate) mod pages;
 pub(crate) mod problem;
 pub mod secret;
-mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transport;

@@ -5,8 +5,10 @@
 mod attachment;
 mod claim;
 mod class;
+mod external_snapshot;
 mod node;
 mod pod;
+mod snapshot;
 mod storage;
 mod volume;
 
