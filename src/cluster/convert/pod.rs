@@ -1,7 +1,7 @@
 //! Pods.
 
 use super::storage::storage;
-use super::{amount, items, shortened, time, word};
+use super::{amount, items, long, shortened, time, word};
 use crate::cluster::object::Watched;
 use crate::cluster::wire::{self, Meta};
 use crate::model::inventory::ResourceKind;
@@ -47,8 +47,8 @@ impl Watched for Pod {
                 .find(|owner| owner.controller == Some(true))
                 .and_then(|owner| {
                     Some(Owner {
-                        kind: owner.kind?,
-                        name: owner.name?,
+                        kind: long(owner.kind)?,
+                        name: super::name(owner.name, "ownerReferences.name", complain)?,
                     })
                 }),
             // Only mirror pods bear the hash in the API; elsewhere somebody copied an annotation.
@@ -211,6 +211,20 @@ mod tests {
             let held = held + spec.containers.map_or(0, |list| list.first.capacity());
             assert!(held <= 512, "{field}: {held}");
         }
+    }
+
+    #[test]
+    fn an_owner_of_megabytes_is_none() {
+        let owned_by = |name: &str| {
+            object::read::<Pod>(&format!(
+                r#"{{"metadata": {{"name": "web-0", "namespace": "shop", "uid": "u", "ownerReferences":
+                    [{{"kind": "StatefulSet", "name": "{name}", "controller": true}}]}}}}"#
+            ))
+        };
+        let pod = owned_by("web");
+        assert_eq!(pod.value.unwrap().owner.as_ref().unwrap().name, "web");
+        let pod = owned_by(&"w".repeat(1 << 20));
+        assert_eq!((pod.value.unwrap().owner.clone(), pod.faults.len()), (None, 1));
     }
 
     #[test]
