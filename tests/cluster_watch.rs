@@ -828,6 +828,27 @@ async fn a_node_asks_for_each_claim_now_and_then_and_for_its_volume_more_rarely(
 }
 
 #[tokio::test]
+async fn pods_that_name_hundreds_of_claims_that_are_not_there_have_a_node_ask_bit_by_bit() {
+    let names: Vec<String> = (0..500).map(|number| format!("gone-{number}")).collect();
+    let listed = pod("u1", &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let api = ScriptedApi::start(move |asked| match asked.path.as_str() {
+        "/api/v1/pods" if !asked.watches() => Some(Answer::list("10", std::slice::from_ref(&listed))),
+        path if path.contains("persistentvolumeclaims") => {
+            Some(Answer::status(404, "NotFound", "there is no such claim"))
+        }
+        _ => None,
+    });
+    let _watched = api.watch(&node_role());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let asked = api.asked();
+    let asked = asked
+        .iter()
+        .filter(|asked| asked.path.contains("persistentvolumeclaims"))
+        .count();
+    assert!((50..=200).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
 async fn what_no_pod_of_the_node_names_any_more_is_forgotten() {
     let api = ScriptedApi::start(|asked| match asked.path.as_str() {
         "/api/v1/pods" if asked.watches() && asked.before == 0 => Some(Answer::ended_watch(&[])),

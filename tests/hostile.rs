@@ -612,6 +612,66 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
     assert!(more < 80 << 20, "{more} bytes more than {before}");
 }
 
+/// A pod of a megabyte and a half, as large as etcd takes an object, whose list of that name has nothing but these.
+fn pod_of_nothing_but(field: &str, item: impl Fn(usize) -> String) -> String {
+    let mut length = 0;
+    let items: Vec<String> = (0..)
+        .map(item)
+        .take_while(|item| {
+            length += item.len() + 1;
+            length < 1_500_000
+        })
+        .collect();
+    let items = items.join(",");
+    format!(
+        r#"{{"metadata": {{"name": "of-{field}", "namespace": "shop", "uid": "u-{field}", "resourceVersion": "1"}},
+            "spec": {{"nodeName": "w1", "{field}": [{items}]}}, "status": {{"phase": "Running"}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_pod_costs_no_more_memory_than_its_text() {
+    let pods = [
+        pod_of_nothing_but("containers", |_| "{}".to_owned()),
+        pod_of_nothing_but("initContainers", |at| {
+            format!(r#"{{"name": "c{at}", "restartPolicy": "Always"}}"#)
+        }),
+        pod_of_nothing_but("volumes", |_| "{}".to_owned()),
+    ];
+    let api = ScriptedApi::start(move |asked: &Asked| {
+        (asked.resource == "pods" && !asked.watches()).then(|| {
+            let items = pods.join(",");
+            Answer::text(
+                200,
+                format!(r#"{{"metadata": {{"resourceVersion": "1"}}, "items": [{items}]}}"#),
+            )
+        })
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = kubeconfig(folder.path(), &api, "t");
+    let path = config.to_str().unwrap().to_owned();
+    let plugins = folder.path().join("plugins");
+    tokio::task::spawn_blocking(move || {
+        let server = Server::launch(program(PROGRAM), &plugins, &of_cluster(&path));
+        let before = peak(&server);
+        for field in ["containers", "initContainers", "volumes"] {
+            let told = format!("pods shop/of-{field}: spec.{field}: ");
+            within(Duration::from_secs(30), || {
+                server.page();
+                server.logged(&told)
+            });
+            let lines = server.log();
+            let lines = lines.iter().filter(|line| line.contains(&told));
+            assert_eq!(lines.count(), 1, "{field} is said once");
+        }
+        // What is read is held three times while it is read.
+        let more = peak(&server) - before;
+        assert!(more < 30 << 20, "{more} bytes more than {before}");
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn a_secret_without_end_is_none() {
     let api = ScriptedApi::start(|_: &Asked| {
@@ -683,11 +743,12 @@ async fn the_token_is_told_nowhere() {
 }
 
 /// A kubeconfig whose credential plugin has secrets in its arguments, its environment and its output. It gives tokens that are too old soon,
-/// and fails where there is a file `fails`.
+/// and fails where there is a file `fails`. It is one that would ask somebody, were there a terminal, as kubectl's are unless they say otherwise.
 fn with_a_plugin(folder: &Path, address: impl std::fmt::Display, fails: &Path) -> PathBuf {
     const SCRIPT: &str = r#"
+echo hush-complained >&2
 if [ -e "$0" ]; then
-    echo hush-said; echo hush-complained >&2; exit 7
+    echo hush-said; exit 7
 fi
 echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
     "status": {"token": "hush-token", "expirationTimestamp": "2026-01-01T00:00:00Z"}}'"#;
@@ -696,7 +757,7 @@ echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
         "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
         "users": [{"name": "u", "user": {"exec": {
-            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "IfAvailable",
             "command": "sh", "args": ["-c", SCRIPT, fails, "--password=hush-argument"],
             "env": [{"name": "SECRET", "value": "hush-environment"}],
         }}}],

@@ -3,7 +3,6 @@
 //! Each instance of each backend is asked at the same time as all others and under the scrape's deadline, so that one that is
 //! slow or dead costs its own figures and nothing else. Nothing is asked by a clock.
 
-mod list;
 pub mod powerflex;
 pub mod resources;
 

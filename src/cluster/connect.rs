@@ -1,5 +1,6 @@
 //! How the API server is found, and as whom we speak to it.
 
+use std::io::{IsTerminal as _, stderr, stdin};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hyper::{Request, Response};
 use kube::client::{Body, ClientBuilder, DynBody};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -195,7 +196,13 @@ async fn from_kubeconfig(
         ..KubeConfigOptions::default()
     };
     let made = match read {
-        Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await,
+        Ok(mut kubeconfig) => {
+            let is_attended = stdin().is_terminal() && stderr().is_terminal();
+            if !is_attended {
+                ask_nobody(&mut kubeconfig);
+            }
+            Config::from_custom_kubeconfig(kubeconfig, &options).await
+        }
         Err(error) => Err(error),
     };
     made.map_err(|error| ConnectError::Kubeconfig {
@@ -204,9 +211,41 @@ async fn from_kubeconfig(
     })
 }
 
+/// Tells credential plugins that nobody is there to be asked. One that may ask is given the program's own standard error, which is its log:
+/// what it complains of, and a secret with it, would stand there, and go where logs go.
+fn ask_nobody(kubeconfig: &mut Kubeconfig) {
+    let users = kubeconfig.auth_infos.iter_mut();
+    for user in users.filter_map(|user| user.auth_info.as_mut()) {
+        if let Some(plugin) = &mut user.exec {
+            plugin.interactive_mode = Some(ExecInteractiveMode::Never);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_credential_plugin_may_ask_where_nobody_is_there() {
+        let mut kubeconfig = Kubeconfig::from_yaml(
+            "
+users:
+- {name: asks, user: {exec: {command: a, interactiveMode: Always}}}
+- {name: may ask, user: {exec: {command: b, interactiveMode: IfAvailable}}}
+- {name: does not say, user: {exec: {command: c}}}
+- {name: does not ask, user: {exec: {command: d, interactiveMode: Never}}}
+- {name: has a token, user: {token: t}}
+- {name: nobody}
+",
+        )
+        .unwrap();
+        ask_nobody(&mut kubeconfig);
+        let users = kubeconfig.auth_infos.into_iter();
+        let plugins = users.filter_map(|user| user.auth_info?.exec);
+        let modes: Vec<_> = plugins.map(|plugin| plugin.interactive_mode).collect();
+        assert_eq!(modes, [const { Some(ExecInteractiveMode::Never) }; 4]);
+    }
 
     #[tokio::test]
     async fn a_kubeconfig_that_cannot_be_read_is_named_and_not_shown() {

@@ -28,6 +28,11 @@ use crate::model::workload::{Claim, ClaimPhase, NamespacedName, PersistentVolume
 
 /// Requests in flight at once. A node's restart must not be a burst.
 const AT_ONCE: usize = 4;
+/// So many objects are read in one go. After as many as that there is a pause: whoever may make pods for this node can name five hundred claims in
+/// each that are not there, and a claim that is not there is asked for every minute.
+const MOST_DUE: usize = 200;
+/// The pause: one node asks for no more than forty objects a second, claims and volumes together.
+const BREATH: Duration = Duration::from_secs(10);
 /// A bound volume is read so many times more rarely than its claim: nothing of it changes but its size, and that with its claim's.
 const RARER: u32 = 6;
 /// The first pause after a failure, or before an unbound claim is read again; it doubles.
@@ -116,13 +121,16 @@ impl<K: Ord + Clone> Schedule<K> {
         gone
     }
 
-    /// What has to be read now.
+    /// What has to be read now: what waits longest, [`MOST_DUE`] at most.
     pub(super) fn due(&self, now: Instant) -> Vec<K> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| entry.due <= now)
-            .map(|(key, _)| key.clone())
-            .collect()
+        let entries = self.entries.iter();
+        let mut due: Vec<(&K, Instant)> = entries
+            .map(|(key, entry)| (key, entry.due))
+            .filter(|(_, due)| *due <= now)
+            .collect();
+        due.sort_by_key(|(_, due)| *due);
+        due.truncate(MOST_DUE);
+        due.into_iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// When something has to be read next; `None` while nothing is named.
@@ -176,6 +184,7 @@ pub(super) async fn follow(client: Client, holds: Duration, shared: Arc<Shared>)
     loop {
         // Claims first: they name the volumes.
         let now = Instant::now();
+        let begun = now;
         {
             let mut live = shared.live();
             let named = named_claims(&live);
@@ -184,7 +193,7 @@ pub(super) async fn follow(client: Client, holds: Duration, shared: Arc<Shared>)
             }
         }
         let due = claims.due(now);
-        let claims_asked = !due.is_empty();
+        let claims_asked = due.len();
         let answers = stream::iter(due)
             .map(|name| {
                 let api = Api::namespaced_with(client.clone(), &name.namespace, &api_resource::<Claim>());
@@ -211,7 +220,9 @@ pub(super) async fn follow(client: Client, holds: Duration, shared: Arc<Shared>)
             }
         }
         let api = Api::all_with(client.clone(), &api_resource::<PersistentVolume>());
-        let answers = stream::iter(volumes.due(now))
+        let due = volumes.due(now);
+        let volumes_asked = due.len();
+        let answers = stream::iter(due)
             .map(|name| {
                 let api = api.clone();
                 async move {
@@ -228,6 +239,10 @@ pub(super) async fn follow(client: Client, holds: Duration, shared: Arc<Shared>)
         }
         report::<PersistentVolume, _>(&shared, &volumes, ResourceKind::Claims);
 
+        if claims_asked.max(volumes_asked) == MOST_DUE {
+            tokio::time::sleep_until(begun + BREATH).await;
+            continue;
+        }
         let next = [claims.next(), volumes.next()].into_iter().flatten().min();
         let due = async {
             match next {
@@ -245,7 +260,7 @@ pub(super) async fn follow(client: Client, holds: Duration, shared: Arc<Shared>)
             () = due => {}
         }
         // Answers that come at once must not keep the one thread for themselves.
-        if claims_asked {
+        if claims_asked > 0 {
             tokio::task::yield_now().await;
         }
     }

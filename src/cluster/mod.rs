@@ -11,13 +11,14 @@ mod discovery;
 pub mod dump;
 mod engine_object;
 pub mod index;
+pub(crate) mod list;
 mod live;
 mod lookup;
 pub mod object;
 mod pace;
+pub(crate) mod pages;
 pub(crate) mod problem;
 pub mod secret;
-mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transport;

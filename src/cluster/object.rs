@@ -13,7 +13,14 @@ use super::problem;
 use super::wire::Meta;
 use crate::model::fault::Fault;
 use crate::model::inventory::{KUBERNETES, ResourceKind};
+use crate::model::text;
 use crate::model::workload::NamespacedName;
+
+/// No name, namespace or UID of an object is longer (RFC 1123, a DNS subdomain). One of megabytes would stand in each label and each line.
+pub(crate) const LONGEST_NAME: usize = 253;
+
+/// So many things that are wrong with one object are told one by one.
+const MOST_COMPLAINTS: usize = 10;
 
 /// A kind of object that is read from the API.
 pub trait Watched: Debug + Clone + PartialEq + Send + Sync + 'static {
@@ -99,11 +106,21 @@ pub(super) fn read_as<W: DeserializeOwned, K, T>(
     };
     let meta = take_meta(&mut wire);
     let subject = subject(kind, &meta);
+    let names = [&meta.name, &meta.namespace, &meta.uid];
+    if names.into_iter().flatten().any(|name| name.len() > LONGEST_NAME) {
+        let problem = format!("left out: its name, namespace or UID has more than {LONGEST_NAME} bytes");
+        return unread(None, subject, problem);
+    }
     let Some(key) = key(&meta) else {
         return unread(None, subject, "it has no name".to_owned());
     };
     let mut complaints = Vec::new();
     let value = convert(&key, meta, wire, &mut complaints);
+    let untold = complaints.len().saturating_sub(MOST_COMPLAINTS);
+    if untold > 0 {
+        complaints.truncate(MOST_COMPLAINTS);
+        complaints.push(format!("{untold} more things of it cannot be understood"));
+    }
     Reading {
         key: Some(key),
         value: Some(Arc::new(value)),
@@ -117,16 +134,17 @@ pub(super) fn read_as<W: DeserializeOwned, K, T>(
 /// `persistentvolumeclaims shop/data`, for people.
 fn subject(kind: ResourceKind, meta: &Meta) -> String {
     let mut subject = kind.name().to_owned();
+    let told = |name: &str| text::shortened(name, LONGEST_NAME);
     match (&meta.namespace, &meta.name) {
         (Some(namespace), Some(name)) => {
             subject.push(' ');
-            subject.push_str(namespace);
+            subject.push_str(&told(namespace));
             subject.push('/');
-            subject.push_str(name);
+            subject.push_str(&told(name));
         }
         (None, Some(name)) => {
             subject.push(' ');
-            subject.push_str(name);
+            subject.push_str(&told(name));
         }
         (_, None) => subject.push_str(" without a name"),
     }
@@ -168,10 +186,54 @@ fn if_legible<'de, D: Deserializer<'de>, T: DeserializeOwned>(
 fn legible_meta(json: &str) -> Meta {
     let called: Called = serde_json::from_str(json).unwrap_or_default();
     let names = called.metadata.unwrap_or_default();
+    let short = |name: Option<String>| name.filter(|name| name.len() <= LONGEST_NAME);
     Meta {
-        name: names.name,
-        namespace: names.namespace,
-        uid: names.uid,
+        name: short(names.name),
+        namespace: short(names.namespace),
+        uid: short(names.uid),
         ..Meta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::workload::{Claim, Pod};
+
+    #[test]
+    fn an_object_of_a_longer_name_than_any_is_none_and_told_in_short() {
+        let long = "n".repeat(1 << 20);
+        for metadata in [
+            json!({"name": long, "namespace": "shop", "uid": "u"}),
+            json!({"name": "web-0", "namespace": long, "uid": "u"}),
+            json!({"name": "web-0", "namespace": "shop", "uid": long}),
+        ] {
+            for spec in [json!({}), json!("none")] {
+                let object = read::<Pod>(&json!({"metadata": metadata, "spec": spec}).to_string());
+                assert!(object.value.is_none() && object.key.is_none_or(|key| key.len() < 10));
+                let [fault] = &object.faults[..] else {
+                    panic!("{}", object.faults.len())
+                };
+                let said = fault.to_string();
+                assert!(said.starts_with("pods ") && said.len() < 700, "{}", said.len());
+            }
+        }
+    }
+
+    #[test]
+    fn of_much_that_is_wrong_with_one_object_ten_things_are_told() {
+        let volume = json!({"name": "v", "persistentVolumeClaim": {"claimName": "A b"}});
+        let pod = json!({"metadata": {"name": "web-0", "namespace": "shop", "uid": "u"},
+                         "spec": {"volumes": vec![volume; 400]}});
+        let faults = read::<Pod>(&pod.to_string()).faults;
+        assert_eq!(faults.len(), MOST_COMPLAINTS + 1);
+        assert_eq!(
+            faults[MOST_COMPLAINTS].to_string(),
+            "pods shop/web-0: 390 more things of it cannot be understood"
+        );
+        let one = json!({"metadata": {"name": "c", "namespace": "shop"}, "spec": {"volumeName": "A b"}});
+        assert_eq!(read::<Claim>(&one.to_string()).faults.len(), 1);
     }
 }

@@ -8,13 +8,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::bounds::{Bounds, is_too_long};
+use crate::cluster::pages::LONGEST_PAGE;
 use crate::model::fault::with_causes;
 use crate::model::text::{self, in_one_line, without_tokens};
 
 /// How long one answer of the API may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer, in bytes: a page of claims, or the events of one object.
-const LONGEST_ANSWER: usize = 4 << 20;
+const LONGEST_ANSWER: usize = LONGEST_PAGE;
 /// The most of the server's words that are passed on, in characters.
 const LONGEST_WORDS: usize = 600;
 
@@ -102,11 +103,14 @@ pub(super) async fn ask(
 
 /// An answer, as far as it is used.
 pub(super) fn understood<'a, T: Deserialize<'a>>(answer: &'a str) -> Result<T, ApiError> {
-    serde_json::from_str(answer).map_err(|error| {
-        ApiError::Unreadable(shortened(&format!(
-            "the API server's answer cannot be understood: {error}"
-        )))
-    })
+    serde_json::from_str(answer).map_err(|error| not_understood(&error))
+}
+
+/// An answer is not what it should be.
+pub(super) fn not_understood(error: &serde_json::Error) -> ApiError {
+    ApiError::Unreadable(shortened(&format!(
+        "the API server's answer cannot be understood: {error}"
+    )))
 }
 
 /// The words in one line, without tokens, and not too many of them.

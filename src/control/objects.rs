@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::moment::Moment;
 use crate::model::control::{Control, DataFrom, Plan, Progress, Target};
 use crate::model::snapshot::SnapshotApi;
-use crate::model::text::in_query;
 use crate::model::workload::AccessMode;
 
 /// Who says what happened in an event.
@@ -80,15 +79,6 @@ pub(super) fn snapshots(namespace: &str) -> String {
 /// Where the claims of a namespace are.
 pub(super) fn claims(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims")
-}
-
-/// The same, so many of them from where another page ended.
-pub(super) fn page_of_claims(namespace: &str, limit: u32, from: Option<&str>) -> String {
-    let claims = claims(namespace);
-    match from {
-        Some(from) => format!("{claims}?limit={limit}&continue={}", in_query(from)),
-        None => format!("{claims}?limit={limit}"),
-    }
 }
 
 /// The list that has the object alone: lists are what the map's rights allow.

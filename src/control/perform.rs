@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::api::{ApiError, ask, understood};
+use super::api::{ApiError, ask, not_understood, understood};
 use super::moment::Moment;
 use super::{description, names, objects};
+use crate::cluster::pages::{PageError, Pages};
 use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Progress, Target};
 use crate::model::snapshot::DeletionPolicy;
 use crate::model::workload::NamespacedName;
@@ -23,8 +24,6 @@ const TRIED: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Names that are tried where the first is taken.
 const MOST_NAMES: u32 = 9;
-/// Claims that are asked for at once.
-const PAGE: u32 = 100;
 
 /// An action in full.
 #[derive(Debug, Clone)]
@@ -238,20 +237,6 @@ fn is_status(answer: &str) -> bool {
     understood::<Kind>(answer).is_ok_and(|answer| answer.kind.as_deref() == Some("Status"))
 }
 
-/// Of a page of claims what is used.
-#[derive(Deserialize)]
-struct Claims<'a> {
-    metadata: Option<Page>,
-    #[serde(borrow)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    #[serde(rename = "continue")]
-    further: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Claim {
     metadata: Option<Named>,
@@ -283,8 +268,8 @@ struct ClaimStatus {
 }
 
 impl Claim {
-    /// True for one that waits for its volume, which is to be made from that snapshot of its namespace.
-    fn is_restored_from(&self, snapshot: &str) -> bool {
+    /// The name of one that waits for its volume, which is to be made from that snapshot of its namespace.
+    fn restored_from(self, snapshot: &str) -> Option<String> {
         let phase = self.status.as_ref().and_then(|status| status.phase.as_deref());
         let comes_from = |source: &Option<Source>| {
             source.as_ref().is_some_and(|source| {
@@ -292,8 +277,9 @@ impl Claim {
             })
         };
         let spec = self.spec.as_ref();
-        phase != Some("Bound")
-            && spec.is_some_and(|spec| comes_from(&spec.data_source) || comes_from(&spec.data_source_ref))
+        let is_restored = phase != Some("Bound")
+            && spec.is_some_and(|spec| comes_from(&spec.data_source) || comes_from(&spec.data_source_ref));
+        is_restored.then(|| self.metadata.and_then(|named| named.name).unwrap_or_default())
     }
 }
 
@@ -304,30 +290,28 @@ async fn restored_from(
     snapshot: &NamespacedName,
     deadline: Instant,
 ) -> Result<Option<String>, String> {
-    let mut limit = PAGE;
-    let mut further = None;
+    let mut pages = Pages::of(objects::claims(&snapshot.namespace));
+    let in_words = |error: ApiError| error.words().to_owned();
     while Instant::now() < deadline {
-        let path = objects::page_of_claims(&snapshot.namespace, limit, further.as_deref());
-        let page = match until_answered(client, &Method::GET, &path, None, deadline).await {
+        let page = match until_answered(client, &Method::GET, &pages.path(), None, deadline).await {
             Ok(page) => page,
-            Err(ApiError::Unreadable(_)) if limit > 1 => {
-                limit = (limit / 8).max(1);
-                continue;
-            }
-            Err(error) => return Err(error.words().to_owned()),
+            Err(ApiError::Unreadable(_)) if pages.in_smaller() => continue,
+            Err(error) => return Err(in_words(error)),
         };
-        let in_words = |error: ApiError| error.words().to_owned();
-        let page: Claims<'_> = understood(&page).map_err(in_words)?;
-        for claim in page.items.into_iter().flatten() {
-            let claim: Claim = understood(claim.get()).map_err(in_words)?;
-            if claim.is_restored_from(&snapshot.name) {
-                let name = claim.metadata.and_then(|named| named.name);
-                return Ok(Some(name.unwrap_or_default()));
+        let mut found = Ok(None);
+        let are_more = pages.take(page.as_bytes(), &mut |claim: &RawValue| {
+            if matches!(found, Ok(None)) {
+                let claim = understood::<Claim>(claim.get());
+                found = claim.map(|claim| claim.restored_from(&snapshot.name));
             }
-        }
-        further = page.metadata.and_then(|page| page.further);
-        if further.as_deref().unwrap_or_default().is_empty() {
-            return Ok(None);
+        });
+        let are_more = are_more.map_err(|wrong| match wrong {
+            PageError::NotUnderstood(wrong) => in_words(not_understood(&wrong)),
+            PageError::TooMany => wrong.to_string(),
+        })?;
+        let found = found.map_err(in_words)?;
+        if found.is_some() || !are_more {
+            return Ok(found);
         }
     }
     Err(format!(

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::values::Part;
 use crate::model::{quantity, text};
 
 /// An object as the API writes it, without the records of who set which field.
@@ -15,10 +16,10 @@ pub struct Document {
     /// Its metadata.
     #[serde(default)]
     pub metadata: Metadata,
-    spec: Option<Value>,
-    status: Option<Value>,
-    volume_groups: Option<Value>,
-    pools: Option<Value>,
+    spec: Option<Part>,
+    status: Option<Part>,
+    volume_groups: Option<Part>,
+    pools: Option<Part>,
 }
 
 /// `metadata`, as far as engines are read.
@@ -246,13 +247,14 @@ impl<'a> Fields<'a> {
             let (first, further) = path.split_once('.').unwrap_or((path, ""));
             rest = further;
             let document = self.document;
-            match first {
-                "spec" => document.spec.as_ref()?,
-                "status" => document.status.as_ref()?,
-                "volumeGroups" => document.volume_groups.as_ref()?,
-                "pools" => document.pools.as_ref()?,
+            let part = match first {
+                "spec" => &document.spec,
+                "status" => &document.status,
+                "volumeGroups" => &document.volume_groups,
+                "pools" => &document.pools,
                 _ => return None,
-            }
+            };
+            &part.as_ref()?.0
         };
         while !rest.is_empty() && !value.is_null() {
             let (key, further) = rest.split_once('.').unwrap_or((rest, ""));

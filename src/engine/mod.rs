@@ -17,6 +17,7 @@ mod node_disk_manager;
 mod rook;
 mod states;
 mod topolvm;
+mod values;
 mod zfs;
 
 use std::fmt::Debug;

@@ -35,11 +35,6 @@ pub struct CsiVolume {
     /// The PersistentVolume; `None` for inline volumes. For inline volumes of an in-tree plugin that kubernetes
     /// hands to a CSI driver it is a made-up name, `ebs.csi.aws.com-vol-0a1…`, of which no object exists.
     pub persistent_volume: Option<String>,
-    /// The VolumeAttachment's name. It is written for every volume; for drivers that attach nothing there is no
-    /// such object.
-    pub attachment: Option<String>,
-    /// The name under which the cluster knows this node.
-    pub node_name: Option<String>,
     /// True for inline (ephemeral) volumes.
     pub ephemeral: bool,
 }

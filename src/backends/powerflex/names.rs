@@ -11,7 +11,7 @@ use super::gateway::Gateway;
 use super::https::Problem;
 use super::locked;
 use super::patience::Patience;
-use super::reading::objects;
+use super::reading::{objects, short};
 use super::wire;
 
 /// How long names are taken to hold.
@@ -94,7 +94,11 @@ pub(super) async fn known(
             Ok(found) => {
                 fresh.domains.clear();
                 for domain in found {
-                    let name = domain.name.value().filter(|name| !name.is_empty());
+                    let name = domain
+                        .name
+                        .get()
+                        .map(|name| short(name))
+                        .filter(|name| !name.is_empty());
                     fresh.domains.insert(domain.id.clone(), name.unwrap_or(domain.id));
                 }
                 // What names a domain that the gateway does not tell of is not asked again for it.

@@ -17,6 +17,7 @@ use super::patience::Patience;
 use super::statistics::{self, Subjects};
 use super::wire::{self, Figures};
 use crate::model::powerflex::{Domain, Generation, Pool, System};
+use crate::model::text::shortened;
 
 const POOLS: &str = "/api/types/StoragePool/instances";
 const SYSTEMS: &str = "/api/types/System/instances";
@@ -117,12 +118,19 @@ pub(super) async fn read(
     Ok(system)
 }
 
+/// So much of a text of a gateway's, which stands in the labels of each figure: its own names have 31 letters at most.
+const LONGEST_TEXT: usize = 253;
+
+pub(super) fn short(text: &str) -> String {
+    shortened(text, LONGEST_TEXT)
+}
+
 /// A pool with its figures.
 fn described(pool: wire::Pool<'_>, known: &Known, figures: Figures) -> Pool {
     let domain_id = pool.domain_id().unwrap_or_default();
     let name = pool.name.get().filter(|name| !name.is_empty());
     Pool {
-        name: name.unwrap_or(&pool.id).clone(),
+        name: short(name.unwrap_or(&pool.id)),
         domain: known.domains.get(&domain_id).unwrap_or(&domain_id).clone(),
         domain_id,
         generation: if pool.is_erasure_coded() {
@@ -130,14 +138,14 @@ fn described(pool: wire::Pool<'_>, known: &Known, figures: Figures) -> Pool {
         } else {
             Generation::Mirrored
         },
-        media_type: pool.media_type.value(),
-        data_layout: pool.data_layout.value(),
+        media_type: pool.media_type.get().map(|text| short(text)),
+        data_layout: pool.data_layout.get().map(|text| short(text)),
         spare: share(pool.spare_percentage.value()),
         high_threshold: share(pool.capacity_alert_high_threshold.value()),
         critical_threshold: share(pool.capacity_alert_critical_threshold.value()),
         rebuilds: pool.rebuild_enabled.value(),
         rebalances: pool.rebalance_enabled.value(),
-        capacity_state: pool.capacity_usage_state.value(),
+        capacity_state: pool.capacity_usage_state.get().map(|text| short(text)),
         volumes: figures.volumes,
         statistics: figures.statistics,
         id: pool.id,
@@ -168,11 +176,16 @@ fn describe(
     let figures = statistics.remove(&own.id).or_else(|| statistics.remove(""));
     system.statistics = figures.unwrap_or_default().statistics;
     system.id = own.id;
-    system.own_name = own.name.value().filter(|name| !name.is_empty());
-    system.release = own.release.value();
+    system.own_name = own
+        .name
+        .get()
+        .map(|text| short(text))
+        .filter(|name| !name.is_empty());
+    system.release = own.release.get().map(|text| short(text));
     system.high_threshold = share(own.capacity_alert_high_threshold_percent.value());
     system.critical_threshold = share(own.capacity_alert_critical_threshold_percent.value());
-    system.cluster_state = own.mdm_cluster.value().and_then(|cluster| cluster.cluster_state);
+    let cluster = own.mdm_cluster.value();
+    system.cluster_state = cluster.and_then(|cluster| Some(short(&cluster.cluster_state?)));
 }
 
 /// Names are how people know pools, and what labels tell; all that share one get their ids beside it, in whichever order they come.
@@ -242,6 +255,26 @@ mod tests {
         }
         tell_apart(&mut system);
         system.pools.into_iter().map(|pool| pool.name).collect()
+    }
+
+    #[test]
+    fn a_name_of_megabytes_stands_in_no_label() {
+        let long = "p".repeat(1 << 20);
+        let pool = serde_json::json!({"id": "1", "name": long, "mediaType": long, "dataLayout": long,
+                                      "capacityUsageState": long, "protectionDomainId": long});
+        let pool = pool.to_string();
+        let pool = serde_json::from_str(&pool).unwrap();
+        let pool = described(pool, &Known::default(), Figures::default());
+        let texts = [&pool.domain, &pool.domain_id]
+            .into_iter()
+            .chain(&pool.media_type);
+        let texts = texts.chain(&pool.data_layout).chain(&pool.capacity_state);
+        assert!(
+            texts
+                .map(|text| text.chars().count())
+                .all(|letters| letters <= LONGEST_TEXT + 1)
+        );
+        assert_eq!(pool.name, format!("{}…", "p".repeat(LONGEST_TEXT)));
     }
 
     #[test]

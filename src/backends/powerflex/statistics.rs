@@ -17,13 +17,11 @@ use super::properties::{
     COMMON, ERASURE_CODED, POOL, POOL_SINCE_3, SYSTEM, SYSTEM_SINCE_3, WINDOWS, WINDOWS_SINCE_3,
 };
 use super::sign_in::Session;
-use super::wire::{self, Figures, MOST_VOLUMES, Selected, told_id};
+use super::wire::{self, Figures, LONGEST_ID, MOST_VOLUMES, Selected, told_id};
 use crate::model::powerflex::{Figure, Window};
 
 /// Objects whose statistics are asked for at the same time, where they are asked for one by one.
 const AT_ONCE: usize = 4;
-/// No id is longer: they are 16 digits.
-const LONGEST_ID: usize = 64;
 /// Most of anything that a line enumerates.
 const MOST_NAMED: usize = 3;
 

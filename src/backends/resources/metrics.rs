@@ -9,10 +9,11 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::list::{self, MOST_ITEMS};
 use super::request::not_understood;
-use crate::backends::list::Few;
 use crate::cluster::convert::{amount, time};
+use crate::cluster::list::Few;
+use crate::cluster::object::LONGEST_NAME;
+use crate::cluster::pages::{self, MOST_ITEMS};
 use crate::cluster::problem::shortened;
 use crate::cluster::wire::Quantity;
 use crate::model::backend::RESOURCES;
@@ -64,13 +65,13 @@ fn read<T>(
     make: fn(WireMetrics, &mut Faults) -> Option<T>,
 ) -> Result<Vec<T>, WatchError> {
     let (mut found, mut wrong) = (Vec::new(), Faults::default());
-    let in_one = list::items(body, MOST_ITEMS, &mut |item| found.extend(make(item, &mut wrong)));
+    let in_one = pages::items(body, MOST_ITEMS, &mut |item| found.extend(make(item, &mut wrong)));
     if in_one.is_ok() {
         faults.append(wrong);
         return Ok(found);
     }
     found.clear();
-    let one_by_one = list::items(
+    let one_by_one = pages::items(
         body,
         MOST_ITEMS,
         &mut |raw: &RawValue| match serde_json::from_str(raw.get()) {
@@ -111,7 +112,7 @@ pub(super) fn nodes(body: &[u8], faults: &mut Faults) -> Result<Vec<NodeUsage>, 
 }
 
 fn node(item: WireMetrics, faults: &mut Faults) -> Option<NodeUsage> {
-    let Some(name) = item.metadata.unwrap_or_default().name else {
+    let Some(name) = named(item.metadata.unwrap_or_default().name) else {
         faults.add(unnamed);
         return None;
     };
@@ -131,11 +132,8 @@ pub(super) fn pods(body: &[u8], faults: &mut Faults) -> Result<Vec<PodUsage>, Wa
 }
 
 fn pod(item: WireMetrics, faults: &mut Faults) -> Option<PodUsage> {
-    let Meta {
-        name: Some(name),
-        namespace: Some(namespace),
-    } = item.metadata.unwrap_or_default()
-    else {
+    let Meta { name, namespace } = item.metadata.unwrap_or_default();
+    let (Some(name), Some(namespace)) = (named(name), named(namespace)) else {
         faults.add(unnamed);
         return None;
     };
@@ -144,7 +142,7 @@ fn pod(item: WireMetrics, faults: &mut Faults) -> Option<PodUsage> {
     let time = usage_time(item.timestamp.as_deref(), item.window.as_deref(), &mut complaints);
     let mut containers = Vec::new();
     for container in item.containers.into_iter().flat_map(|few| few.0) {
-        let Some(name) = container.name else {
+        let Some(name) = named(container.name) else {
             complaints.push("a container without a name".to_owned());
             continue;
         };
@@ -162,6 +160,11 @@ fn pod(item: WireMetrics, faults: &mut Faults) -> Option<PodUsage> {
         time,
         containers,
     })
+}
+
+/// A name; one that is longer than any is none, since it would stand in each label and each line.
+fn named(name: Option<String>) -> Option<String> {
+    name.filter(|name| name.len() <= LONGEST_NAME)
 }
 
 fn unnamed() -> Fault {
@@ -334,6 +337,24 @@ mod tests {
             .unwrap_err()
             .message;
         assert!(told.len() < 500, "{told}");
+    }
+
+    #[test]
+    fn names_of_megabytes_stand_in_no_label_and_no_line() {
+        let long = "x".repeat(1 << 20);
+        let odd = json!({"name": "main", "usage": {"cpu": "none", "memory": "none"}});
+        let (pods, faults) = read_pods(&json!({"items": [
+            {"metadata": {"name": long, "namespace": "shop"}, "containers": vec![odd.clone(); 100]},
+            {"metadata": {"name": "web", "namespace": long}},
+            {"metadata": {"name": "web", "namespace": "shop"}, "containers": [{"name": long, "usage": {"cpu": "none"}}, odd]},
+        ]}));
+        assert_eq!((pods.len(), pods[0].containers.len()), (1, 1));
+        assert_eq!(
+            faults.len(),
+            5,
+            "two without a name, and what is wrong with the third"
+        );
+        assert!(faults.iter().all(|fault| fault.len() < 500));
     }
 
     #[test]

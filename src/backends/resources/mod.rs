@@ -5,7 +5,6 @@
 //! cluster is two requests, one of a namespace four, at the same time, and more where a namespace has more than a page of them. Lists are asked for without a `resourceVersion`, so that the API
 //! server cannot give an old one.
 
-mod list;
 mod metrics;
 mod namespace;
 mod request;

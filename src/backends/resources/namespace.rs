@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::metrics;
 use super::request::{Asking, Wanted};
 use super::{Heard, METRICS, ResourceOutcome};
-use crate::backends::list::Few;
+use crate::cluster::list::Few;
 use crate::cluster::object::{self, Watched};
 use crate::cluster::problem::shortened;
 use crate::model::backend::RESOURCES;

@@ -11,24 +11,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::list::{MOST_ITEMS, items};
-use crate::backends::list::too_many;
 use crate::cluster::bounds::{Bounds, is_too_long, whole};
 use crate::cluster::connect::{self, ConnectError};
+use crate::cluster::pages::{LONGEST_PAGE, PageError, Pages};
 use crate::cluster::problem::{of_failure, of_refusal, rule_of, shortened};
 use crate::model::inventory::{WatchError, WatchProblem};
-use crate::model::text::in_query;
 
 /// The longest answer that is a whole list: figures of 60,000 containers. Those who serve them know no pages.
 const LONGEST_LIST: usize = 12 << 20;
-/// The longest answer in a namespace, where lists come in pages: a process that sees no more than that is allowed 48 MiB.
-const LONGEST_PAGE: usize = 4 << 20;
 /// Who asks has a deadline of his own, which comes before this.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Objects of a page.
-const PAGE: usize = 100;
-/// No page has more, not even of who gives the whole list in one: in an answer that is read so many would have 200 bytes each.
-const MOST_OF_PAGE: usize = 20_000;
 
 /// A client for the lists of the whole cluster, or else of namespaces.
 pub(super) fn client(config: Config, of_cluster: bool) -> Result<Client, ConnectError> {
@@ -136,37 +128,18 @@ impl Asking<'_> {
         wanted: &Wanted<'_>,
         take: &mut (dyn FnMut(&RawValue) + Send),
     ) -> Result<(), WatchError> {
-        let (mut limit, mut taken) = (PAGE, 0);
-        let mut path = format!("{}?limit=", wanted.path());
-        let first = path.len();
-        let mut further = String::new();
+        let mut pages = Pages::of(wanted.path());
         loop {
-            path.truncate(first);
-            path.push_str(&limit.to_string());
-            path.push_str(&further);
-            let body = match self.answer(wanted, &path).await {
+            let body = match self.answer(wanted, &pages.path()).await {
                 Ok(body) => body,
-                Err(unanswered) if unanswered.is_too_long && limit > 1 => {
-                    limit = (limit / 8).max(1);
-                    continue;
-                }
+                Err(unanswered) if unanswered.is_too_long && pages.in_smaller() => continue,
                 Err(unanswered) => return Err(unanswered.error),
             };
-            let next = items(&body, MOST_OF_PAGE, &mut |raw: &RawValue| {
-                taken += 1;
-                take(raw);
-            });
-            let Some(next) = next.map_err(|wrong| not_understood(&wrong))? else {
-                return Ok(());
-            };
-            if taken > MOST_ITEMS {
-                let message = format!("its list has {}", too_many(MOST_ITEMS));
-                return Err(error(WatchProblem::Failing, message));
-            }
-            further = format!("&continue={}", in_query(&next));
-            // What was large is past.
-            if body.len() < LONGEST_PAGE / 8 {
-                limit = (limit * 2).min(PAGE);
+            match pages.take(&body, &mut |raw: &RawValue| take(raw)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(PageError::NotUnderstood(wrong)) => return Err(not_understood(&wrong)),
+                Err(wrong) => return Err(error(WatchProblem::Failing, wrong.to_string())),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! PersistentVolumeClaims.
 
-use super::{access_modes, holds, long, name, size, time, volume_mode, word};
+use super::{access_modes, holds, items, long, name, size, time, volume_mode, word};
 use crate::cluster::object::Watched;
 use crate::cluster::wire::{self, Meta};
 use crate::model::inventory::ResourceKind;
@@ -20,7 +20,7 @@ impl Watched for Claim {
         let spec = wire.spec.unwrap_or_default();
         let status = wire.status.unwrap_or_default();
         let requests = spec.resources.and_then(|resources| resources.requests);
-        let got = status.access_modes.filter(|modes| !modes.is_empty());
+        let got = status.access_modes.filter(|modes| !modes.first.is_empty());
         Self {
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
@@ -48,7 +48,7 @@ impl Watched for Claim {
                 "status.capacity.storage",
                 complain,
             ),
-            access_modes: access_modes(got.or(spec.access_modes)),
+            access_modes: access_modes(got.or(spec.access_modes), "accessModes", complain),
             mode: volume_mode(spec.volume_mode.as_deref()),
             data_source: spec.data_source_ref.or(spec.data_source).and_then(|source| {
                 Some(DataSource {
@@ -58,10 +58,7 @@ impl Watched for Claim {
                     name: name(source.name, "spec.dataSource.name", complain)?,
                 })
             }),
-            conditions: status
-                .conditions
-                .into_iter()
-                .flatten()
+            conditions: items(status.conditions, "status.conditions", complain)
                 .filter_map(|condition| {
                     Some(Condition {
                         kind: long(condition.kind)?,

@@ -5,14 +5,18 @@
 mod attachment;
 mod claim;
 mod class;
+mod external_snapshot;
 mod node;
 mod pod;
+mod snapshot;
 mod storage;
 mod volume;
 
+use std::vec;
+
 use jiff::Timestamp;
 
-use super::wire::Quantity;
+use super::wire::{AtMost, Quantity};
 use crate::model::quantity::{self, QuantityError};
 use crate::model::text::{self, is_name};
 use crate::model::volume::VolumeMode;
@@ -22,12 +26,31 @@ pub(super) fn word<T>(word: Option<String>, known: impl Fn(&str) -> Option<T>) -
     known(&word?)
 }
 
-fn access_modes(modes: Option<Vec<String>>) -> Vec<AccessMode> {
+/// The items of a list that are taken. That there are more than anything has is said to `complain`, with the field that they stand in.
+fn items<const MOST: usize, T>(
+    list: Option<AtMost<MOST, T>>,
+    field: &str,
+    complain: &mut Vec<String>,
+) -> vec::IntoIter<T> {
+    let (first, more) = list.map_or((Vec::new(), 0), |list| (list.first, list.more));
+    if more > 0 {
+        let all = more.saturating_add(MOST);
+        complain.push(format!(
+            "{field}: {all} entries, as nothing has; all but the first {MOST} are left out"
+        ));
+    }
+    first.into_iter()
+}
+
+fn access_modes<const MOST: usize>(
+    modes: Option<AtMost<MOST, String>>,
+    field: &str,
+    complain: &mut Vec<String>,
+) -> Vec<AccessMode> {
+    let modes = items(modes, field, complain);
+    let mut modes: Vec<AccessMode> = modes.filter_map(|mode| AccessMode::from_word(&mode)).collect();
+    modes.shrink_to_fit();
     modes
-        .into_iter()
-        .flatten()
-        .filter_map(|mode| AccessMode::from_word(&mode))
-        .collect()
 }
 
 fn volume_mode(mode: Option<&str>) -> VolumeMode {

@@ -1,6 +1,6 @@
 //! Nodes.
 
-use super::{holds, size};
+use super::{holds, items, size};
 use crate::cluster::object::Watched;
 use crate::cluster::wire::{self, Meta, Quantity};
 use crate::model::inventory::ResourceKind;
@@ -47,9 +47,7 @@ impl Watched for Node {
                 })
                 .collect(),
             host_name: labels.host_name,
-            ready: conditions
-                .into_iter()
-                .flatten()
+            ready: items(conditions, "status.conditions", complain)
                 .find(|condition| condition.kind.as_deref() == Some("Ready"))
                 .and_then(|condition| holds(condition.status.as_deref())),
         }

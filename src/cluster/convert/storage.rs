@@ -1,10 +1,11 @@
 //! What a volume is.
 
-use super::long;
-use crate::cluster::wire::Storage;
+use super::{items, long};
+use crate::cluster::wire::{Addresses, Storage};
 use crate::model::workload::StorageSource;
 
-pub(super) fn storage(storage: Storage) -> Option<StorageSource> {
+/// What the fields say that the volume is; `None` where none of them is there.
+pub(super) fn storage(storage: Storage, complain: &mut Vec<String>) -> Option<StorageSource> {
     let named = storage.other.map(|field| StorageSource::Other {
         field: field.to_owned(),
     });
@@ -50,8 +51,8 @@ pub(super) fn storage(storage: Storage) -> Option<StorageSource> {
         lun: iscsi.lun,
     }))
     .or(storage.fc.map(|channel| StorageSource::FibreChannel {
-        target_wwns: all(channel.target_wwns),
-        wwids: all(channel.wwids),
+        target_wwns: all(channel.target_wwns, "fc.targetWWNs", complain),
+        wwids: all(channel.wwids, "fc.wwids", complain),
         lun: channel.lun,
     }))
     .or(storage.rbd.map(|rbd| StorageSource::Rbd {
@@ -59,7 +60,7 @@ pub(super) fn storage(storage: Storage) -> Option<StorageSource> {
         image: long(rbd.image),
     }))
     .or(storage.cephfs.map(|ceph| StorageSource::CephFs {
-        monitors: all(ceph.monitors),
+        monitors: all(ceph.monitors, "cephfs.monitors", complain),
         path: long(ceph.path),
     }))
     .or(storage
@@ -69,7 +70,8 @@ pub(super) fn storage(storage: Storage) -> Option<StorageSource> {
     .or(named)
 }
 
-fn all(texts: Option<Vec<String>>) -> Vec<String> {
-    let texts = texts.into_iter().flatten();
-    texts.filter_map(|text| long(Some(text))).collect()
+fn all(texts: Option<Addresses>, field: &str, complain: &mut Vec<String>) -> Vec<String> {
+    items(texts, field, complain)
+        .filter_map(|text| long(Some(text)))
+        .collect()
 }

@@ -29,7 +29,7 @@ impl Watched for PersistentVolume {
             meta.labels.and_then(|labels| labels.cas_type),
             annotations.disk_claim,
         );
-        let source = storage::storage(storage);
+        let source = storage::storage(storage, complain);
         Self {
             uid: meta.uid.unwrap_or_default(),
             name: key.clone(),
@@ -47,7 +47,7 @@ impl Watched for PersistentVolume {
                 "spec.capacity.storage",
                 complain,
             ),
-            access_modes: access_modes(spec.access_modes),
+            access_modes: access_modes(spec.access_modes, "spec.accessModes", complain),
             reclaim_policy: word(spec.persistent_volume_reclaim_policy, ReclaimPolicy::from_word),
             mode: volume_mode(spec.volume_mode.as_deref()),
             claim: spec.claim_ref.and_then(|claim| {

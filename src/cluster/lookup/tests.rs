@@ -96,3 +96,25 @@ fn five_thousand_nodes_with_thirty_claims_each_ask_three_hundred_times_a_second(
     let a_second = asked as f64 / (hour * 10).as_secs_f64() * 5000.0;
     assert!((280.0..310.0).contains(&a_second), "{a_second}");
 }
+
+#[test]
+fn of_claims_without_number_so_many_are_read_in_one_go_what_waits_longest_first() {
+    let start = Instant::now();
+    let mut schedule = Schedule::new(TEN_MINUTES);
+    let names: Vec<String> = (0..450).map(|number| format!("c{number:03}")).collect();
+    let wanted: Vec<(&str, &[&str])> = names.iter().map(|name| (&**name, &["pod-1"][..])).collect();
+    schedule.want(named(&wanted), start);
+    let mut read = Vec::new();
+    for (time, wanted) in [(0, 200), (10, 200), (20, 200)] {
+        let now = start + Duration::from_secs(time);
+        let due = schedule.due(now);
+        assert_eq!(due.len(), wanted);
+        for name in &due {
+            schedule.done(name, Outcome::Changing, now, 0.5);
+        }
+        read.extend(due);
+    }
+    // None is read again before all were read once.
+    assert_eq!(read[..450], names);
+    assert!(schedule.is_complete());
+}

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Condition, Meta, Resources};
+use super::{AtMost, Condition, MOST, Meta, Resources};
 
 /// A PersistentVolumeClaim.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,7 +24,7 @@ pub struct ClaimSpec {
     /// The PersistentVolume.
     pub volume_name: Option<String>,
     /// Access modes that are asked for.
-    pub access_modes: Option<Vec<String>>,
+    pub access_modes: Option<AtMost<MOST, String>>,
     /// `Filesystem` or `Block`.
     pub volume_mode: Option<String>,
     /// How much is asked for.
@@ -65,7 +65,7 @@ pub struct ClaimStatus {
     /// How much it has got.
     pub capacity: Option<Resources>,
     /// Access modes that it has got.
-    pub access_modes: Option<Vec<String>>,
+    pub access_modes: Option<AtMost<MOST, String>>,
     /// Conditions.
-    pub conditions: Option<Vec<Condition>>,
+    pub conditions: Option<AtMost<MOST, Condition>>,
 }

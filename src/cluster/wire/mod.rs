@@ -8,8 +8,11 @@
 mod attachment;
 mod claim;
 mod class;
+mod external_snapshot;
+mod list;
 mod node;
 mod pod;
+mod snapshot;
 mod storage;
 mod volume;
 
@@ -21,9 +24,12 @@ use serde::de::{Deserializer, Error, Visitor};
 pub use self::attachment::{AttachmentError, VolumeAttachment};
 pub use self::claim::Claim;
 pub use self::class::StorageClass;
+pub use self::external_snapshot::{ExternalSnapshot, ExternalSnapshotData, ExternalStatus};
+pub use self::list::{AtMost, MOST};
 pub use self::node::Node;
-pub use self::pod::{Container, ContainerResources, Pod, PodVolume};
-pub use self::storage::{Storage, VolumeAttributes};
+pub use self::pod::{Container, ContainerResources, Containers, Pod, PodSpec, PodVolume};
+pub use self::snapshot::{SnapshotError, VolumeSnapshot, VolumeSnapshotClass, VolumeSnapshotContent};
+pub use self::storage::{Addresses, Storage, VolumeAttributes};
 pub use self::volume::{NodeAffinity, PersistentVolume};
 
 /// `metadata`, whatever the kind.
@@ -45,7 +51,7 @@ pub struct Meta {
     /// The labels in use.
     pub labels: Option<Labels>,
     /// The objects that it belongs to.
-    pub owner_references: Option<Vec<OwnerReference>>,
+    pub owner_references: Option<AtMost<MOST, OwnerReference>>,
 }
 
 /// The annotations in use, of all kinds.

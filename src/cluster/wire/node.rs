@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, Visitor};
 
-use super::{Condition, Labels};
+use super::{AtMost, Condition, Labels, MOST};
 
 /// A Node.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -68,5 +68,5 @@ impl<'de> Deserialize<'de> for FreeSpace {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct NodeStatus {
     /// Conditions.
-    pub conditions: Option<Vec<Condition>>,
+    pub conditions: Option<AtMost<MOST, Condition>>,
 }

@@ -4,7 +4,16 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::storage::with_storage;
-use super::{Meta, Quantity};
+use super::{AtMost, Meta, Quantity};
+
+/// Volumes of one pod. No cloud attaches more than 127 disks to a node (Kubernetes' page "Node-specific Volume Limits"), for all its pods
+/// together; this is four times as many, with room for texts and folders.
+const MOST_VOLUMES: usize = 512;
+/// Containers of one pod. A node's pods have some two hundred together (110 pods, by Kubernetes' page on large clusters).
+const MOST_CONTAINERS: usize = 512;
+
+/// The containers of a pod.
+pub type Containers = AtMost<MOST_CONTAINERS, Container>;
 
 /// A pod.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,13 +33,13 @@ pub struct PodSpec {
     /// The node.
     pub node_name: Option<String>,
     /// The containers.
-    pub containers: Option<Vec<Container>>,
+    pub containers: Option<Containers>,
     /// Containers that come before them: they end, but for sidecars.
-    pub init_containers: Option<Vec<Container>>,
+    pub init_containers: Option<Containers>,
     /// What all containers together may use.
     pub resources: Option<ContainerResources>,
     /// The volumes.
-    pub volumes: Option<Vec<PodVolume>>,
+    pub volumes: Option<AtMost<MOST_VOLUMES, PodVolume>>,
 }
 
 with_storage! {

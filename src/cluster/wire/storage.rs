@@ -2,6 +2,14 @@
 
 use serde::Deserialize;
 
+use super::AtMost;
+
+/// Monitors, ports and identifiers of one volume.
+const MOST_ADDRESSES: usize = 32;
+
+/// What a volume is reached by.
+pub type Addresses = AtMost<MOST_ADDRESSES, String>;
+
 /// Defines an object of fields of its own and of one for each sort of storage: PersistentVolumes and pods' volumes name them
 /// alike. Which of them is there says what the volume is.
 macro_rules! with_storage {
@@ -196,9 +204,9 @@ pub struct Iscsi {
 pub struct FibreChannel {
     /// World wide names of ports.
     #[serde(rename = "targetWWNs")]
-    pub target_wwns: Option<Vec<String>>,
+    pub target_wwns: Option<Addresses>,
     /// World wide identifiers.
-    pub wwids: Option<Vec<String>>,
+    pub wwids: Option<Addresses>,
     /// The LUN's number.
     pub lun: Option<i64>,
 }
@@ -216,7 +224,7 @@ pub struct Rbd {
 #[derive(Debug, Clone, Deserialize)]
 pub struct CephFs {
     /// Monitors.
-    pub monitors: Option<Vec<String>>,
+    pub monitors: Option<Addresses>,
     /// The folder.
     pub path: Option<String>,
 }

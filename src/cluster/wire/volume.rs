@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::storage::with_storage;
-use super::{Meta, Resources};
+use super::{AtMost, MOST, Meta, Resources};
 
 /// A PersistentVolume.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,7 +22,7 @@ with_storage! {
         /// How much it holds.
         capacity: Option<Resources>,
         /// Access modes.
-        access_modes: Option<Vec<String>>,
+        access_modes: Option<AtMost<MOST, String>>,
         /// What becomes of it.
         persistent_volume_reclaim_policy: Option<String>,
         /// The class.

@@ -41,9 +41,6 @@ struct Wire {
     #[serde(rename = "specVolID")]
     volume_name: Option<String>,
     volume_handle: Option<String>,
-    #[serde(rename = "attachmentID")]
-    attachment: Option<String>,
-    node_name: Option<String>,
     volume_lifecycle_mode: Option<String>,
 }
 
@@ -63,8 +60,6 @@ pub fn parse_vol_data(text: &[u8]) -> Result<CsiVolume, InvalidVolumeData> {
         driver: known(wire.driver_name).ok_or(InvalidVolumeData::NoDriver)?,
         volume_handle: known(wire.volume_handle),
         persistent_volume: known(wire.volume_name).filter(|_| !ephemeral),
-        attachment: known(wire.attachment),
-        node_name: known(wire.node_name),
         ephemeral,
     })
 }
@@ -86,8 +81,6 @@ mod tests {
                 driver: "ebs.csi.aws.com".into(),
                 volume_handle: Some("vol-0a1".into()),
                 persistent_volume: Some("pvc-1f".into()),
-                attachment: Some("csi-9d7".into()),
-                node_name: Some("n1".into()),
                 ephemeral: false,
             }
         );

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 pub(super) use self::objects::{Domain, Pool, System, Volume};
 pub(super) use self::sign_in::{Refusal, Tokens};
 pub(super) use self::statistics::{Figures, MOST_VOLUMES, Selected, metrics};
-use crate::backends::list::Items;
+use crate::cluster::list::Items;
 use crate::model::text::{in_one_line, shortened};
 
 /// A version: `3.6`, `3.10`, `4.5.5`. Its parts are whole numbers; 3.10 comes after 3.9.
@@ -46,6 +46,8 @@ impl fmt::Display for Version {
 
 /// No list has more objects: in an answer that is read so many would have 600 bytes each, and they have more.
 const MOST_OBJECTS: usize = 20_000;
+/// No id is longer: they are 16 digits.
+pub(super) const LONGEST_ID: usize = 64;
 /// No token is longer.
 const LONGEST_TEXT: usize = 64 << 10;
 
@@ -60,7 +62,7 @@ pub(super) fn text(body: &[u8]) -> Option<String> {
 /// Most of what is told of what cannot be understood.
 const LONGEST_REASON: usize = 200;
 /// Most of an id that is told.
-const LONGEST_ID: usize = 60;
+const LONGEST_TOLD_ID: usize = 60;
 
 /// What a parser says, in one line of bounded length. Where it repeats what it read it is told by its place alone: some front ends send back what
 /// they were sent, tokens included.
@@ -79,7 +81,7 @@ pub(super) fn told(error: &serde_json::Error) -> String {
 
 /// An id, as far as it is told: in one line of bounded length.
 pub(super) fn told_id(id: &str) -> String {
-    shortened(&in_one_line(id), LONGEST_ID)
+    shortened(&in_one_line(id), LONGEST_TOLD_ID)
 }
 
 /// A field that may be missing. One of another sort than it should be is taken for missing, and can be told of.
@@ -147,6 +149,11 @@ pub(super) fn list<'a, T: Object + Deserialize<'a>>(body: &'a [u8]) -> Result<(V
         body,
         MOST_OBJECTS,
         &mut |object| match serde_json::from_str::<T>(object.get()) {
+            // It would stand in the labels of each figure.
+            Ok(object) if object.id().len() > LONGEST_ID => complain("ids", &|| {
+                let id = told_id(object.id());
+                format!("{id} is no id, with more than {LONGEST_ID} bytes: an object is left out")
+            }),
             Ok(object) if ids.insert(object.id().to_owned()) => {
                 let id = || told_id(object.id());
                 for (field, reason) in object.complaints() {
@@ -320,7 +327,7 @@ mod tests {
         let body = serde_json::json!([odd("a"), odd("b"), {"id": "a"}, {"id": long, "name": 5}, {"id": {"x": long}}, long]);
         let body = body.to_string();
         let (pools, wrong) = list::<Pool<'_>>(body.as_bytes()).unwrap();
-        assert_eq!(pools.len(), 3);
+        assert_eq!(pools.len(), 2);
         assert_eq!(pools[0].name.get().map(String::as_str), Some("ssd"));
         assert_eq!(pools[0].rebuild_enabled.get(), Some(&true));
         assert_eq!(pools[0].spare_percentage.get(), None);
@@ -329,7 +336,7 @@ mod tests {
         assert_eq!(
             starts.join("; "),
             format!(
-                "an object is left out; a stands there twice; links of a; name of {}…; sparePercentage of a",
+                "an object is left out; a stands there twice; {}… is no id, with more than 64 bytes; links of a; sparePercentage of a",
                 &long[..60]
             )
         );

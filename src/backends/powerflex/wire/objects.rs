@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Field, Object};
+use super::{Field, LONGEST_ID, Object};
 
 /// A link of an object to others.
 #[derive(Debug, Deserialize)]
@@ -83,7 +83,8 @@ impl Pool<'_> {
             let link = links.find(|link| link.rel == "/api/parent/relationship/protectionDomainId")?;
             link.href.rsplit_once("::").map(|(_, id)| id.to_owned())
         };
-        self.protection_domain_id.get().cloned().or_else(linked)
+        let id = self.protection_domain_id.get().cloned().or_else(linked);
+        id.filter(|id| id.len() <= LONGEST_ID)
     }
 
     /// True for pools of the second generation.

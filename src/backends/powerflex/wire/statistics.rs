@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::objects::System;
 use super::{MOST_OBJECTS, each, told};
-use crate::backends::list::too_many;
+use crate::cluster::list::too_many;
 use crate::model::powerflex::{Counted, Figure, Statistics, Window};
 
 /// Ids of volumes that are taken of one reading: no system has more volumes.

@@ -9,11 +9,11 @@ use serde::{Deserialize, de};
 const MOST_PARTS: usize = 1000;
 
 /// Takes each item of an array, and an error where there are more than `most`. An array that is null has none.
-pub(super) struct Items<'a, T> {
+pub(crate) struct Items<'a, T> {
     /// So many there may be.
-    pub(super) most: usize,
+    pub(crate) most: usize,
     /// What becomes of each.
-    pub(super) take: &'a mut dyn FnMut(T),
+    pub(crate) take: &'a mut dyn FnMut(T),
 }
 
 impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Items<'_, T> {
@@ -49,13 +49,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<'_, T> {
 }
 
 /// What is said of more than there can be.
-pub(super) fn too_many(most: usize) -> String {
+pub(crate) fn too_many(most: usize) -> String {
     format!("more than {most} items, which nothing has")
 }
 
 /// The parts of one object, unless there are more than any has.
 #[derive(Debug)]
-pub(super) struct Few<T>(pub(super) Vec<T>);
+pub(crate) struct Few<T>(pub(crate) Vec<T>);
 
 impl<T> Default for Few<T> {
     fn default() -> Self {
