@@ -124,22 +124,12 @@ fn page_open_metrics(bencher: Bencher<'_, '_>, disks: usize) {
     page(bencher, disks, Format::OpenMetrics("1.0.0"));
 }
 
-fn told<'a>(state: &'a State, backends: &'a BackendReadings, itself: &'a SelfFigures) -> NodePage<'a> {
-    NodePage {
-        state,
-        inventory: None,
-        left_out: None,
-        backends,
-        itself,
-    }
-}
-
 fn page(bencher: Bencher<'_, '_>, disks: usize, format: Format) {
     let state = state(disks);
     let (itself, backends) = (SelfFigures::default(), BackendReadings::default());
     bencher.bench_local(|| {
         write_node_page(
-            &told(black_box(&state), &backends, &itself),
+            &NodePage::of(black_box(&state), &backends, &itself),
             format,
             &mut |piece| {
                 black_box(piece);
@@ -156,7 +146,8 @@ fn page_text_gzip(bencher: Bencher<'_, '_>, disks: usize) {
     let mut compressor = PageCompressor::default();
     bencher.bench_local(|| {
         compressor.compress(|take| {
-            write_node_page(&told(black_box(&state), &backends, &itself), Format::Text, take);
+            let told = NodePage::of(black_box(&state), &backends, &itself);
+            write_node_page(&told, Format::Text, take);
         })
     });
 }

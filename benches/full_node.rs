@@ -88,23 +88,13 @@ fn resolution(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| link(black_box(sample), None));
 }
 
-fn told<'a>(state: &'a State, backends: &'a BackendReadings, itself: &'a SelfFigures) -> NodePage<'a> {
-    NodePage {
-        state,
-        inventory: None,
-        left_out: None,
-        backends,
-        itself,
-    }
-}
-
 /// The whole page.
 #[divan::bench]
 fn page(bencher: Bencher<'_, '_>) {
     let (state, itself, backends) = (state(), SelfFigures::default(), BackendReadings::default());
     bencher.bench_local(|| {
         write_node_page(
-            &told(black_box(&state), &backends, &itself),
+            &NodePage::of(black_box(&state), &backends, &itself),
             Format::Text,
             &mut |piece| {
                 black_box(piece);

@@ -15,6 +15,9 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
 use crate::model::powerflex::System;
+use crate::render::prometheus::exposition::Format;
+use crate::render::prometheus::itself::SelfFigures;
+use crate::render::prometheus::write_cluster_page;
 use crate::render::scope::cluster_report_with;
 
 /// A report with what it left out, made when it is first asked for, and again when a backend said something else.
@@ -60,6 +63,26 @@ impl ClusterObservation {
             systems: backends.powerflex().cloned().collect(),
         });
         report.pieces
+    }
+
+    /// The metrics page; `take` is given one piece after the other.
+    pub fn write_page(
+        &self,
+        backends: &BackendReadings,
+        itself: &SelfFigures,
+        format: Format,
+        take: &mut dyn FnMut(&str),
+    ) {
+        let left_out = self.left_out();
+        write_cluster_page(
+            &self.map,
+            &self.inventory,
+            left_out,
+            backends,
+            itself,
+            format,
+            take,
+        );
     }
 
     /// The objects, joined, alone: for who joins them with a node's facts.

@@ -38,6 +38,19 @@ pub struct NodePage<'a> {
     pub itself: &'a SelfFigures,
 }
 
+impl<'a> NodePage<'a> {
+    /// What is known of the node, and what the API said when its map was made.
+    pub fn of(state: &'a State, backends: &'a BackendReadings, itself: &'a SelfFigures) -> Self {
+        Self {
+            state,
+            inventory: state.topology.cluster.as_ref().map(|map| &*map.inventory),
+            left_out: None,
+            backends,
+            itself,
+        }
+    }
+}
+
 /// The page of the node role; `take` is given one piece after the other.
 pub fn write_node_page(told: &NodePage<'_>, format: Format, take: &mut dyn FnMut(&str)) {
     let state = told.state;
@@ -122,15 +135,9 @@ fn write_backends(page: &mut Page<'_>, readings: &BackendReadings) {
 
 /// The page of the node role in one.
 pub fn node_page(state: &State, itself: &SelfFigures, format: Format) -> Vec<u8> {
-    let told = NodePage {
-        state,
-        inventory: state.topology.cluster.as_ref().map(|map| &*map.inventory),
-        left_out: None,
-        backends: &BackendReadings::default(),
-        itself,
-    };
+    let backends = BackendReadings::default();
     let mut page = Vec::new();
-    write_node_page(&told, format, &mut |piece| {
+    write_node_page(&NodePage::of(state, &backends, itself), format, &mut |piece| {
         page.extend_from_slice(piece.as_bytes());
     });
     page
