@@ -247,7 +247,19 @@ pub struct Node<'a> {
     pub parents: BTreeMap<&'static str, [&'a str; 1]>,
 }
 
-impl Node<'_> {
+impl<'a> Node<'a> {
+    /// A node of which nothing but these values is known yet.
+    pub fn new(id: String, topology: &'static str, latest: Values<'a>) -> Self {
+        Self {
+            id,
+            topology,
+            latest,
+            metrics: BTreeMap::new(),
+            adjacency: Vec::new(),
+            parents: BTreeMap::new(),
+        }
+    }
+
     /// Nodes are most of a report, and are written without the way round by serde, at half the cost.
     fn write(&mut self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(br#"{"id":"#);
@@ -566,14 +578,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_of_a_node_is_not_there() {
-        let node = Node {
-            id: "a;<b>".into(),
-            topology: "b",
-            latest: Values::default(),
-            metrics: BTreeMap::new(),
-            adjacency: Vec::new(),
-            parents: BTreeMap::new(),
-        };
+        let node = Node::new("a;<b>".into(), "b", Values::default());
         assert_eq!(written(node), json!({"a;<b>": {"id": "a;<b>", "topology": "b"}}));
     }
 }
