@@ -14,9 +14,9 @@ use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
+use crate::model::itself::SelfFigures;
 use crate::model::powerflex::System;
 use crate::render::prometheus::exposition::Format;
-use crate::render::prometheus::itself::SelfFigures;
 use crate::render::prometheus::write_cluster_page;
 use crate::render::scope::cluster_report_with;
 

@@ -42,8 +42,8 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::control::Permitted;
 use crate::model::host::{FILESYSTEMS, HostSample};
 use crate::model::inventory::{Inventory, Role};
+use crate::model::itself::{ReportFigures, SelfFigures};
 use crate::render::prometheus::compression::PageCompressor;
-use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
 use crate::serve::Handler;
@@ -186,8 +186,8 @@ fn observe(sources: &SourceArguments, cluster: Option<Cluster>, interval: f64) -
 }
 
 /// The figures of this process, for a page that is printed once.
-pub fn self_figures() -> crate::render::prometheus::itself::SelfFigures {
-    crate::render::prometheus::itself::SelfFigures {
+pub fn self_figures() -> SelfFigures {
+    SelfFigures {
         reports: ReportFigures::default(),
         process: process::figures(),
     }

@@ -19,6 +19,7 @@ pub mod graph;
 pub mod host;
 pub mod inventory;
 pub mod io;
+pub mod itself;
 pub mod loss;
 pub mod mount;
 pub mod mount_table;

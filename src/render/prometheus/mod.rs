@@ -17,10 +17,10 @@ pub mod snapshots;
 pub mod volumes;
 
 use self::exposition::{Format, Page};
-use self::itself::SelfFigures;
 use crate::model::backend::{BackendReadings, Figures};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
+use crate::model::itself::SelfFigures;
 use crate::state::State;
 
 /// What the page of the node role tells of.
