@@ -117,7 +117,10 @@ impl ClusterObserver {
     /// What is known now.
     pub fn observe(&mut self) -> ClusterObservation {
         let inventory = self.cluster.inventory();
-        log_changes(&mut self.known_faults, &inventory.faults);
+        let is_joined = |(map, _): &(Arc<ClusterMap>, _)| Arc::ptr_eq(&map.inventory, &inventory);
+        if !self.latest.as_ref().is_some_and(is_joined) {
+            log_changes(&mut self.known_faults, &inventory.faults);
+        }
         let (map, report) = match &self.latest {
             Some((map, report)) if map.inventory.version == inventory.version => {
                 (Arc::clone(map), Arc::clone(report))
