@@ -13,14 +13,9 @@ const COLLECTOR_DURATION: Family = Family::gauge(
     "collector_duration_seconds",
     "How long the collector took for this reading.",
 );
-const REPORT_REQUESTS: Family = Family::new(
-    "report_requests_total",
-    Kind::Counter,
-    "Requests on the Scope socket.",
-);
-const REPORT_DURATION: Family = Family::new(
+const REPORT_REQUESTS: Family = Family::counter("report_requests_total", "Requests on the Scope socket.");
+const REPORT_DURATION: Family = Family::histogram(
     "report_duration_seconds",
-    Kind::Histogram,
     "How long Scope waited for a report; it gives up after 0.5 s.",
 );
 const REPORT_BYTES: Family = Family::gauge("report_bytes", "Size of the latest report.");
