@@ -14,6 +14,7 @@ pub mod copy_loss;
 pub mod device;
 pub mod disagreement;
 pub mod disk_name;
+pub mod engine_tables;
 pub mod fault;
 pub mod graph;
 pub mod host;
