@@ -17,9 +17,9 @@ use scope_storage_probe::host::Host;
 use scope_storage_probe::link::link;
 use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::host::HostSample;
+use scope_storage_probe::model::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::compression::PageCompressor;
 use scope_storage_probe::render::prometheus::exposition::Format;
-use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::{NodePage, write_node_page};
 use scope_storage_probe::render::scope;
 use scope_storage_probe::state::State;
@@ -124,22 +124,12 @@ fn page_open_metrics(bencher: Bencher<'_, '_>, disks: usize) {
     page(bencher, disks, Format::OpenMetrics("1.0.0"));
 }
 
-fn told<'a>(state: &'a State, backends: &'a BackendReadings, itself: &'a SelfFigures) -> NodePage<'a> {
-    NodePage {
-        state,
-        inventory: None,
-        left_out: None,
-        backends,
-        itself,
-    }
-}
-
 fn page(bencher: Bencher<'_, '_>, disks: usize, format: Format) {
     let state = state(disks);
     let (itself, backends) = (SelfFigures::default(), BackendReadings::default());
     bencher.bench_local(|| {
         write_node_page(
-            &told(black_box(&state), &backends, &itself),
+            &NodePage::of(black_box(&state), &backends, &itself),
             format,
             &mut |piece| {
                 black_box(piece);
@@ -156,7 +146,8 @@ fn page_text_gzip(bencher: Bencher<'_, '_>, disks: usize) {
     let mut compressor = PageCompressor::default();
     bencher.bench_local(|| {
         compressor.compress(|take| {
-            write_node_page(&told(black_box(&state), &backends, &itself), Format::Text, take);
+            let told = NodePage::of(black_box(&state), &backends, &itself);
+            write_node_page(&told, Format::Text, take);
         })
     });
 }

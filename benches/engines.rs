@@ -15,9 +15,9 @@ use scope_storage_probe::link::cluster;
 use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::model::inventory::{Inventory, Objects, Role};
+use scope_storage_probe::model::itself::SelfFigures;
 use scope_storage_probe::model::replica::{EngineObject, EnginePart, Health, ManagedDisk, Pool, Replica};
 use scope_storage_probe::render::prometheus::exposition::Format;
-use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::write_cluster_page;
 use scope_storage_probe::render::scope;
 

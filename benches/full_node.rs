@@ -22,8 +22,8 @@ use scope_storage_probe::host::{Host, mountinfo};
 use scope_storage_probe::link::link;
 use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::host::HostSample;
+use scope_storage_probe::model::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::exposition::Format;
-use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::{NodePage, write_node_page};
 use scope_storage_probe::render::scope;
 use scope_storage_probe::state::State;
@@ -88,23 +88,13 @@ fn resolution(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| link(black_box(sample), None));
 }
 
-fn told<'a>(state: &'a State, backends: &'a BackendReadings, itself: &'a SelfFigures) -> NodePage<'a> {
-    NodePage {
-        state,
-        inventory: None,
-        left_out: None,
-        backends,
-        itself,
-    }
-}
-
 /// The whole page.
 #[divan::bench]
 fn page(bencher: Bencher<'_, '_>) {
     let (state, itself, backends) = (state(), SelfFigures::default(), BackendReadings::default());
     bencher.bench_local(|| {
         write_node_page(
-            &told(black_box(&state), &backends, &itself),
+            &NodePage::of(black_box(&state), &backends, &itself),
             Format::Text,
             &mut |piece| {
                 black_box(piece);

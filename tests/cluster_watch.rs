@@ -14,10 +14,9 @@ use scope_storage_probe::cluster::Settings;
 use scope_storage_probe::host::Host;
 use scope_storage_probe::model::backend::BackendReadings;
 use scope_storage_probe::model::inventory::{Inventory, ResourceKind, Role, WatchProblem, WatchState};
+use scope_storage_probe::model::itself::SelfFigures;
 use scope_storage_probe::model::workload::NamespacedName;
 use scope_storage_probe::render::prometheus::exposition::Format;
-use scope_storage_probe::render::prometheus::itself::SelfFigures;
-use scope_storage_probe::render::prometheus::{NodePage, write_node_page};
 use serde_json::{Value, json};
 use support::exposition::Page;
 use support::generated;
@@ -593,15 +592,10 @@ async fn a_nodes_page_counts_errors_while_nothing_else_changes() {
     let mut counted = || {
         let observation = observer.observe(Instant::now());
         let (itself, backends) = (SelfFigures::default(), BackendReadings::default());
-        let told = NodePage {
-            state: &observation.state,
-            inventory: observation.inventory.as_deref(),
-            left_out: observation.left_out(),
-            backends: &backends,
-            itself: &itself,
-        };
         let mut text = String::new();
-        write_node_page(&told, Format::Text, &mut |piece| text.push_str(piece));
+        observation.write_page(&backends, &itself, Format::Text, &mut |piece| {
+            text.push_str(piece)
+        });
         let labels = [("resource", "storageclasses")];
         Page::parse(&text).value("storage_probe_kubernetes_watch_errors_total", &labels)
     };

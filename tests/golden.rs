@@ -6,8 +6,8 @@ mod support;
 
 use std::fmt::Write as _;
 
+use scope_storage_probe::model::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::exposition::Format;
-use scope_storage_probe::render::prometheus::itself::SelfFigures;
 use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::{scope, tree};
 use scope_storage_probe::state::State;

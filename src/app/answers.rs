@@ -11,9 +11,9 @@ use super::observer::{Observation, Observer};
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
+use crate::model::itself::SelfFigures;
 use crate::render::prometheus::exposition::Format;
-use crate::render::prometheus::itself::SelfFigures;
-use crate::render::prometheus::{NodePage, write_cluster_page, write_node_page, write_tenant_page};
+use crate::render::prometheus::write_tenant_page;
 use crate::render::scope::cluster_report;
 use crate::state::State;
 
@@ -80,25 +80,8 @@ impl Answers {
         take: &mut dyn FnMut(&str),
     ) {
         match self {
-            Self::Node(observation) => {
-                let told = NodePage {
-                    state: &observation.state,
-                    inventory: observation.inventory.as_deref(),
-                    left_out: observation.left_out(),
-                    backends,
-                    itself,
-                };
-                write_node_page(&told, format, take);
-            }
-            Self::Cluster(observation) => write_cluster_page(
-                &observation.map,
-                &observation.inventory,
-                observation.left_out(),
-                backends,
-                itself,
-                format,
-                take,
-            ),
+            Self::Node(observation) => observation.write_page(backends, itself, format, take),
+            Self::Cluster(observation) => observation.write_page(backends, itself, format, take),
             Self::Tenant(_) => write_tenant_page(backends, itself, format, take),
         }
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::bail;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,7 +21,6 @@ use crate::lock::locked;
 use crate::model::backend::{BackendOutcome, BackendReadings, Failure, Figures};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
-use crate::model::inventory::Role;
 
 /// Which backends a page has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,14 +105,9 @@ impl Backends {
         sources: &SourceArguments,
         cluster: Option<&Cluster>,
     ) -> anyhow::Result<Self> {
+        sources.powerflex_fits()?;
         let mut all: Vec<Arc<dyn Backend>> = Vec::new();
         if let Some(file) = &sources.backends.powerflex {
-            let is_node = sources.cluster.role.unwrap_or_default() == Role::Node;
-            if is_node && !sources.cluster.is_tenant() {
-                bail!(
-                    "--powerflex is for one process and not for every node: give --role cluster, or --role all, beside it"
-                );
-            }
             let secrets: Arc<dyn SecretReader> = Arc::new(KubernetesSecrets {
                 whereabouts: sources.cluster.whereabouts(),
             });

@@ -14,7 +14,10 @@ use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
+use crate::model::itself::SelfFigures;
 use crate::model::powerflex::System;
+use crate::render::prometheus::exposition::Format;
+use crate::render::prometheus::write_cluster_page;
 use crate::render::scope::cluster_report_with;
 
 /// A report, made when it is first asked for, and again when a backend said something else.
@@ -62,6 +65,26 @@ impl ClusterObservation {
         report.pieces
     }
 
+    /// The metrics page; `take` is given one piece after the other.
+    pub fn write_page(
+        &self,
+        backends: &BackendReadings,
+        itself: &SelfFigures,
+        format: Format,
+        take: &mut dyn FnMut(&str),
+    ) {
+        let left_out = self.left_out();
+        write_cluster_page(
+            &self.map,
+            &self.inventory,
+            left_out,
+            backends,
+            itself,
+            format,
+            take,
+        );
+    }
+
     /// The objects, joined, alone: for who joins them with a node's facts.
     pub fn into_map(self) -> Arc<ClusterMap> {
         self.map
@@ -96,7 +119,10 @@ impl ClusterObserver {
     /// What is known now.
     pub fn observe(&mut self) -> ClusterObservation {
         let inventory = self.cluster.inventory();
-        log_changes(&mut self.known_faults, &inventory.faults);
+        let is_joined = |(map, _): &(Arc<ClusterMap>, _)| Arc::ptr_eq(&map.inventory, &inventory);
+        if !self.latest.as_ref().is_some_and(is_joined) {
+            log_changes(&mut self.known_faults, &inventory.faults);
+        }
         let (map, report) = match &self.latest {
             Some((map, report)) if map.inventory.version == inventory.version => {
                 (Arc::clone(map), Arc::clone(report))

@@ -21,8 +21,8 @@ use super::backends::{Backends, Selection, joined};
 use super::{Shared, process};
 use crate::backends::Question;
 use crate::model::backend::BackendReadings;
+use crate::model::itself::SelfFigures;
 use crate::render::prometheus::exposition::Format;
-use crate::render::prometheus::itself::SelfFigures;
 use crate::render::prometheus::{negotiation, write_backends_page};
 use crate::serve::{Answer, Handler, Request};
 

@@ -42,8 +42,8 @@ use crate::model::cluster_map::ClusterMap;
 use crate::model::control::Permitted;
 use crate::model::host::{FILESYSTEMS, HostSample};
 use crate::model::inventory::{Inventory, Role};
+use crate::model::itself::{ReportFigures, SelfFigures};
 use crate::render::prometheus::compression::PageCompressor;
-use crate::render::prometheus::itself::ReportFigures;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, CONTROLS_PLUGIN_ID, PLUGIN_ID};
 use crate::serve;
 use crate::serve::Handler;
@@ -186,8 +186,8 @@ fn observe(sources: &SourceArguments, cluster: Option<Cluster>, interval: f64) -
 }
 
 /// The figures of this process, for a page that is printed once.
-pub fn self_figures() -> crate::render::prometheus::itself::SelfFigures {
-    crate::render::prometheus::itself::SelfFigures {
+pub fn self_figures() -> SelfFigures {
+    SelfFigures {
         reports: ReportFigures::default(),
         process: process::figures(),
     }
@@ -240,15 +240,13 @@ impl Running {
 
 /// Begins to answer. Where it is not waited for any more, its sockets are removed.
 async fn start(sources: &SourceArguments, arguments: &ServeArguments) -> anyhow::Result<Running> {
+    arguments.fits(sources)?;
     let plugin_id = if sees_this_machine(sources) {
         PLUGIN_ID
     } else {
         CLUSTER_PLUGIN_ID
     };
     let permitted = arguments.controls.permitted();
-    if permitted.is_some() {
-        controls_are_possible(sources)?;
-    }
     let plugin = if sources.cluster.is_tenant() {
         tracing::info!(
             "not answering Scope: who sees some namespaces alone has no host and no volume to show"
@@ -263,7 +261,7 @@ async fn start(sources: &SourceArguments, arguments: &ServeArguments) -> anyhow:
     };
     let metrics = arguments.listen.0.map(listen).transpose()?;
     let web = match &arguments.web_config_file {
-        Some(path) => Some(web_configuration(path, metrics.is_some()).await?),
+        Some(path) => Some(WebConfiguration::read(path).await.map_err(anyhow::Error::msg)?),
         None => None,
     };
     if plugin.is_none() && metrics.is_none() {
@@ -329,14 +327,6 @@ async fn start(sources: &SourceArguments, arguments: &ServeArguments) -> anyhow:
     })
 }
 
-/// What the metrics address asks of its clients.
-async fn web_configuration(path: &Path, has_address: bool) -> anyhow::Result<Arc<WebConfiguration>> {
-    if !has_address {
-        bail!("--web-config-file is for the metrics address, and --listen names none");
-    }
-    WebConfiguration::read(path).await.map_err(anyhow::Error::msg)
-}
-
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     serve::listen::listen(address)
         .with_context(|| format!("cannot listen on {address} (is it taken? --listen gives another address)"))
@@ -363,18 +353,6 @@ async fn buttons_handler(
     );
     let controller = cluster::controller(sources).await?;
     Ok(controls::handler(shared, controller, permitted))
-}
-
-/// Buttons change things in the cluster, so they need one, and all of it.
-fn controls_are_possible(sources: &SourceArguments) -> anyhow::Result<()> {
-    let cluster = &sources.cluster;
-    if !cluster.role.is_some_and(Role::sees_cluster) {
-        bail!("--enable-controls is for --role cluster or --role all: a node knows its own claims alone");
-    }
-    if cluster.no_cluster || cluster.is_tenant() || !cluster.from_dump.is_empty() {
-        bail!("--enable-controls needs the whole cluster: not --no-cluster, --namespace or --from-dump");
-    }
-    Ok(())
 }
 
 /// The plugin's socket. Where only rights are missing, that is said and the metrics are served alone.

@@ -17,6 +17,9 @@ use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
+use crate::model::itself::SelfFigures;
+use crate::render::prometheus::exposition::Format;
+use crate::render::prometheus::{NodePage, write_node_page};
 use crate::render::scope;
 use crate::state::State;
 
@@ -44,6 +47,22 @@ impl Observation {
             return self.fresh_report(backends);
         }
         self.report.get_or_init(|| self.fresh_report(backends)).clone()
+    }
+
+    /// The metrics page; `take` is given one piece after the other.
+    pub fn write_page(
+        &self,
+        backends: &BackendReadings,
+        itself: &SelfFigures,
+        format: Format,
+        take: &mut dyn FnMut(&str),
+    ) {
+        let told = NodePage {
+            inventory: self.inventory.as_deref(),
+            left_out: self.left_out(),
+            ..NodePage::of(&self.state, backends, itself)
+        };
+        write_node_page(&told, format, take);
     }
 
     fn fresh_report(&self, backends: &BackendReadings) -> Vec<Bytes> {

@@ -10,7 +10,7 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::host::kept_file::KeptFile;
 use crate::lock::locked;
-use crate::render::prometheus::itself::ProcessFigures;
+use crate::model::itself::ProcessFigures;
 
 /// proc_pid_stat(5) counts in these. The kernel divides by so many on every architecture of ours, whatever its own tick.
 const TICKS_PER_SECOND: u64 = 100;

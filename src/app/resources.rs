@@ -62,12 +62,8 @@ struct Remarks {
 /// The source that the command line names; `None` where there is none to be asked.
 pub(super) async fn source(sources: &SourceArguments, watches: bool) -> anyhow::Result<Option<Resources>> {
     let arguments = &sources.cluster;
-    let tenant = !arguments.namespace.is_empty();
-    if tenant && arguments.role.is_some_and(|role| role != Role::Cluster) {
-        bail!(
-            "--namespace is for who sees these namespaces and no node: it goes with --role cluster or with no role"
-        );
-    }
+    let tenant = arguments.is_tenant();
+    arguments.namespaces_fit()?;
     let whole = watches && arguments.role.is_some_and(Role::sees_cluster);
     let wanted = whole && arguments.from_dump.is_empty() && !sources.backends.no_resources;
     if !tenant && !wanted {

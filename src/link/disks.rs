@@ -139,7 +139,7 @@ pub(super) fn filesystems_by_disk<'a>(
             .collect();
         for disk in &disks {
             on_disks.entry(*disk).or_default().push(OnDisk {
-                usage: usage_of(volume),
+                usage: volume.known_usage(),
                 name: Cow::Borrowed(&volume.name),
                 is_alone: disks.len() == 1 && placement.fstype.as_deref().is_some_and(tells_its_devices),
             });
@@ -172,15 +172,11 @@ fn of_pods_alone<'a>(
             continue;
         };
         let known = found.entry(number).or_insert(volume);
-        if usage_of(known).is_none() {
+        if known.known_usage().is_none() {
             *known = volume;
         }
     }
     found.into_values()
-}
-
-fn usage_of(volume: &Volume) -> Option<&FilesystemUsage> {
-    volume.usage.as_ref()?.as_ref().ok()
 }
 
 /// Bytes in use on the filesystems on a disk; see [`Disk::used`].

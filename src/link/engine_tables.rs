@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::copies::EngineTables;
+use crate::model::engine_tables::EngineTables;
 use crate::model::replica::{
     EngineObject, EnginePart, EngineVolume, ManagedDisk, Pool, PoolKey, PoolMember, Replica, VolumeKey,
 };

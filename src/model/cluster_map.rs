@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use super::copies::EngineTables;
 use super::disk_name::DiskReference;
+use super::engine_tables::EngineTables;
 use super::inventory::Inventory;
 use super::replica::{Placement, PoolKey, VolumeKey};
 use super::shared_map::SharedMap;

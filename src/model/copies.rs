@@ -3,18 +3,16 @@
 //! The engines' parts are kept by name; who asks for a volume gets its copies, with the pools and disks below them, put together at that
 //! moment. So a change of one object costs its own parts alone.
 
+mod disks;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::cluster_map::ClusterMap;
-use super::disk_name::DiskReference;
+use super::disk_name::{DiskName, DiskReference};
 use super::inventory::ResourceKind;
-use super::replica::{
-    EngineVolume, Health, Layout, ManagedDisk, Members, Place, Placement, Pool, PoolKey, PoolMember, Replica,
-    ReplicaClaims, ReplicaModes, VolumeKey,
-};
-use super::shared_map::SharedMap;
+use super::replica::{EngineVolume, Health, Layout, Place, Pool, PoolKey, Replica, ReplicaClaims, VolumeKey};
 use super::workload::{Claim, NamespacedName, PersistentVolume};
 
 /// Volumes that lie on volumes that lie on volumes: further than this nobody goes.
@@ -46,42 +44,6 @@ impl<'a> Descent<'a> {
     /// Goes back up.
     fn end(&mut self) {
         self.left += 1;
-    }
-}
-
-/// What the engines say, by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EngineTables {
-    /// Volumes.
-    pub volumes: SharedMap<VolumeKey, Arc<EngineVolume>>,
-    /// The copies of each volume, in order of name.
-    pub replicas: SharedMap<VolumeKey, Vec<Arc<Replica>>>,
-    /// How the copies of a volume are doing, where that is said elsewhere. During a move there are two who say it.
-    pub modes: SharedMap<VolumeKey, Vec<Arc<ReplicaModes>>>,
-    /// Pools.
-    pub pools: SharedMap<PoolKey, Arc<Pool>>,
-    /// The disks of each group of pools, in order of name.
-    pub members: SharedMap<String, Vec<Arc<PoolMember>>>,
-    /// Managed disks by the name of their object.
-    pub managed: SharedMap<String, Arc<ManagedDisk>>,
-    /// The same by the node that they are of, in order of name.
-    pub managed_on: SharedMap<String, Vec<Arc<ManagedDisk>>>,
-    /// The managed disk of each claim of one.
-    pub disk_claims: SharedMap<String, String>,
-    /// The volumes whose copies lie in claims, by what those are called but for the number behind it.
-    pub carried: SharedMap<NamespacedName, Vec<VolumeKey>>,
-    /// True where two objects say something of the same name: the one that comes last, in order of kinds and names, has it.
-    pub doubled: bool,
-}
-
-impl EngineTables {
-    /// True where no engine says anything.
-    pub fn is_empty(&self) -> bool {
-        self.volumes.is_empty()
-            && self.replicas.is_empty()
-            && self.pools.is_empty()
-            && self.managed.is_empty()
-            && self.members.is_empty()
     }
 }
 
@@ -141,7 +103,23 @@ pub struct PlacedReplica<'a> {
     pub layout: Option<Layout>,
 }
 
-impl PlacedReplica<'_> {
+impl<'a> PlacedReplica<'a> {
+    /// A copy of which the volume itself tells, and no object of its own: its place is known, and nothing of how it is.
+    fn of_volume(volume: &'a PersistentVolume, node: Option<String>, disks: Arc<[DiskReference]>) -> Self {
+        Self {
+            name: Cow::Borrowed(&volume.name),
+            node,
+            pool: None,
+            pool_key: None,
+            carrier: None,
+            state: None,
+            reason: None,
+            size: volume.capacity,
+            disks,
+            layout: None,
+        }
+    }
+
     /// True where it is whole and can be used.
     pub fn is_healthy(&self) -> bool {
         self.state == Some(Health::Healthy)
@@ -196,7 +174,10 @@ impl ClusterMap {
             }
             Place::Outside(disks) => {
                 copies.counted = false;
-                copies.list = disks.iter().map(|disk| Self::outside(volume, disk)).collect();
+                let outside = |disk: &DiskReference| {
+                    PlacedReplica::of_volume(volume, disk.node.clone(), Arc::from([disk.clone()]))
+                };
+                copies.list = disks.iter().map(outside).collect();
             }
             Place::Spread(key) => {
                 copies.counted = false;
@@ -426,23 +407,16 @@ impl ClusterMap {
             .collect();
         let told = node.as_deref().and_then(|node| self.node_state(node));
         PlacedReplica {
-            name: Cow::Borrowed(&volume.name),
-            node,
-            pool: None,
-            pool_key: None,
-            carrier: None,
             state: told.as_ref().map(|(state, _)| *state),
             reason: told.map(|(_, reason)| reason),
-            size: volume.capacity,
-            disks: self.known_better(&disks).into(),
-            layout: None,
+            ..PlacedReplica::of_volume(volume, node, self.known_better(&disks).into())
         }
     }
 
     fn on_managed<'a>(&'a self, volume: &'a PersistentVolume, disk: &str) -> PlacedReplica<'a> {
         let managed = self.engines.managed.get(disk);
         let reference = managed.map_or_else(
-            || DiskReference::default().with(super::disk_name::DiskName::Managed(disk.to_owned())),
+            || DiskReference::default().with(DiskName::Managed(disk.to_owned())),
             |managed| managed.disk.clone(),
         );
         let mut copy = self.here(volume, std::slice::from_ref(&reference));
@@ -466,21 +440,6 @@ impl ClusterMap {
         copy
     }
 
-    fn outside<'a>(volume: &'a PersistentVolume, disk: &DiskReference) -> PlacedReplica<'a> {
-        PlacedReplica {
-            name: Cow::Borrowed(&volume.name),
-            node: disk.node.clone(),
-            pool: None,
-            pool_key: None,
-            carrier: None,
-            state: None,
-            reason: None,
-            size: volume.capacity,
-            disks: Arc::from([disk.clone()]),
-            layout: None,
-        }
-    }
-
     fn spread<'a>(
         &'a self,
         volume: &'a PersistentVolume,
@@ -489,123 +448,17 @@ impl ClusterMap {
     ) -> PlacedReplica<'a> {
         let state = pool.and_then(|pool| pool.state);
         PlacedReplica {
-            name: Cow::Borrowed(&volume.name),
-            node: None,
             pool: pool.map(|pool| &**pool),
             pool_key: Some(key),
-            carrier: None,
             state,
             reason: pool
                 .filter(|_| state.is_some_and(|state| state != Health::Healthy))
                 .and_then(|pool| pool.said.as_ref())
                 .map(|said| format!("the engine says {said}")),
-            size: volume.capacity,
-            disks: self.disks_of_pool(Some(key)),
             layout: pool.and_then(|pool| pool.layout),
+            ..PlacedReplica::of_volume(volume, None, self.disks_of_pool(Some(key)))
         }
     }
-
-    /// The disks of a pool, by all names that are known.
-    pub fn disks_of_pool(&self, pool: Option<&PoolKey>) -> Arc<[DiskReference]> {
-        pool.and_then(|key| self.pool_disks.get(key))
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    /// The same, put together anew. A disk of which the pool has several partitions is one disk.
-    pub fn find_disks_of(&self, pool: &Pool) -> Vec<DiskReference> {
-        let mut disks = self.known_better(&pool.disks);
-        if let Some(members) = &pool.members {
-            disks.extend(self.members(members));
-        }
-        let mut seen = BTreeSet::new();
-        disks.retain(|disk| seen.insert(disk.clone()));
-        disks
-    }
-
-    fn members(&self, wanted: &Members) -> Vec<DiskReference> {
-        let of_group = self.engines.members.get(&wanted.group);
-        of_group
-            .into_iter()
-            .flatten()
-            .filter(|member| wanted.class.is_none() || member.class == wanted.class)
-            .flat_map(|member| self.disks_of_member(member))
-            .collect()
-    }
-
-    fn disks_of_member(&self, member: &PoolMember) -> Vec<DiskReference> {
-        let carrier = member
-            .claim
-            .as_ref()
-            .and_then(|(namespace, name)| self.inventory.claims.get(&NamespacedName::new(namespace, name)))
-            .and_then(|claim| self.bound_to(claim))
-            .filter(|volume| self.placements.get(&volume.name).is_some_and(is_plain))
-            .and_then(|volume| self.copies_within(volume, &mut Descent::to(0)));
-        match carrier {
-            Some(carrier) => carrier
-                .list
-                .into_iter()
-                .flat_map(|copy| copy.disks.to_vec())
-                .collect(),
-            None => self.known_better(std::slice::from_ref(&member.disk)),
-        }
-    }
-
-    /// The same disks, with the cluster's names of their nodes, and with what is known of each by the object that manages it.
-    fn known_better(&self, disks: &[DiskReference]) -> Vec<DiskReference> {
-        disks
-            .iter()
-            .map(|disk| {
-                let node = disk.node.as_deref().map(|node| self.node_called(node));
-                let named = DiskReference {
-                    node,
-                    names: disk.names.clone(),
-                };
-                match self.managed_disk(&named) {
-                    Some(managed) => {
-                        let mut better = managed.disk.clone();
-                        better.node = better.node.map(|node| self.node_called(&node)).or(named.node);
-                        for name in named.names {
-                            // What was the kernel's name when somebody wrote it gives way to what it is now.
-                            let stale = better.kernel_name().is_some()
-                                && matches!(name, super::disk_name::DiskName::Kernel(_));
-                            if !stale {
-                                better.add(name);
-                            }
-                        }
-                        better
-                    }
-                    None => named,
-                }
-            })
-            .collect()
-    }
-
-    /// The object that manages a disk.
-    pub fn managed_disk(&self, disk: &DiskReference) -> Option<&Arc<ManagedDisk>> {
-        if let Some(name) = disk.managed() {
-            return self.engines.managed.get(name);
-        }
-        let node = disk.node.as_ref()?;
-        let known = &self.engines.managed_on;
-        // Who manages disks may call the node by its host name.
-        let host_name = || self.inventory.nodes.get(node)?.host_name.as_ref();
-        let on_node = known.get(node).or_else(|| known.get(host_name()?))?;
-        let inactive = |managed: &&Arc<ManagedDisk>| managed.state == Some(Health::Unknown);
-        let mut same = on_node.iter().filter(|managed| managed.disk.shares_name(disk));
-        // Of a disk that was pulled the path is another's now.
-        same.clone()
-            .find(|managed| !inactive(managed))
-            .or_else(|| same.next())
-    }
-}
-
-/// True for a volume that lies on what it names itself, so that asking for it leads no further.
-fn is_plain(placement: &Placement) -> bool {
-    matches!(
-        placement.place,
-        Place::Here(_) | Place::Outside(_) | Place::DiskClaim(_) | Place::Named(_)
-    )
 }
 
 /// Takes the worse of both; of what is not known, the one that is.

@@ -187,6 +187,16 @@ impl Volume {
         }
     }
 
+    /// How full its filesystem is; `None` where it has none, and where that is not known.
+    pub fn known_usage(&self) -> Option<&FilesystemUsage> {
+        self.usage.as_ref()?.as_ref().ok()
+    }
+
+    /// Its capacity in bytes: its filesystem's, else that of the raw device.
+    pub fn capacity(&self) -> Option<u64> {
+        self.known_usage().map(|usage| usage.size).or(self.device_size)
+    }
+
     /// A PersistentVolume that has a filesystem on one of these devices.
     #[cfg(test)]
     pub(crate) fn on(devices: &BlockDevices, number: DeviceNumber) -> Self {

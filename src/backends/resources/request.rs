@@ -52,7 +52,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// All of one namespace. Its name is one that Kubernetes takes: `args.rs` sees to it.
+    /// All of one namespace. Its name is one that Kubernetes takes: `args/values.rs` sees to it.
     pub(super) const fn within(
         namespace: &'a str,
         group: &'static str,

@@ -1,16 +1,14 @@
 //! Families about the backends themselves; what each tells is in a file of its own.
 
-use super::exposition::{Family, Kind, Labels, Page};
+use super::exposition::{Family, Labels, Page};
 use crate::model::backend::BackendReadings;
 
-const UP: Family = Family::new(
+const UP: Family = Family::gauge(
     "backend_up",
-    Kind::Gauge,
     "1 where the backend gave a reading for this scrape, 0 where it did not; why not is in the log and on the page at /.",
 );
-const DURATION: Family = Family::new(
+const DURATION: Family = Family::gauge(
     "backend_scrape_duration_seconds",
-    Kind::Gauge,
     "How long the backend's reading for this scrape took.",
 );
 

@@ -1,7 +1,7 @@
 //! Families about the cluster's objects: what no single node knows. Names and labels are those of kube-state-metrics
 //! wherever it has the same thing.
 
-use super::exposition::{Family, Kind, Labels, Page};
+use super::exposition::{Family, Labels, Page};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::{Inventory, ResourceKind};
 use crate::model::workload::{
@@ -63,9 +63,8 @@ const WATCH_SYNCED: Family = Family::gauge(
     "kubernetes_watch_synced",
     "1 where all objects of the kind were seen and the API server is heard, 0 where what is shown may be old or missing.",
 );
-const WATCH_ERRORS: Family = Family::new(
+const WATCH_ERRORS: Family = Family::counter(
     "kubernetes_watch_errors_total",
-    Kind::Counter,
     "Errors of the API server, or on the way to it.",
 );
 const STALE_SINCE: Family = Family::gauge(

@@ -1,71 +1,59 @@
 //! Families about block devices: who they are, what they are made of, what they do.
 
-use super::exposition::{Family, Kind, Labels, Page, Value, seconds};
+use super::exposition::{Family, Labels, Page, Value, seconds};
 use crate::model::device::{BlockDevice, DeviceNumber, DiskPath};
 use crate::model::io::{FlushCounters, IoCounters, IoRates, OperationCounters};
 use crate::state::State;
 
-const NODE_INFO: Family = Family::new("node_info", Kind::Gauge, "The node that answered. Always 1.");
-const DISK_INFO: Family = Family::new(
+const NODE_INFO: Family = Family::gauge("node_info", "The node that answered. Always 1.");
+const DISK_INFO: Family = Family::gauge(
     "disk_info",
-    Kind::Gauge,
     "Make and identity of a whole disk, mounted or not; a multipath disk once however many paths it has. Always 1.",
 );
-const DEVICE_INFO: Family = Family::new(
+const DEVICE_INFO: Family = Family::gauge(
     "device_info",
-    Kind::Gauge,
     "A block device of any layer with the name that people know. Always 1.",
 );
-const DEVICE_PARENT_INFO: Family = Family::new(
+const DEVICE_PARENT_INFO: Family = Family::gauge(
     "device_parent_info",
-    Kind::Gauge,
     "A block device and one that it is made of. Always 1.",
 );
-const DEVICE_SIZE: Family = Family::new("device_size_bytes", Kind::Gauge, "Capacity of a block device.");
-const RAID_MISSING_MEMBERS: Family = Family::new(
+const DEVICE_SIZE: Family = Family::gauge("device_size_bytes", "Capacity of a block device.");
+const RAID_MISSING_MEMBERS: Family = Family::gauge(
     "raid_missing_members",
-    Kind::Gauge,
     "Devices that a software RAID lacks of those that it is meant to have (md/degraded): 0 for a whole one. Absent for levels without redundancy.",
 );
-const MULTIPATH_PATHS: Family = Family::new(
+const MULTIPATH_PATHS: Family = Family::gauge(
     "multipath_paths",
-    Kind::Gauge,
     "Paths that a multipath disk has, of device mapper or NVMe's own; one whose device is gone altogether is not counted.",
 );
-const MULTIPATH_PATHS_USABLE: Family = Family::new(
+const MULTIPATH_PATHS_USABLE: Family = Family::gauge(
     "multipath_paths_usable",
-    Kind::Gauge,
     "Paths of a multipath disk over which requests can go, as the SCSI or NVMe layer says. Absent where it says nothing of one of them.",
 );
-const MULTIPATH_PATH_INFO: Family = Family::new(
+const MULTIPATH_PATH_INFO: Family = Family::gauge(
     "multipath_path_info",
-    Kind::Gauge,
     "A path of a multipath disk and its state in the kernel's word: running, blocked, offline, transport-offline, live, connecting, inaccessible, … Always 1.",
 );
-const DEVICE_ATTENTION: Family = Family::new(
+const DEVICE_ATTENTION: Family = Family::gauge(
     "device_attention",
-    Kind::Gauge,
     "A device that needs attention, and of what sort: unusable (it takes no requests), degraded (a RAID that lacks members), path_lost. What is wrong with a path is told of its multipath disk. Always 1.",
 );
-const PROMISED: Family = Family::new(
+const PROMISED: Family = Family::gauge(
     "disk_promised_bytes",
-    Kind::Gauge,
     "Capacity of the PersistentVolumes that pods of this node use on the disk, summed. Absent where one of them lies on other disks as well, or where its capacity is not known.",
 );
-const IO_NOW: Family = Family::new("disk_io_now", Kind::Gauge, "Requests in flight.");
-const IOPS: Family = Family::new(
+const IO_NOW: Family = Family::gauge("disk_io_now", "Requests in flight.");
+const IOPS: Family = Family::gauge(
     "disk_iops",
-    Kind::Gauge,
     "Requests per second between the two latest readings at least 0.9 s apart, whoever asked for them. In PromQL, rate() over the counters is the better choice.",
 );
-const THROUGHPUT: Family = Family::new(
+const THROUGHPUT: Family = Family::gauge(
     "disk_throughput_bytes_per_second",
-    Kind::Gauge,
     "Bytes per second between the two latest readings at least 0.9 s apart, whoever asked for them. In PromQL, rate() over the counters is the better choice.",
 );
-const UTILIZATION: Family = Family::new(
+const UTILIZATION: Family = Family::gauge(
     "disk_utilization_ratio",
-    Kind::Gauge,
     "Share of the time between the two latest readings during which requests were in flight, 0 to 1. In PromQL, rate() over disk_io_time_seconds_total is the better choice.",
 );
 

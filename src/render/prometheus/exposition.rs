@@ -54,8 +54,7 @@ pub struct Family {
 }
 
 impl Family {
-    /// A family of our own.
-    pub const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+    const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self {
             name,
             kind,
@@ -72,6 +71,11 @@ impl Family {
     /// A family of our own that only grows.
     pub const fn counter(name: &'static str, help: &'static str) -> Self {
         Self::new(name, Kind::Counter, help)
+    }
+
+    /// A family of our own that counts observations in buckets.
+    pub const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, Kind::Histogram, help)
     }
 
     /// A family whose name everybody uses as it is: `process_*`.
@@ -368,18 +372,15 @@ mod tests {
         let mut take = |piece: &str| text.push_str(piece);
         let mut page = Page::new(format, &mut take);
         page.family(
-            &Family::new("disk_read_bytes_total", Kind::Counter, "Bytes read."),
+            &Family::counter("disk_read_bytes_total", "Bytes read."),
             |samples| {
                 samples.add(&Labels::one("device", "a\"b\\c\nd"), 4096_u64);
             },
         );
-        page.family(&Family::new("empty", Kind::Gauge, "Nothing to say."), |_| {});
-        page.family(
-            &Family::new("wait_seconds", Kind::Histogram, "Waits."),
-            |samples| {
-                samples.histogram(&Labels::none(), &[(0.5, 1), (1.0, 1)], 0.25, 2);
-            },
-        );
+        page.family(&Family::gauge("empty", "Nothing to say."), |_| {});
+        page.family(&Family::histogram("wait_seconds", "Waits."), |samples| {
+            samples.histogram(&Labels::none(), &[(0.5, 1), (1.0, 1)], 0.25, 2);
+        });
         page.family(
             &Family::plain("process_cpu_seconds_total", Kind::Counter, "CPU."),
             |samples| {
@@ -398,7 +399,7 @@ mod tests {
         );
         let mut take = |piece: &str| pieces.push(piece.to_owned());
         let mut page = Page::new(Format::Text, &mut take);
-        page.family(&Family::new("a", Kind::Gauge, "A."), |samples| {
+        page.family(&Family::gauge("a", "A."), |samples| {
             for value in 0..10_000_u64 {
                 samples.add(&Labels::none(), value);
                 let _ = writeln!(whole, "storage_probe_a {value}");
@@ -475,7 +476,7 @@ mod tests {
             let mut text = String::new();
             let mut take = |piece: &str| text.push_str(piece);
             let mut page = Page::new(format, &mut take);
-            let family = Family::new("size", Kind::Gauge, "With shared=\"true\" others use it.");
+            let family = Family::gauge("size", "With shared=\"true\" others use it.");
             page.family(&family, |samples| samples.add(&Labels::none(), 1_u64));
             page.finish();
             text.lines().next().unwrap_or_default().to_owned()

@@ -17,10 +17,10 @@ pub mod snapshots;
 pub mod volumes;
 
 use self::exposition::{Format, Page};
-use self::itself::SelfFigures;
 use crate::model::backend::{BackendReadings, Figures};
 use crate::model::cluster_map::ClusterMap;
 use crate::model::inventory::Inventory;
+use crate::model::itself::SelfFigures;
 use crate::state::State;
 
 /// What the page of the node role tells of.
@@ -36,6 +36,19 @@ pub struct NodePage<'a> {
     pub backends: &'a BackendReadings,
     /// The program itself.
     pub itself: &'a SelfFigures,
+}
+
+impl<'a> NodePage<'a> {
+    /// What is known of the node, and what the API said when its map was made.
+    pub fn of(state: &'a State, backends: &'a BackendReadings, itself: &'a SelfFigures) -> Self {
+        Self {
+            state,
+            inventory: state.topology.cluster.as_ref().map(|map| &*map.inventory),
+            left_out: None,
+            backends,
+            itself,
+        }
+    }
 }
 
 /// The page of the node role; `take` is given one piece after the other.
@@ -122,15 +135,9 @@ fn write_backends(page: &mut Page<'_>, readings: &BackendReadings) {
 
 /// The page of the node role in one.
 pub fn node_page(state: &State, itself: &SelfFigures, format: Format) -> Vec<u8> {
-    let told = NodePage {
-        state,
-        inventory: state.topology.cluster.as_ref().map(|map| &*map.inventory),
-        left_out: None,
-        backends: &BackendReadings::default(),
-        itself,
-    };
+    let backends = BackendReadings::default();
     let mut page = Vec::new();
-    write_node_page(&told, format, &mut |piece| {
+    write_node_page(&NodePage::of(state, &backends, itself), format, &mut |piece| {
         page.extend_from_slice(piece.as_bytes());
     });
     page

@@ -1,6 +1,6 @@
 //! Families about CPU and memory: of nodes and containers, and for who sees some namespaces alone of services and their instances.
 
-use super::exposition::{Family, Kind, Labels, Page, Samples, Value};
+use super::exposition::{Family, Labels, Page, Samples, Value};
 use crate::model::resources::{PodResources, PodUsage, ResourceMap, Usage, UsageTime};
 use crate::model::workload::Limits;
 
@@ -44,9 +44,8 @@ const MEMORY_SHARE: Family = Family::gauge(
     "container_memory_utilization_ratio",
     "Working set as a share of the container's limit. Absent where there is no limit.",
 );
-const RESTARTS: Family = Family::new(
+const RESTARTS: Family = Family::counter(
     "container_restarts_total",
-    Kind::Counter,
     "How often the container was started anew. Told with --namespace.",
 );
 const POD_TIME: Family = Family::gauge(
@@ -94,9 +93,8 @@ const INSTANCE_MEMORY_SHARE: Family = Family::gauge(
     "instance_memory_utilization_ratio",
     "Working set as a share of the limit of all the pod's containers. Absent where one of them has none.",
 );
-const INSTANCE_RESTARTS: Family = Family::new(
+const INSTANCE_RESTARTS: Family = Family::counter(
     "instance_restarts_total",
-    Kind::Counter,
     "How often containers of the pod were started anew.",
 );
 const INSTANCE_CLAIM: Family = Family::gauge(

@@ -167,13 +167,8 @@ fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, &Labels)]) {
         .collect();
     page.family(&CAPACITY, |samples| {
         for (volume, labels) in &labelled {
-            let size = volume
-                .usage
-                .as_ref()
-                .and_then(|usage| usage.as_ref().ok())
-                .map(|usage| usage.size);
-            if let Some(size) = size.or(volume.device_size) {
-                samples.add(labels, size);
+            if let Some(bytes) = volume.capacity() {
+                samples.add(labels, bytes);
             }
         }
     });

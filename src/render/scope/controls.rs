@@ -208,14 +208,8 @@ impl Buttons {
         ];
         let mut latest = latest(controls.taken_at, own.into_iter().chain(buttons));
         describe(&mut latest, controls, offer);
-        let node = Node {
-            id,
-            topology,
-            latest,
-            metrics: BTreeMap::new(),
-            adjacency,
-            parents: BTreeMap::new(),
-        };
+        let mut node = Node::new(id, topology, latest);
+        node.adjacency = adjacency;
         self.room.add(nodes, node);
     }
 
@@ -237,7 +231,7 @@ impl Buttons {
             (VOLUME_OF_CLAIM, Some(Cow::Borrowed(volume.as_str()))),
             (CLAIM.0, Some(Cow::Borrowed(claim.as_str()))),
         ];
-        let node = plain(id, ids::VOLUME_SNAPSHOT, controls.taken_at, facts);
+        let node = Node::new(id, ids::VOLUME_SNAPSHOT, latest(controls.taken_at, facts));
         self.room.add(&mut self.snapshots, node);
     }
 
@@ -254,7 +248,7 @@ impl Buttons {
             (NODE_TYPE, Some(Cow::Borrowed("Persistent Volume Claim"))),
             (CLASS_OF_CLAIM, class.as_deref().map(Cow::Borrowed)),
         ];
-        let node = plain(id, ids::CLAIM, controls.taken_at, facts);
+        let node = Node::new(id, ids::CLAIM, latest(controls.taken_at, facts));
         self.room.add(&mut self.claims, node);
     }
 
@@ -284,22 +278,6 @@ impl Buttons {
             }],
         };
         report.pieces()
-    }
-}
-
-fn plain<'a, const N: usize>(
-    id: String,
-    topology: &'static str,
-    taken_at: &'a str,
-    facts: [(&'static str, Option<Cow<'a, str>>); N],
-) -> Node<'a> {
-    Node {
-        id,
-        topology,
-        latest: latest(taken_at, facts),
-        metrics: BTreeMap::new(),
-        adjacency: Vec::new(),
-        parents: BTreeMap::new(),
     }
 }
 

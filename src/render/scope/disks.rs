@@ -211,13 +211,12 @@ pub(super) fn node<'a>(
     [taken_at, host]: [&'a str; 2],
 ) -> Node<'a> {
     let rates = rates.get(&shown.disk.number).map_or(&[][..], Vec::as_slice);
+    let id = ids::disk(&state.host_id, &shown.device.kernel_name);
+    let latest = latest(state, shown, taken_at);
     Node {
-        id: ids::disk(&state.host_id, &shown.device.kernel_name),
-        topology: ids::PERSISTENT_VOLUME,
-        latest: latest(state, shown, taken_at),
         metrics: metrics(shown, window, rates, ceilings, taken_at),
-        adjacency: Vec::new(),
         parents: BTreeMap::from([("host", [host])]),
+        ..Node::new(id, ids::PERSISTENT_VOLUME, latest)
     }
 }
 

@@ -272,12 +272,9 @@ fn pool_node<'a>(
     adjacency.sort_unstable();
     adjacency.dedup();
     Node {
-        id,
-        topology: ids::PERSISTENT_VOLUME,
-        latest: facts::latest(taken_at, facts),
         metrics,
         adjacency,
-        parents: BTreeMap::new(),
+        ..Node::new(id, ids::PERSISTENT_VOLUME, facts::latest(taken_at, facts))
     }
 }
 
@@ -337,14 +334,7 @@ impl<'a> DiskOf<'a> {
             (POOLS.0, Some(Cow::Owned(pools))),
             (COPIES.0, carried.by_disk.get(&id).map(listed)),
         ];
-        Node {
-            id,
-            topology: ids::PERSISTENT_VOLUME,
-            latest: facts::latest(taken_at, facts),
-            metrics: BTreeMap::new(),
-            adjacency: Vec::new(),
-            parents: BTreeMap::new(),
-        }
+        Node::new(id, ids::PERSISTENT_VOLUME, facts::latest(taken_at, facts))
     }
 }
 

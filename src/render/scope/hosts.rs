@@ -38,14 +38,10 @@ pub(super) fn node<'a>(
     rates: &RatesOfDisks<'_>,
     taken_at: &'a str,
 ) -> Node<'a> {
-    Node {
-        id: ids::host(&state.host_id),
-        topology: "host",
-        latest: rows(state, shown, taken_at),
-        metrics: metrics(state, window, rates),
-        adjacency: Vec::new(),
-        parents: BTreeMap::new(),
-    }
+    let latest = rows(state, shown, taken_at);
+    let mut node = Node::new(ids::host(&state.host_id), "host", latest);
+    node.metrics = metrics(state, window, rates);
+    node
 }
 
 /// A topology of it.

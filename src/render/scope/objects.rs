@@ -189,18 +189,12 @@ pub(super) fn volume_node<'a>(
         (volumes::DRIVER.0, volume.driver().map(Cow::Borrowed)),
         (volumes::HANDLE.0, handle.map(Cow::Owned)),
     ];
-    Some(Node {
-        id: ids::object(&volume.uid, ids::PERSISTENT_VOLUME)?,
-        topology: ids::PERSISTENT_VOLUME,
-        latest: latest(taken_at, own.into_iter().chain(volume_facts(map, volume, copies))),
-        metrics: BTreeMap::new(),
-        adjacency: {
-            let mut edges = engines::edges(map, copies);
-            edges.extend(class_of(map, volume.class.as_deref()));
-            edges
-        },
-        parents: BTreeMap::new(),
-    })
+    let id = ids::object(&volume.uid, ids::PERSISTENT_VOLUME)?;
+    let latest = latest(taken_at, own.into_iter().chain(volume_facts(map, volume, copies)));
+    let mut node = Node::new(id, ids::PERSISTENT_VOLUME, latest);
+    node.adjacency = engines::edges(map, copies);
+    node.adjacency.extend(class_of(map, volume.class.as_deref()));
+    Some(node)
 }
 
 /// The id of a class, for the edge that Scope does not draw: from a volume to its class.
@@ -256,14 +250,10 @@ pub(super) fn claim_node<'a>(
         (CLAIM_DELETED.0, moment(claim.deletion)),
         (CLAIM_COPIES.0, copies.and_then(engines::copies)),
     ];
-    Some(Node {
-        id: ids::object(&claim.uid, ids::CLAIM)?,
-        topology: ids::CLAIM,
-        latest: latest(taken_at, facts),
-        metrics: BTreeMap::new(),
-        adjacency: source_of(map, claim).into_iter().collect(),
-        parents: BTreeMap::new(),
-    })
+    let id = ids::object(&claim.uid, ids::CLAIM)?;
+    let mut node = Node::new(id, ids::CLAIM, latest(taken_at, facts));
+    node.adjacency.extend(source_of(map, claim));
+    Some(node)
 }
 
 /// `3, of them 2 ready`; `None` where the claim has none.
@@ -299,14 +289,8 @@ pub(super) fn class_node<'a>(class: &'a StorageClass, taken_at: &'a str) -> Opti
         (CLASS_EXPANSION.0, word(class.allows_expansion, "allowed")),
         (CLASS_CREATED.0, moment(class.created)),
     ];
-    Some(Node {
-        id: ids::object(&class.uid, ids::STORAGE_CLASS)?,
-        topology: ids::STORAGE_CLASS,
-        latest: latest(taken_at, facts),
-        metrics: BTreeMap::new(),
-        adjacency: Vec::new(),
-        parents: BTreeMap::new(),
-    })
+    let id = ids::object(&class.uid, ids::STORAGE_CLASS)?;
+    Some(Node::new(id, ids::STORAGE_CLASS, latest(taken_at, facts)))
 }
 
 /// A pod with storage; `None` for one without any. `host` is the id of the host that is looked at, where the pod is on that.
@@ -340,14 +324,11 @@ pub(super) fn pod_node<'a>(
         (CLAIMS_OF_POD, Some(Cow::Owned(claims.join(";")))),
         (POD_STORAGE.0, Some(Cow::Owned(volumes.join("; ")))),
     ];
-    Some(Node {
-        id: ids::object(&pod.uid, ids::POD)?,
-        topology: ids::POD,
-        latest: latest(taken_at, facts),
-        metrics: BTreeMap::new(),
-        adjacency: ephemeral.collect(),
-        parents: host.into_iter().map(|host| ("host", [host])).collect(),
-    })
+    let id = ids::object(&pod.uid, ids::POD)?;
+    let mut node = Node::new(id, ids::POD, latest(taken_at, facts));
+    node.adjacency.extend(ephemeral);
+    node.parents.extend(host.map(|host| ("host", [host])));
+    Some(node)
 }
 
 /// `data: claim data-db-0`, `scratch: empty folder`; `None` for texts.

@@ -111,14 +111,9 @@ impl<'a> Pools<'a> {
         room.leave_out(self.left_out);
         let ceilings = Ceilings::of(&self.told);
         for told in &self.told {
-            let node = Node {
-                id: told.id.clone(),
-                topology: ids::PERSISTENT_VOLUME,
-                latest: latest(told.system, told.pool, told.moment),
-                metrics: metrics(told.pool, &ceilings, told.moment),
-                adjacency: Vec::new(),
-                parents: BTreeMap::new(),
-            };
+            let latest = latest(told.system, told.pool, told.moment);
+            let mut node = Node::new(told.id.clone(), ids::PERSISTENT_VOLUME, latest);
+            node.metrics = metrics(told.pool, &ceilings, told.moment);
             room.add_object(nodes, node);
         }
     }

@@ -83,21 +83,12 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::ids;
     use super::super::report::Values;
     use super::*;
 
     fn node(id: &str) -> Node<'static> {
-        Node {
-            id: id.to_owned(),
-            topology: ids::POD,
-            latest: Values::default(),
-            metrics: BTreeMap::new(),
-            adjacency: Vec::new(),
-            parents: BTreeMap::new(),
-        }
+        Node::new(id.to_owned(), ids::POD, Values::default())
     }
 
     #[test]

@@ -107,14 +107,8 @@ pub(super) fn snapshot_node<'a>(
         (CREATED.0, moment(snapshot.created)),
         (DELETED.0, moment(snapshot.deletion)),
     ];
-    Some(Node {
-        id: ids::object(&snapshot.uid, ids::VOLUME_SNAPSHOT)?,
-        topology: ids::VOLUME_SNAPSHOT,
-        latest: latest(taken_at, facts),
-        metrics: BTreeMap::new(),
-        adjacency: Vec::new(),
-        parents: BTreeMap::new(),
-    })
+    let id = ids::object(&snapshot.uid, ids::VOLUME_SNAPSHOT)?;
+    Some(Node::new(id, ids::VOLUME_SNAPSHOT, latest(taken_at, facts)))
 }
 
 /// The content of a snapshot.
@@ -141,14 +135,8 @@ pub(super) fn content_node<'a>(
         (CREATED.0, moment(content.created)),
         (DELETED.0, moment(content.deletion)),
     ];
-    Some(Node {
-        id: ids::object(&content.uid, ids::VOLUME_SNAPSHOT_DATA)?,
-        topology: ids::VOLUME_SNAPSHOT_DATA,
-        latest: latest(taken_at, facts),
-        metrics: BTreeMap::new(),
-        adjacency: Vec::new(),
-        parents: BTreeMap::new(),
-    })
+    let id = ids::object(&content.uid, ids::VOLUME_SNAPSHOT_DATA)?;
+    Some(Node::new(id, ids::VOLUME_SNAPSHOT_DATA, latest(taken_at, facts)))
 }
 
 /// The id of what a claim's volume was filled from: a snapshot, or the claim that it is a clone of.

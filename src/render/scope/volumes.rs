@@ -11,12 +11,10 @@ use super::facts::{self, Fact, NAME, NODE_TYPE};
 use super::report::{Metric, Node, Values};
 use super::series::{Window, single};
 use super::{engines, ids, objects};
-use crate::model::bytes::Bytes;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::copies::Copies;
 use crate::model::device::DeviceNumber;
 use crate::model::disagreement::sentence;
-use crate::model::mount::FilesystemUsage;
 use crate::model::placement::{IoSource, Medium, Volume};
 use crate::model::volume::VolumeMode;
 use crate::model::workload::PersistentVolume;
@@ -111,10 +109,6 @@ fn adjacency(
     edges
 }
 
-fn usage(volume: &Volume) -> Option<&FilesystemUsage> {
-    volume.usage.as_ref().and_then(|usage| usage.as_ref().ok())
-}
-
 fn metrics<'a>(
     state: &'a State,
     volume: &Volume,
@@ -159,7 +153,7 @@ pub(super) fn add_usage<'a>(
     volume: &Volume,
     taken_at: &'a str,
 ) {
-    if let Some(usage) = usage(volume) {
+    if let Some(usage) = volume.known_usage() {
         let used = single(taken_at, usage.used() as f64, usage.size as f64);
         metrics.extend(used.map(|metric| (super::disks::USED, metric)));
         let fullness = usage.fullness();
@@ -186,7 +180,6 @@ fn latest<'a>(
     told_at: &'a str,
 ) -> Values<'a> {
     let placement = &volume.placement;
-    let size = usage(volume).map(|usage| usage.size).or(volume.device_size);
     let cluster = state.topology.cluster.as_deref();
     let pods: Vec<Cow<'_, str>> = volume
         .users
@@ -204,7 +197,7 @@ fn latest<'a>(
         (STATUS.0, Some(status(volume))),
         // Beside what the API says of the volume, which is the cluster's process's to tell as well.
         (DEVICE_ATTENTION.0, device_attention(state, volume)),
-        (CAPACITY.0, size.map(|size| Cow::Owned(Bytes(size).to_string()))),
+        (CAPACITY.0, objects::bytes(volume.capacity())),
         (LIES_ON.0, lies_on(state, volume)),
         (FILESYSTEM.0, filesystem(volume)),
         (

@@ -109,7 +109,7 @@ fn paths(state: &State, device: &BlockDevice) -> Option<Vec<Value>> {
 /// One volume: who uses it, what carries it, how full it is, who counts it. `disks` are the whole disks below `devices`.
 fn json_volume(state: &State, volume: &Volume) -> Map<String, Value> {
     let placement = &volume.placement;
-    let usage = volume.usage.as_ref().and_then(|usage| usage.as_ref().ok());
+    let usage = volume.known_usage();
     let error = volume.usage.as_ref().and_then(|usage| usage.as_ref().err());
     let pods: Vec<&str> = volume.users.iter().map(|user| user.pod_uid.as_str()).collect();
     let paths: Vec<_> = volume
@@ -150,10 +150,7 @@ fn json_volume(state: &State, volume: &Volume) -> Map<String, Value> {
             json!((placement.medium != Medium::NotMounted).then_some(placement.read_only)),
         ),
         ("shared", json!(placement.shared)),
-        (
-            "capacity_bytes",
-            json!(usage.map(|usage| usage.size).or(volume.device_size)),
-        ),
+        ("capacity_bytes", json!(volume.capacity())),
         ("promised_bytes", json!(volume.promised)),
         ("used_bytes", json!(usage.map(FilesystemUsage::used))),
         ("available_bytes", json!(usage.map(|usage| usage.available))),

@@ -335,14 +335,15 @@ fn add_below(
 }
 
 fn kernel_volume(state: &State, volume: &Volume, indent: &str) -> Row {
-    let usage = volume.usage.as_ref().and_then(|usage| usage.as_ref().ok());
     let rates = volume.io.and_then(|io| state.volume_rates.latest(&io.origin));
-    let size = usage.map(|usage| usage.size).or(volume.device_size);
-    let [used, share, read, written, reads, writes] = figures(usage, rates);
+    let [used, share, read, written, reads, writes] = figures(volume.known_usage(), rates);
     [
         format!("{indent}{}", volume.name),
         "volume".to_owned(),
-        size.map(|size| Bytes(size).to_string()).unwrap_or_default(),
+        volume
+            .capacity()
+            .map(|size| Bytes(size).to_string())
+            .unwrap_or_default(),
         used,
         share,
         read,
