@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use support::api_server::ApiServer;
 use support::exposition::Page;
 use support::http::Connection;
-use support::kubelet_folder::KubeletFolder;
+use support::kubelet_folder::{KubeletFolder, NOBODYS_BUSINESS, shell};
 use support::kubernetes_tools::{kustomized, objects, run};
 use support::prometheus::free_address;
 use support::{expect_that, within};
@@ -136,6 +136,36 @@ impl Container {
         Page::parse(answer.text())
     }
 
+    /// The driver of a volume, where the page tells it.
+    fn driver_of(&self, volume: &str) -> Option<String> {
+        let page = self.page();
+        let mut samples = page.samples().iter();
+        let about = samples.find(|sample| {
+            sample.name == "storage_probe_volume_info"
+                && sample
+                    .labels
+                    .get("persistentvolume")
+                    .is_some_and(|name| name == volume)
+        });
+        about?.labels.get("driver").cloned()
+    }
+
+    /// Runs a program of this machine's in it, as what has taken the place of the program could: where it was started with [`OWN_PROGRAMS`].
+    fn exec(&self, program: &[&str]) -> Result<String, String> {
+        let mut command = podman();
+        command
+            .args(["exec", &self.name])
+            .args(own_loader())
+            .args(program);
+        run(&mut command, "")
+    }
+
+    fn is_mounted_in_it(&self, point: &Path) -> bool {
+        let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.pid())).unwrap();
+        let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+        points.any(|found| Path::new(found) == point)
+    }
+
     fn pid(&self) -> String {
         let mut command = podman();
         command.args(["inspect", "--format={{.State.Pid}}", &self.name]);
@@ -153,6 +183,22 @@ impl Drop for Container {
         }
         let _ = podman().args(["rm", "--force", "--time=5", &self.name]).output();
     }
+}
+
+/// This machine's own programs, for a container of the image, which has but one.
+const OWN_PROGRAMS: &str = "--volume=/usr:/usr:ro";
+
+/// How one of them is started there: by the dynamic loader, with the place of its libraries.
+fn own_loader() -> [String; 3] {
+    let loaders = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+    let loader = loaders.iter().find(|path| Path::new(path).exists());
+    let loader = fs::canonicalize(loader.expect("no dynamic loader of Debian's")).unwrap();
+    let libraries = loader.parent().unwrap().to_str().unwrap().to_owned();
+    [
+        loader.to_str().unwrap().to_owned(),
+        "--library-path".to_owned(),
+        libraries,
+    ]
 }
 
 /// Where a profile of ours lies.
@@ -244,15 +290,21 @@ fn the_image_shows_disks_and_volumes_with_the_manifests_rights() {
     within(LIMIT, || {
         expect_that(capacity().is_none(), "the volume is still there")
     });
-    run(
-        Command::new("sh").args([
-            "-c",
-            "! grep -q pv-one/mount /proc/$0/mountinfo",
-            &container.pid(),
-        ]),
-        "",
-    )
-    .unwrap();
+    assert!(!container.is_mounted_in_it(&kubelet.volume()));
+
+    // So with the first raw block volume of the node, for which the kubelet had no folder yet.
+    assert_eq!(container.driver_of("pv-raw"), None);
+    let staged = kubelet.add_raw_block_volume();
+    within(LIMIT, || {
+        let told = container.driver_of("pv-raw");
+        expect_that(
+            told.as_deref() == Some("disks.example"),
+            format!("its driver is {told:?}: {}", container.log()),
+        )
+    });
+    assert!(container.is_mounted_in_it(&staged));
+    shell("umount", &[staged.to_str().unwrap()]);
+    assert!(!container.is_mounted_in_it(&staged));
 }
 
 #[test]
@@ -260,6 +312,7 @@ fn the_image_shows_disks_and_volumes_with_the_manifests_rights() {
 fn each_right_in_the_manifest_is_needed() {
     let kubelet = KubeletFolder::make();
     kubelet.mount_closed_filesystem();
+    kubelet.add_raw_block_volume();
     let whole = pod("without-scope", "DaemonSet", &kubelet);
     let success = |container: &Container, collector: &str| {
         container
@@ -297,15 +350,25 @@ fn each_right_in_the_manifest_is_needed() {
     let container = Container::start(&without, &[NO_CLUSTER[0], ("STORAGE_PROBE_PROCFS", "/proc")], &[]);
     assert!(!of_the_node(&container));
 
-    // The kubelet's folder, for the volumes in it.
-    let mut without = whole.clone();
-    drop_mount(&mut without, kubelet.root.to_str().unwrap());
-    let container = Container::start(&without, &NO_CLUSTER, &[]);
-    let told = container.page().value(
-        "storage_probe_volume_capacity_bytes",
-        &[("persistentvolume", "pv-one")],
-    );
-    assert_eq!(told, None);
+    // Of the kubelet's folder pods', for the volumes in it, and what the CSI plugin has of raw block volumes.
+    let told = |pod: &Value| {
+        let container = Container::start(pod, &NO_CLUSTER, &[]);
+        let size = container.page().value(
+            "storage_probe_volume_capacity_bytes",
+            &[("persistentvolume", "pv-one")],
+        );
+        (size.is_some(), container.driver_of("pv-raw"))
+    };
+    let driver = Some("disks.example".to_owned());
+    assert_eq!(told(&whole), (true, driver));
+    let without = |folder: &str| {
+        let mut without = whole.clone();
+        drop_mount(&mut without, kubelet.root.join(folder).to_str().unwrap());
+        told(&without)
+    };
+    assert_eq!(without("pods"), (false, None));
+    let plugin = Some("kubernetes.io/csi".to_owned());
+    assert_eq!(without("plugins/kubernetes.io/csi/volumeDevices"), (true, plugin));
 }
 
 fn drop_mount(pod: &mut Value, path: &str) {
@@ -315,18 +378,75 @@ fn drop_mount(pod: &mut Value, path: &str) {
     assert_eq!(mounts.len() + 1, before, "{path} was not mounted");
 }
 
+/// That of the overlay `with-scope`, with this folder in the place of Scope's.
+fn pod_beside_scope(kubelet: &KubeletFolder, plugins: &Path) -> Value {
+    let mut pod = pod("with-scope", "DaemonSet", kubelet);
+    for volume in pod["volumes"].as_array_mut().unwrap() {
+        if volume["name"] == "scope-plugins" {
+            volume["hostPath"]["path"] = plugins.to_str().unwrap().into();
+        }
+    }
+    pod
+}
+
+#[test]
+#[ignore = "needs root, podman and the image: tests/image.sh"]
+fn not_even_as_root_can_the_nodes_key_or_a_drivers_socket_be_reached() {
+    let kubelet = KubeletFolder::make();
+    let plugins = tempfile::tempdir().unwrap();
+    let pod = pod_beside_scope(&kubelet, plugins.path());
+    let container = Container::start(&pod, &NO_CLUSTER, &[OWN_PROGRAMS]);
+    let root = kubelet.root.to_str().unwrap();
+    let read = |path: &str| container.exec(&["/usr/bin/cat", path]);
+
+    // It is root, and reads what it is given.
+    let about = kubelet.volume().with_file_name("vol_data.json");
+    let said = read(about.to_str().unwrap()).unwrap();
+    assert!(said.contains("handle-pv-one"), "{said}");
+    for path in NOBODYS_BUSINESS {
+        let path = format!("{root}/{path}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "hush");
+        let said = read(&path).unwrap_err();
+        assert!(said.contains("No such file"), "{said}");
+        // Nor by way of the node's first process, whose root is the node's.
+        let said = read(&format!("/host/proc/1/root{path}")).unwrap_err();
+        assert!(said.contains("Permission denied"), "{said}");
+    }
+    // Nor is there anything else.
+    let found = container
+        .exec(&[
+            "/usr/bin/find",
+            root,
+            "-mindepth",
+            "1",
+            "-path",
+            "*/pods/*",
+            "-prune",
+            "-o",
+            "-printf",
+            "%P\n",
+        ])
+        .unwrap();
+    let mut found: Vec<&str> = found.lines().filter(|path| !path.is_empty()).collect();
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            "plugins",
+            "plugins/kubernetes.io",
+            "plugins/kubernetes.io/csi",
+            "plugins/kubernetes.io/csi/volumeDevices",
+            "pods",
+        ]
+    );
+}
+
 #[test]
 #[ignore = "needs root, podman and the image: tests/image.sh"]
 fn with_scope_the_socket_is_there_for_root_alone() {
     let kubelet = KubeletFolder::make();
     let plugins = tempfile::tempdir().unwrap();
-    let mut pod = pod("with-scope", "DaemonSet", &kubelet);
-    for volume in pod["volumes"].as_array_mut().unwrap() {
-        if volume["name"] == "scope-plugins" {
-            volume["hostPath"]["path"] = plugins.path().to_str().unwrap().into();
-        }
-    }
-    let container = Container::start(&pod, &NO_CLUSTER, &[]);
+    let container = Container::start(&pod_beside_scope(&kubelet, plugins.path()), &NO_CLUSTER, &[]);
     let folder = plugins.path().join("storage");
     assert_eq!(
         fs::symlink_metadata(&folder).unwrap().permissions().mode() & 0o777,
@@ -406,9 +526,7 @@ async fn the_cluster_role_reaches_the_api_server_by_name_from_an_empty_root() {
 /// Makes a link on this machine in a container of the image, with this machine's own program for it.
 fn link_in_a_container(profile: &[String]) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
-    let loaders = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
-    let loader = loaders.iter().find(|path| Path::new(path).exists());
-    let loader = fs::canonicalize(loader.expect("no dynamic loader of Debian's")).unwrap();
+    let [loader, arguments @ ..] = own_loader();
     let mut command = podman();
     command.args(["run", "--rm", "--network=none", "--cap-drop=all", "--read-only"]);
     command
@@ -416,18 +534,10 @@ fn link_in_a_container(profile: &[String]) -> Result<String, String> {
         .args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=512:512"])
         .args(profile);
     command.arg(format!("--volume={}:/made", folder.path().display()));
-    command.arg("--volume=/usr:/usr:ro");
-    command.arg(format!("--entrypoint={}", loader.display()));
-    command.arg(IMAGE);
-    let libraries = loader.parent().unwrap().to_str().unwrap();
-    command.args([
-        "--library-path",
-        libraries,
-        "/usr/bin/ln",
-        "-s",
-        "target",
-        "/made/link",
-    ]);
+    command.arg(OWN_PROGRAMS);
+    command.arg(format!("--entrypoint={loader}"));
+    command.arg(IMAGE).args(arguments);
+    command.args(["/usr/bin/ln", "-s", "target", "/made/link"]);
     run(&mut command, "")
 }
 

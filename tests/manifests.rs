@@ -1039,6 +1039,9 @@ fn pods(manifest: &str) -> Vec<(String, Value)> {
     made
 }
 
+/// What the program reads of the kubelet's folder. Beside these lie the node's key and the sockets of drivers.
+const KUBELETS_FOLDERS: [&str; 2] = ["pods", "plugins/kubernetes.io/csi/volumeDevices"];
+
 /// The program's user, which nothing else on a node has: not nobody.
 const OWN_USER: u64 = 65527;
 
@@ -1107,45 +1110,65 @@ fn no_pod_has_more_than_it_needs() {
             assert!(container["resources"]["requests"]["cpu"].is_string(), "{name}");
             assert!(container["resources"]["limits"]["memory"].is_string(), "{name}");
 
-            let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
-            for volume in pod["volumes"].as_array().into_iter().flatten() {
-                // Kubernetes mounts these read-only.
-                if volume["emptyDir"].is_object() || volume["configMap"].is_object() {
-                    continue;
-                }
-                // And these: it is the one that the program was told of.
-                if volume["secret"]["secretName"] == "scope-storage-probe-web" {
-                    let told = setting(container, "STORAGE_PROBE_WEB_CONFIG_FILE");
-                    assert_eq!(told, Some("/etc/scope-storage-probe-web/web.yaml"), "{name}");
-                    continue;
-                }
-                let path = volume["hostPath"]["path"]
-                    .as_str()
-                    .expect("only folders of the node are mounted, and the web configuration");
-                let mount = mounts
-                    .iter()
-                    .find(|mount| mount["name"] == volume["name"])
-                    .unwrap();
-                let known = ["/proc", "/sys/fs/cgroup", "/run/udev/data"].contains(&path)
-                    || path.ends_with("/kubelet");
-                if path == "/var/run/scope/plugins" {
-                    assert!(with_scope, "{name} mounts {path}");
-                } else {
-                    assert!(known, "{name} mounts {path}");
-                    assert_eq!(mount["readOnly"], true, "{name} can write to {path}");
-                }
-                if path.ends_with("/kubelet") {
-                    assert_eq!(mount["mountPropagation"], "HostToContainer", "{name}");
-                    assert_eq!(
-                        mount["mountPath"], path,
-                        "{name}: mounts are known by their path on the node"
-                    );
-                    let told = setting(container, "STORAGE_PROBE_KUBELET_ROOT");
-                    assert_eq!(told, Some(path), "{name}");
-                }
-            }
+            expect_that_only_what_is_read_is_mounted(&name, &pod, with_scope);
         }
     }
+}
+
+/// The folders of the node that the program reads, each read-only, and the socket's; nothing else.
+fn expect_that_only_what_is_read_is_mounted(name: &str, pod: &Value, with_scope: bool) {
+    let container = &pod["containers"][0];
+    let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
+    let root = setting(container, "STORAGE_PROBE_KUBELET_ROOT");
+    let of_the_kubelet = root.map(|root| KUBELETS_FOLDERS.map(|below| format!("{root}/{below}")));
+    let of_the_kubelet = of_the_kubelet.into_iter().flatten().collect::<Vec<_>>();
+    let mut allowed = of_the_kubelet.clone();
+    if name.ends_with("-node") {
+        allowed.extend(["/proc", "/sys/fs/cgroup", "/run/udev/data"].map(String::from));
+    }
+    let mut mounted = Vec::new();
+    for volume in pod["volumes"].as_array().into_iter().flatten() {
+        // Kubernetes mounts these read-only.
+        if volume["emptyDir"].is_object() || volume["configMap"].is_object() {
+            continue;
+        }
+        // And these: it is the one that the program was told of.
+        if volume["secret"]["secretName"] == "scope-storage-probe-web" {
+            let told = setting(container, "STORAGE_PROBE_WEB_CONFIG_FILE");
+            assert_eq!(told, Some("/etc/scope-storage-probe-web/web.yaml"), "{name}");
+            continue;
+        }
+        let path = volume["hostPath"]["path"]
+            .as_str()
+            .expect("only folders of the node are mounted, and the web configuration");
+        let mount = mounts
+            .iter()
+            .find(|mount| mount["name"] == volume["name"])
+            .unwrap();
+        if path == "/var/run/scope/plugins" {
+            assert!(with_scope, "{name} mounts {path}");
+            continue;
+        }
+        mounted.push(path.to_owned());
+        assert_eq!(mount["readOnly"], true, "{name} can write to {path}");
+        if of_the_kubelet.iter().any(|folder| folder == path) {
+            assert_eq!(mount["mountPropagation"], "HostToContainer", "{name}");
+            assert_eq!(
+                mount["mountPath"], path,
+                "{name}: mounts are known by their path on the node"
+            );
+            // What the kubelet does not make at its start would keep the pod from starting.
+            let made = if path.ends_with("/pods") {
+                "Directory"
+            } else {
+                "DirectoryOrCreate"
+            };
+            assert_eq!(volume["hostPath"]["type"], made, "{name}: {path}");
+        }
+    }
+    mounted.sort();
+    allowed.sort();
+    assert_eq!(mounted, allowed, "{name}");
 }
 
 fn setting<'a>(container: &'a Value, name: &str) -> Option<&'a str> {

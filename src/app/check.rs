@@ -14,6 +14,7 @@ use crate::args::SourceArguments;
 use crate::backends::Question;
 use crate::host::filesystem::Patience;
 use crate::host::kubelet::elsewhere;
+use crate::host::read::plain;
 use crate::host::roots::Roots;
 use crate::host::{cgroup, mountstats, remote, zfs};
 use crate::model::backend::{Failure, POWERFLEX};
@@ -113,8 +114,12 @@ fn kubelet_problem(root: &Path, mounts: &[Mount]) -> Option<String> {
             "no pods there; the node has them in {found} (--kubelet-root {found} reads them; in a container, where that is mounted)"
         ));
     }
-    (!is_folder(root))
-        .then(|| "no such folder (no Kubernetes node, or another root: --kubelet-root names it)".to_owned())
+    // The folder itself is there in a container in which but a part of it is mounted.
+    let error = std::fs::read_dir(root.join("pods")).err()?;
+    Some(format!(
+        "pods: {} (no Kubernetes node, or another root: --kubelet-root names it)",
+        plain(&error)
+    ))
 }
 
 fn is_folder(path: &Path) -> bool {
@@ -457,5 +462,9 @@ mod tests {
         // No machine that runs tests has pods at one of the usual places.
         let problem = kubelet_problem(Path::new("/nonexistent/of/no/kubelet"), &[]).unwrap();
         assert!(problem.contains("--kubelet-root"), "{problem}");
+        // As in a container in which something else of the kubelet's folder is mounted.
+        let folder = tempfile::tempdir().unwrap();
+        let problem = kubelet_problem(folder.path(), &[]).unwrap();
+        assert!(problem.starts_with("pods: no such file"), "{problem}");
     }
 }

@@ -200,10 +200,33 @@ mod tests {
 
     #[test]
     fn in_a_container_a_filesystem_is_asked_wherever_it_is_mounted() {
-        let own = "1 0 0:99 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet /var/lib/kubelet ro - ext4 /dev/sda1 rw\n";
+        let own = "1 0 0:99 / / rw - overlay overlay rw\n2 1 8:1 /var/lib/kubelet/pods /var/lib/kubelet/pods ro - ext4 /dev/sda1 rw\n";
         let found = chosen(NODE, own);
-        assert_eq!(found[0], ("/".into(), Some("/var/lib/kubelet".into())));
+        assert_eq!(found[0], ("/".into(), Some("/var/lib/kubelet/pods".into())));
         assert_eq!(found[1], ("/data".into(), None));
+    }
+
+    #[test]
+    fn a_disk_for_the_kubelet_is_asked_at_the_folders_of_it_that_are_mounted() {
+        let whole = "9 1 8:8 / /var/lib/kubelet rw - xfs /dev/sda8 rw\n";
+        let pods = "10 9 8:9 / /var/lib/kubelet/pods rw - xfs /dev/sda9 rw\n";
+        let in_pod = "1 0 0:99 / / rw - overlay overlay rw\n\
+            2 1 8:9 / /var/lib/kubelet/pods ro - xfs /dev/sda9 rw\n\
+            3 1 8:8 /plugins/kubernetes.io/csi/volumeDevices /var/lib/kubelet/plugins/kubernetes.io/csi/volumeDevices ro - xfs /dev/sda8 rw\n";
+        let found = chosen(&format!("{NODE}{whole}{pods}"), in_pod);
+        let asked = |name: &str| {
+            found
+                .iter()
+                .find(|(point, _)| point == name)
+                .unwrap()
+                .1
+                .as_deref()
+        };
+        assert_eq!(asked("/var/lib/kubelet/pods"), Some("/var/lib/kubelet/pods"));
+        assert_eq!(
+            asked("/var/lib/kubelet"),
+            Some("/var/lib/kubelet/plugins/kubernetes.io/csi/volumeDevices")
+        );
     }
 
     fn read_only(node: &str) -> Vec<bool> {

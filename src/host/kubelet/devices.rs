@@ -2,19 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::memory::Part;
+use super::memory::{PLUGINS, Part};
 use super::round::{CSI_PLUGIN, DEVICES, Opened, Round, plugin_of, text_of};
 use super::tree::{Entry, Kind};
 use crate::model::volume::{PodVolume, VolumeMode};
 
-/// Where the CSI plugin keeps what is the node's and no pod's, below `R/plugins`.
-const CSI: &str = "kubernetes.io/csi";
-
-/// A raw block volume that is still to be looked up below `R/plugins`.
+/// A raw block volume of which it is still to be told what its plugin has.
 pub(super) struct BlockVolume {
     at: usize,
     pod: OsString,
@@ -59,36 +55,41 @@ impl Round<'_> {
     /// What else is known of raw block volumes.
     pub(super) fn look_up_blocks(&mut self, root: &Path) {
         let blocks = std::mem::take(&mut self.blocks);
-        if blocks.is_empty() {
+        let (of_csi, others): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|block| block.plugin == CSI_PLUGIN);
+        for block in others {
+            // Whether a device is bound there is told by the mounts: no folder has to be looked into, nor mounted for that.
+            let below = [
+                PLUGINS.as_ref(),
+                &*block.plugin,
+                DEVICES.as_ref(),
+                &block.name,
+                &block.pod,
+            ];
+            let place = self.node_root.join(below.iter().collect::<PathBuf>());
+            self.volumes[block.at].other_paths.push(place);
+        }
+        if of_csi.is_empty() {
             return;
         }
-        let Ok(opened) = &self.open(Part::Plugins, root) else {
+        let Ok(opened) = &self.open(Part::RawBlock, root) else {
             return;
         };
-        let csi = Path::new(CSI).join(DEVICES);
-        let mut shared: Option<[Arc<[Entry]>; 2]> = None;
-        for block in blocks {
+        let [published, staged] =
+            ["publish", "staging"].map(|name| self.entries(opened, name.as_ref()).unwrap_or_default());
+        for block in of_csi {
             let mut places = Vec::new();
-            if block.plugin == CSI_PLUGIN {
-                let [published, staged] = shared.get_or_insert_with(|| {
-                    ["publish", "staging"]
-                        .map(|name| self.entries(opened, &csi.join(name)).unwrap_or_default())
-                });
-                if let Some(entry) = published.iter().find(|entry| entry.name == block.name) {
-                    places.push(self.published(opened, &csi.join("publish"), entry, &block.pod));
-                }
-                places.push(self.present(opened, &csi.join(&block.name).join("dev"), &block.pod));
-                if staged.iter().any(|entry| entry.name == block.name) {
-                    places.push(Some(csi.join("staging").join(&block.name)));
-                }
-                let data = self.vol_data(opened, &csi.join(&block.name).join("data"));
-                self.volumes[block.at].csi = data;
-            } else {
-                let folder = Path::new(&block.plugin).join(DEVICES).join(&block.name);
-                places.push(self.present(opened, &folder, &block.pod));
+            if let Some(entry) = published.iter().find(|entry| entry.name == block.name) {
+                places.push(self.published(opened, Path::new("publish"), entry, &block.pod));
             }
+            let folder = Path::new(&block.name);
+            places.push(self.present(opened, &folder.join("dev"), &block.pod));
+            if staged.iter().any(|entry| entry.name == block.name) {
+                places.push(Some(Path::new("staging").join(folder)));
+            }
+            self.volumes[block.at].csi = self.vol_data(opened, &folder.join("data"));
             for below in places.into_iter().flatten() {
-                let place = self.on_node(Part::Plugins, &below);
+                let place = self.on_node(Part::RawBlock, &below);
                 let known = &mut self.volumes[block.at].other_paths;
                 if !known.contains(&place) {
                     known.push(place);

@@ -18,27 +18,41 @@ pub(super) type Said = Option<Result<CsiVolume, String>>;
 /// tells times by a clock's tick, or by the second.
 const SETTLED_SECONDS: i128 = 2;
 
-/// One of both folders below the kubelet's root that are read.
+/// One of both folders below the kubelet's root that are read. The manifests mount no other: beside them lie the node's key and
+/// drivers' sockets.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     /// What pods have.
     Pods,
-    /// What plugins have.
-    Plugins,
+    /// What the CSI plugin has of raw block volumes.
+    RawBlock,
 }
 
+/// The folder of plugins, below the kubelet's root.
+pub(super) const PLUGINS: &str = "plugins";
+
 impl Part {
-    /// The folder's name.
-    pub(super) fn name(self) -> &'static str {
+    /// The folder's path.
+    pub(super) fn path(self) -> &'static str {
         match self {
             Self::Pods => "pods",
-            Self::Plugins => "plugins",
+            Self::RawBlock => "plugins/kubernetes.io/csi/volumeDevices",
+        }
+    }
+
+    /// Opens it. In a container it is a mount; the folder of plugins may be a link as well, and what is below that may not.
+    pub(super) fn open(self, root: &Path) -> Result<Tree, Errno> {
+        match self {
+            Self::Pods => Tree::open(self.below(root)),
+            Self::RawBlock => {
+                Tree::open(root.join(PLUGINS))?.mounted(Path::new("kubernetes.io/csi/volumeDevices"))
+            }
         }
     }
 
     /// Where it is below the kubelet's `root`.
     pub(super) fn below(self, root: &Path) -> PathBuf {
-        root.join(self.name())
+        root.join(self.path())
     }
 }
 
@@ -49,7 +63,7 @@ pub(super) struct Memory {
     /// The wall clock when the round began, in seconds since 1970.
     began: i128,
     pods: Kept,
-    plugins: Kept,
+    raw_block: Kept,
 }
 
 /// Of one part. In order of their paths, so that the kernel is asked for neighbours one after another: a lookup finds what the one before has
@@ -81,7 +95,7 @@ impl Memory {
     /// Ends it.
     pub(super) fn end(&mut self) {
         let now = self.round;
-        for kept in [&mut self.pods, &mut self.plugins] {
+        for kept in [&mut self.pods, &mut self.raw_block] {
             kept.folders.retain(|_, kept| kept.round == now);
             kept.files.retain(|_, kept| kept.round == now);
         }
@@ -90,9 +104,12 @@ impl Memory {
     /// True where nothing of what is remembered has changed, as far as it is looked at: this share of it, another one each time, and
     /// in any case the folder that has an entry for each pod.
     pub(super) fn is_as_it_was(&mut self, root: &Path, share: f64) -> bool {
-        [(Part::Pods, &mut self.pods), (Part::Plugins, &mut self.plugins)]
-            .into_iter()
-            .all(|(part, kept)| kept.is_empty() || kept.is_as_it_was(&part.below(root), share))
+        [
+            (Part::Pods, &mut self.pods),
+            (Part::RawBlock, &mut self.raw_block),
+        ]
+        .into_iter()
+        .all(|(part, kept)| kept.is_empty() || kept.is_as_it_was(part.open(root), share))
     }
 
     /// The entries of a folder, if they are remembered and the folder has not changed.
@@ -157,15 +174,15 @@ impl Memory {
     #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
         (
-            self.pods.folders.len() + self.plugins.folders.len(),
-            self.pods.files.len() + self.plugins.files.len(),
+            self.pods.folders.len() + self.raw_block.folders.len(),
+            self.pods.files.len() + self.raw_block.files.len(),
         )
     }
 
     fn of(&mut self, part: Part) -> &mut Kept {
         match part {
             Part::Pods => &mut self.pods,
-            Part::Plugins => &mut self.plugins,
+            Part::RawBlock => &mut self.raw_block,
         }
     }
 
@@ -183,15 +200,15 @@ impl Kept {
         self.folders.is_empty() && self.files.is_empty()
     }
 
-    fn is_as_it_was(&mut self, part: &Path, share: f64) -> bool {
-        let Ok(tree) = Tree::open(part.to_owned()) else {
+    fn is_as_it_was(&mut self, part: Result<Tree, Errno>, share: f64) -> bool {
+        let Ok(tree) = part else {
             return false;
         };
         let all = self.folders.len() + self.files.len();
         let number = ((all as f64 * share).ceil() as usize).min(all);
         let first = self.next.min(all.saturating_sub(1));
         self.next = (first + number) % all.max(1);
-        // The pods' folder is the first of all; the plugins' is not listed.
+        // The pods' folder is the first of all; that of raw block volumes is not listed.
         let folders = self.folders.iter().map(|(below, kept)| (below, kept.fingerprint));
         let files = self.files.iter().map(|(below, kept)| (below, kept.fingerprint));
         let is_looked_at =

@@ -22,7 +22,7 @@
 //! | `…/volumeDevices/publish`, `…/publish/V` | folders; in old kubelets V is **a bound device** | listed; V if it is a folder |
 //! | `…/volumeDevices/publish/V/UID`, `…/volumeDevices/V/dev/UID` | **bound devices** | nothing |
 //! | `…/volumeDevices/staging/V` | the driver's own, perhaps **a mount point** | nothing |
-//! | `R/plugins/kubernetes.io~local-volume/volumeDevices/V/UID` | **a bound device** of a local volume | nothing |
+//! | `R/plugins/kubernetes.io~local-volume/volumeDevices/V/UID` | **a bound device** of a local volume | nothing: the mounts tell of it |
 //!
 //! hostPath volumes have no folder here at all; only where a pod uses a part of one (`subPath`) that is bound below
 //! `volume-subpaths`.
@@ -32,7 +32,7 @@
 //! read only beside mount points, never below. And should there be a mount, or a symbolic link, where the kubelet makes none,
 //! the kernel is told not to go there (see `tree.rs`): who got as far as to exchange a folder for a link cannot
 //! make this program read elsewhere. Only R itself, `R/pods` and `R/plugins` may be links or mounts, as administrators
-//! sometimes have it.
+//! sometimes have it, and `R/plugins/kubernetes.io/csi/volumeDevices` a mount: it and `R/pods` are all that the manifests mount.
 //!
 //! What was read is remembered. In later readings each folder and file is asked for its time alone, which on a full node is
 //! some five hundred calls, up to two milliseconds. Where none has changed the last reading is given once more; else

@@ -87,7 +87,7 @@ fn about(path: &Path, message: impl Into<String>) -> Fault {
 
 /// One reading while it goes on.
 pub(super) struct Round<'a> {
-    node_root: &'a Path,
+    pub(super) node_root: &'a Path,
     pub(super) kept: &'a mut Memory,
     /// False once something was read that is not remembered: the next reading may find it changed with no trace in the memory.
     pub(super) is_all_remembered: bool,
@@ -156,9 +156,9 @@ impl<'a> Round<'a> {
 
     /// The path of what is `below` a part as the node has it.
     pub(super) fn on_node(&self, part: Part, below: &Path) -> PathBuf {
-        let length = self.node_root.as_os_str().len() + part.name().len() + below.as_os_str().len();
+        let length = self.node_root.as_os_str().len() + part.path().len() + below.as_os_str().len();
         let mut path = PathBuf::with_capacity(length + "/".len() * 3 + "mount".len());
-        path.extend([self.node_root, Path::new(part.name()), below]);
+        path.extend([self.node_root, Path::new(part.path()), below]);
         path
     }
 
@@ -191,7 +191,9 @@ impl<'a> Round<'a> {
     }
 
     pub(super) fn open(&mut self, part: Part, root: &Path) -> Result<Opened, Errno> {
-        let tree = Tree::open(part.below(root)).inspect_err(|error| self.failed(part.below(root), *error))?;
+        let tree = part
+            .open(root)
+            .inspect_err(|error| self.failed(part.below(root), *error))?;
         Ok(Opened { part, tree })
     }
 

@@ -332,10 +332,6 @@ fn a_local_raw_block_volume_is_bound_below_its_plugins_escaped_name() {
         format!("pods/{POD}/volumeDevices/kubernetes.io~local-volume/pv"),
         "/dev/disk/by-id/x",
     );
-    kubelet.file(
-        format!("plugins/kubernetes.io~local-volume/volumeDevices/pv/{POD}"),
-        "",
-    );
     assert_eq!(
         paths(&kubelet.one()),
         [
@@ -443,6 +439,38 @@ fn links_lead_nowhere() {
     assert!(links.ends_with("; 3 more are links likewise"), "{links}");
     assert_eq!(reading.volumes.len(), 1, "the one whose file alone is a link");
     assert_eq!(reading.volumes[0].csi, None);
+}
+
+#[test]
+fn the_folder_of_plugins_may_be_a_link_and_what_the_kubelet_makes_in_it_may_not() {
+    let devices = "kubernetes.io/csi/volumeDevices";
+    for (link, is_followed) in [
+        ("plugins", true),
+        ("plugins/kubernetes.io", false),
+        ("plugins/kubernetes.io/csi", false),
+        ("plugins/kubernetes.io/csi/volumeDevices", false),
+    ] {
+        let (kubelet, elsewhere) = (Kubelet::new(), Kubelet::new());
+        kubelet.link(
+            format!("pods/{POD}/volumeDevices/kubernetes.io~csi/pv"),
+            "/dev/one",
+        );
+        elsewhere.file(
+            format!("plugins/{devices}/pv/data/vol_data.json"),
+            vol_data("d", "h", "pv"),
+        );
+        kubelet.link(link, elsewhere.root().join(link));
+        let reading = kubelet.read();
+        assert_eq!(reading.volumes[0].csi.is_some(), is_followed, "{link}");
+        let told: Vec<_> = reading.faults.iter().map(|fault| &*fault.subject).collect();
+        let folder = kubelet.root().join("plugins").join(devices);
+        let expected: &[&str] = if is_followed {
+            &[]
+        } else {
+            &[folder.to_str().unwrap()]
+        };
+        assert_eq!(told, expected, "{link}");
+    }
 }
 
 #[test]
@@ -656,10 +684,9 @@ fn settled() -> Kubelet {
         format!("{devices}/raw/data/vol_data.json"),
         vol_data("d", "h", "raw"),
     );
-    kubelet.link(
-        format!("pods/{POD}/volumeDevices/kubernetes.io~local-volume/pv"),
-        "/dev/disk/by-id/x",
-    );
+    for raw in ["kubernetes.io~csi/new", "kubernetes.io~local-volume/pv"] {
+        kubelet.link(format!("pods/{POD}/volumeDevices/{raw}"), "/dev/disk/by-id/x");
+    }
     kubelet.age();
     kubelet
 }
@@ -670,7 +697,7 @@ fn while_nothing_changes_the_last_reading_is_given_once_more() {
     let mut reader = KubeletReader::default();
     let mut read = |node_root: &str| {
         let reading = reader.read(kubelet.root(), Path::new(node_root));
-        assert_eq!((reading.volumes.len(), &*reading.faults), (4, &[][..]));
+        assert_eq!((reading.volumes.len(), &*reading.faults), (5, &[][..]));
         reading.volumes
     };
     let first = read("/k");
@@ -834,8 +861,8 @@ fn whatever_changes_is_seen() {
         }),
         ("what was not there comes", &|kubelet| {
             kubelet.file(
-                format!("plugins/kubernetes.io~local-volume/volumeDevices/pv/{POD}"),
-                "",
+                format!("{devices}/new/data/vol_data.json"),
+                vol_data("d", "h", "new"),
             );
         }),
         ("plugins are gone", &|kubelet| {

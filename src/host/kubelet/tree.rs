@@ -86,6 +86,10 @@ pub(super) struct Tree {
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+/// Neither links nor mounts.
+const GUARDED: ResolveFlags = LINKLESS.union(ResolveFlags::NO_XDEV);
+const LINKLESS: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+
 impl Tree {
     /// Opens `path` itself as any program would: links and mounts on the way to it are the administrator's.
     pub(super) fn open(path: PathBuf) -> Result<Self> {
@@ -94,6 +98,15 @@ impl Tree {
             descriptor,
             path,
             guarded: Cell::new(true),
+        })
+    }
+
+    /// The folder `below`, as the beginning of further paths. It may be a mount; links are not followed on the way to it.
+    pub(super) fn mounted(&self, below: &Path) -> Result<Self> {
+        Ok(Self {
+            descriptor: self.reach(below, FOLDER | OFlags::NOFOLLOW, LINKLESS)?,
+            path: self.full(below),
+            guarded: self.guarded.clone(),
         })
     }
 
@@ -125,7 +138,7 @@ impl Tree {
             // The descriptor that is kept would go on where the last reading ended.
             rustix::fs::openat(&self.descriptor, ".", FOLDER, Mode::empty())?
         } else {
-            self.reach(below, FOLDER | OFlags::NOFOLLOW)?
+            self.reach(below, FOLDER | OFlags::NOFOLLOW, GUARDED)?
         };
         let fingerprint = Fingerprint::of(&folder)?;
         let mut entries = entries_of(&folder)?;
@@ -136,13 +149,13 @@ impl Tree {
     /// A handle of `below` that can be asked what it is, and no more: nothing is opened, be it a device or a pipe.
     pub(super) fn look(&self, below: &Path) -> Result<File> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(self.reach(below, flags)?.into())
+        Ok(self.reach(below, flags, GUARDED)?.into())
     }
 
     /// Opens a plain file. Whether it is one must have been asked before, and must be asked again.
     pub(super) fn file(&self, below: &Path) -> Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        Ok(self.reach(below, flags)?.into())
+        Ok(self.reach(below, flags, GUARDED)?.into())
     }
 
     /// Where the link at `below` points to; what it points to is not touched.
@@ -152,9 +165,8 @@ impl Tree {
         Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
     }
 
-    fn reach(&self, below: &Path, flags: OFlags) -> Result<OwnedFd> {
+    fn reach(&self, below: &Path, flags: OFlags, resolve: ResolveFlags) -> Result<OwnedFd> {
         if self.guarded.get() {
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
             match rustix::fs::openat2(&self.descriptor, below, flags, Mode::empty(), resolve) {
                 // How kernels and seccomp filters say that they do not know the call.
                 Err(Errno::NOSYS | Errno::PERM) => self.guarded.set(false),
@@ -341,6 +353,17 @@ mod tests {
                 Path::new("/nonexistent/place")
             );
             assert!(tree.target(Path::new("file")).is_err());
+        }
+    }
+
+    /// As a pod has the folder of raw block volumes.
+    #[test]
+    fn a_mount_that_is_meant_can_be_begun_at_and_a_link_in_its_place_cannot() {
+        for tree in both(Path::new("/")) {
+            let mounted = tree.mounted(Path::new("proc")).unwrap();
+            assert_eq!(mounted.full(Path::new("self")), Path::new("/proc/self"));
+            assert!(mounted.list(Path::new("sys/kernel")).is_ok());
+            assert!(tree.mounted(Path::new("proc/self")).is_err());
         }
     }
 
