@@ -383,24 +383,19 @@ device tmpfs mounted on /run with fstype tmpfs
     fn a_filesystem_that_may_be_younger_than_the_latest_reading_is_another_one() {
         let machine = tempfile::tempdir().unwrap();
         let roots = Roots::below(machine.path());
-        let mounts: String = ["/a", "/b", "/c"]
-            .iter()
-            .zip([60, 60, 61])
-            .map(|(point, minor)| format!("1 0 0:{minor} / {point} rw - nfs4 s:/e rw\n"))
-            .collect();
+        let line = |(point, minor)| format!("1 0 0:{minor} / {point} rw - nfs4 s:/e rw\n");
+        let mounts = [("/a", 60), ("/b", 60), ("/c", 61)].map(line).concat();
         let mounts = MountTable::from(crate::host::mountinfo::parse(mounts.as_bytes()).0);
         let (mut reader, start) = (NfsReader::default(), Instant::now());
         // The age of what is mounted at `/a` and at `/b`, and that of what is mounted at `/c`.
         let mut incarnations = |seconds: u64, one: &str, other: &str| {
-            let text: String = [("/a", one), ("/b", one), ("/c", other)]
-                .iter()
-                .map(|(point, age)| {
-                    format!(
-                        "device s:/e mounted on {point} with fstype nfs4\n{age}\tbytes: 1 2 3 4 5 6 7 8\n\
-                         \tREAD: 1 2 3 4 5 6 7 8\n\tWRITE: 1 2 3 4 5 6 7 8\n"
-                    )
-                })
-                .collect();
+            let section = |(point, age)| {
+                format!(
+                    "device s:/e mounted on {point} with fstype nfs4\n{age}\tbytes: 1 2 3 4 5 6 7 8\n\
+                     \tREAD: 1 2 3 4 5 6 7 8\n\tWRITE: 1 2 3 4 5 6 7 8\n"
+                )
+            };
+            let text = [("/a", one), ("/b", one), ("/c", other)].map(section).concat();
             write_tree(machine.path(), &[("proc/1/mountstats", text.as_str())], &[]);
             let (found, _) = reader.read(&roots, &mounts, start + Duration::from_secs(seconds));
             assert_eq!(
