@@ -120,13 +120,13 @@ fn subject(kind: ResourceKind, meta: &Meta) -> String {
     match (&meta.namespace, &meta.name) {
         (Some(namespace), Some(name)) => {
             subject.push(' ');
-            subject.push_str(namespace);
+            subject.push_str(&problem::shortened(namespace));
             subject.push('/');
-            subject.push_str(name);
+            subject.push_str(&problem::shortened(name));
         }
         (None, Some(name)) => {
             subject.push(' ');
-            subject.push_str(name);
+            subject.push_str(&problem::shortened(name));
         }
         (_, None) => subject.push_str(" without a name"),
     }

@@ -152,11 +152,11 @@ impl Asking<'_> {
                 }
                 Err(unanswered) => return Err(unanswered.error),
             };
-            let next = items(&body, MOST_OF_PAGE, &mut |raw: &RawValue| {
+            let next = page(&body, &mut |raw| {
                 taken += 1;
                 take(raw);
             });
-            let Some(next) = next.map_err(|wrong| not_understood(&wrong))? else {
+            let Some(next) = next? else {
                 return Ok(());
             };
             if taken > MOST_ITEMS {
@@ -184,6 +184,11 @@ impl Asking<'_> {
         }
         Ok(body?)
     }
+}
+
+/// Takes the items of a page. Gives by what the next one is asked for.
+pub(super) fn page(body: &[u8], take: &mut dyn FnMut(&RawValue)) -> Result<Option<String>, WatchError> {
+    items(body, MOST_OF_PAGE, &mut |raw: &RawValue| take(raw)).map_err(|wrong| not_understood(&wrong))
 }
 
 /// Why there is no answer.
@@ -230,7 +235,8 @@ pub(super) fn not_understood(what: &serde_json::Error) -> WatchError {
     )
 }
 
-fn refused(wanted: &Wanted<'_>, code: StatusCode, body: &[u8]) -> WatchError {
+/// What a no means.
+pub(super) fn refused(wanted: &Wanted<'_>, code: StatusCode, body: &[u8]) -> WatchError {
     #[derive(Deserialize)]
     struct Said {
         kind: Option<String>,
