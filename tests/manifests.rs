@@ -804,23 +804,26 @@ fn ways_of_pods(manifest: &str) -> Vec<(String, BTreeSet<Way>, BTreeSet<Way>)> {
     let pods = objects
         .iter()
         .filter(|object| object["spec"]["template"].is_object());
-    pods.map(|made| {
-        let labels = &made["spec"]["template"]["metadata"]["labels"];
-        let selecting: Vec<&&Value> = policies
-            .iter()
-            .filter(|policy| {
-                let selected = policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap();
-                policy["metadata"]["namespace"] == made["metadata"]["namespace"]
-                    && selected.iter().all(|(label, value)| labels[label] == *value)
-            })
-            .collect();
-        (
-            made["metadata"]["name"].as_str().unwrap().to_owned(),
-            opened(&selecting, "Ingress", "from"),
-            opened(&selecting, "Egress", "to"),
-        )
-    })
-    .collect()
+    let of_all: Vec<_> = pods
+        .map(|made| {
+            let labels = &made["spec"]["template"]["metadata"]["labels"];
+            let selecting: Vec<&&Value> = policies
+                .iter()
+                .filter(|policy| {
+                    let selected = policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap();
+                    policy["metadata"]["namespace"] == made["metadata"]["namespace"]
+                        && selected.iter().all(|(label, value)| labels[label] == *value)
+                })
+                .collect();
+            (
+                made["metadata"]["name"].as_str().unwrap().to_owned(),
+                opened(&selecting, "Ingress", "from"),
+                opened(&selecting, "Egress", "to"),
+            )
+        })
+        .collect();
+    assert!(!of_all.is_empty(), "no pod is made: {manifest}");
+    of_all
 }
 
 #[test]
