@@ -12,8 +12,7 @@ case " $* " in
         -Cllvm-args=-sanitizer-coverage-level=3 \
         -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
         -Cllvm-args=-sanitizer-coverage-pc-table \
-        -Cllvm-args=-sanitizer-coverage-trace-compares \
-        --cfg=fuzzing
+        -Cllvm-args=-sanitizer-coverage-trace-compares
     ;;
 esac
 exec "$compiler" "$@"

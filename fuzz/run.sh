@@ -22,7 +22,7 @@ RUSTC_WRAPPER=$PWD/instrumented.sh cargo build --release --quiet --locked --targ
 
 mkdir -p artifacts
 broken=()
-printf '%-12s %12s %10s %10s  %s\n' target executions coverage inputs result
+printf '%-18s %12s %10s %10s  %s\n' target executions coverage inputs result
 for target in "${targets[@]}"; do
     found=target/corpus/$target
     log=target/$target.log
@@ -38,7 +38,7 @@ for target in "${targets[@]}"; do
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -1)
     coverage=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)
     inputs=$(sed -n 's/.* corp: \([0-9]*\).*/\1/p' "$log" | tail -1)
-    printf '%-12s %12s %10s %10s  %s\n' "$target" "${executions:-?}" "${coverage:-?}" "${inputs:-?}" "$result"
+    printf '%-18s %12s %10s %10s  %s\n' "$target" "${executions:-?}" "${coverage:-?}" "${inputs:-?}" "$result"
 done
 if [ ${#broken[@]} -gt 0 ]; then
     tail -n 30 "target/${broken[0]}.log"

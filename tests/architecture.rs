@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where a value is missing")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import of this crate besides itself.
@@ -72,16 +73,47 @@ fn no_import_runs_against_the_flow() {
 
 #[test]
 fn the_model_needs_the_standard_library_alone() {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/model");
-    for file in files(&model) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dependencies = dependencies(&std::fs::read_to_string(root.join("Cargo.toml")).unwrap());
+    assert!(
+        dependencies.contains(&"serde_json".to_owned()),
+        "{dependencies:?}"
+    );
+    let mut seen = 0;
+    for file in files(&root.join("src/model")) {
         let text = std::fs::read_to_string(&file).unwrap();
-        for line in text.lines().filter(|line| line.starts_with("use ")) {
-            let known = ["use std::", "use super::", "use crate::model"]
+        let own = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in own.lines().map(str::trim_start) {
+            let Some(imported) = line
+                .strip_prefix("use ")
+                .or_else(|| line.strip_prefix("pub use "))
+            else {
+                continue;
+            };
+            seen += 1;
+            let known = ["std::", "self::", "super::", "crate::model"]
                 .iter()
-                .any(|start| line.starts_with(start));
+                .any(|start| imported.starts_with(start));
             assert!(known, "{}: {line}", file.display());
         }
+        // What is named in full needs no import.
+        for dependency in &dependencies {
+            let named = own.match_indices(&format!("{dependency}::")).find(|(at, _)| {
+                let before = own[..*at].chars().next_back().unwrap_or(' ');
+                !before.is_alphanumeric() && !"_:".contains(before)
+            });
+            assert!(named.is_none(), "{}: {dependency}", file.display());
+        }
     }
+    assert!(seen > 50, "only {seen} imports were found");
+}
+
+/// The crates that a manifest depends on, as they are called in the code.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let (_, behind) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let section = behind.split("\n[").next().unwrap_or_default();
+    let named = section.lines().filter_map(|line| line.split_once(" = "));
+    named.map(|(name, _)| name.replace('-', "_")).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -95,4 +127,36 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[test]
+fn every_test_that_needs_a_part_is_run_where_everything_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let all = read(&root.join(".ci/run"));
+    let scripts = all
+        .split_whitespace()
+        .filter(|word| word.starts_with("tests/") && word.ends_with(".sh"));
+    let commands: Vec<String> = scripts
+        .map(|script| read(&root.join(script)))
+        .chain([all.clone()])
+        .flat_map(|script| script.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|line| line.contains("cargo test") && line.contains("--ignored"))
+        .collect();
+    let tests = root.join("tests");
+    let mut suites = BTreeSet::new();
+    for file in files(&tests)
+        .iter()
+        .filter(|file| read(file).contains("\n#[ignore"))
+    {
+        let place = file.strip_prefix(&tests).unwrap().components().next().unwrap();
+        let name = Path::new(place.as_os_str()).file_stem().unwrap();
+        suites.insert(name.to_str().unwrap().to_owned());
+    }
+    assert!(suites.len() > 10, "{suites:?}");
+    for suite in suites {
+        let named = format!("--test {suite} ");
+        let is_run = commands.iter().any(|line| line.contains(&named));
+        assert!(is_run, "{suite}: .ci/run leaves out what is ignored in it");
+    }
 }

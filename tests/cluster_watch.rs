@@ -458,18 +458,18 @@ fn listed(asked: &Asked, objects: &[Value]) -> Answer {
     }
 }
 
+/// A kind of the cluster and one of a node, with who follows it.
+fn large_kinds() -> [(&'static str, Settings); 2] {
+    let of_cluster = Settings {
+        role: Role::Cluster,
+        ..Settings::default()
+    };
+    [("storageclasses", of_cluster), ("pods", node_role())]
+}
+
 #[tokio::test]
 async fn objects_that_are_too_much_at_once_are_read_in_smaller_pages() {
-    for (kind, settings) in [
-        (
-            "storageclasses",
-            Settings {
-                role: Role::Cluster,
-                ..Settings::default()
-            },
-        ),
-        ("pods", node_role()),
-    ] {
+    for (kind, settings) in large_kinds() {
         let objects = thirty_megabytes(kind);
         let api = ScriptedApi::start(move |asked| {
             (asked.resource == kind && !asked.watches()).then(|| listed(asked, &objects))
@@ -492,16 +492,7 @@ async fn objects_that_are_too_much_at_once_are_read_in_smaller_pages() {
 
 #[tokio::test]
 async fn once_objects_are_small_again_they_are_listed_as_before() {
-    for (kind, settings) in [
-        (
-            "storageclasses",
-            Settings {
-                role: Role::Cluster,
-                ..Settings::default()
-            },
-        ),
-        ("pods", node_role()),
-    ] {
+    for (kind, settings) in large_kinds() {
         let large = thirty_megabytes(kind);
         let mut small = large.clone();
         for object in &mut small {

@@ -40,6 +40,7 @@ fn dashboards() -> Vec<(PathBuf, Value)> {
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
+    assert!(!paths.is_empty(), "no dashboard is shipped");
     let read = |path: PathBuf| {
         let json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         (path, json)

@@ -365,12 +365,8 @@ fn links_pipes_and_huge_files_in_the_kubelets_tree_lead_nowhere() {
 /// A kubeconfig for that server, with this token.
 fn kubeconfig(folder: &Path, api: &ScriptedApi, token: &str) -> PathBuf {
     let path = folder.join("kubeconfig");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": format!("http://{}", api.address)}}],
-        "users": [{"name": "u", "user": {"token": token}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    });
+    let cluster = json!({"server": format!("http://{}", api.address)});
+    let config = support::kubeconfig::kubeconfig(&cluster, &json!({"token": token}));
     fs::write(&path, config.to_string()).unwrap();
     path
 }
@@ -380,6 +376,31 @@ fn peak(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// Starts the program for the whole cluster of that server, and does this with it on a thread that may wait.
+async fn beside(api: &ScriptedApi, work: impl FnOnce(&Server) + Send + 'static) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kubeconfig(folder.path(), api, "t");
+    let plugins = folder.path().join("plugins");
+    tokio::task::spawn_blocking(move || {
+        let arguments = of_cluster(config.to_str().unwrap());
+        let server = Server::launch(program(PROGRAM), &plugins, &arguments);
+        work(&server);
+    })
+    .await
+    .unwrap();
+}
+
+/// A list that is right among others that are not.
+fn one_class() -> Answer {
+    let class = json!({"metadata": {"name": "fast", "resourceVersion": "1"}, "provisioner": "disks.example"});
+    Answer::list("1", &[class])
+}
+
+/// True where that list is on the page.
+fn has_class(page: &Page) -> bool {
+    page.value("storage_probe_storageclass_info", &[("storageclass", "fast")]) == Some(1.0)
 }
 
 #[tokio::test]
@@ -398,38 +419,26 @@ async fn an_api_server_that_never_stops_talking_costs_its_own_figures() {
             )),
             // An error in lines.
             "nodes" if asked.watches() => Some(Answer::endless_with(500, text + "\n")),
-            "storageclasses" if !asked.watches() => Some(Answer::list(
-                "1",
-                &[
-                    json!({"metadata": {"name": "fast", "resourceVersion": "1"}, "provisioner": "disks.example"}),
-                ],
-            )),
+            "storageclasses" if !asked.watches() => Some(one_class()),
             _ => None,
         }
     });
-    let folder = tempfile::tempdir().unwrap();
-    let config = kubeconfig(folder.path(), &api, "t");
-    let path = config.to_str().unwrap().to_owned();
-    let plugins = folder.path().join("plugins");
-    tokio::task::spawn_blocking(move || {
-        let server = Server::launch(program(PROGRAM), &plugins, &of_cluster(&path));
+    beside(&api, |server| {
         // What is wrong is told to who asks.
         within(Duration::from_secs(60), || {
             server.page();
             server.logged("12 MiB")
         });
-        let class = |page: &Page| page.value("storage_probe_storageclass_info", &[("storageclass", "fast")]);
         within(Duration::from_secs(30), || {
-            expect_that(class(&server.page()) == Some(1.0), "the others are known")
+            expect_that(has_class(&server.page()), "the others are known")
         });
         // Some more attempts, each of which must be given back.
         std::thread::sleep(Duration::from_secs(5));
-        assert_eq!(class(&server.page()), Some(1.0));
-        let peak = peak(&server);
+        assert!(has_class(&server.page()));
+        let peak = peak(server);
         assert!(peak < 64 << 20, "{peak} bytes");
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// An array of nothing but this, so many bytes long.
@@ -461,31 +470,20 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
         match (asked.resource.as_str(), is_of_metrics) {
             ("nodes", true) => Some(nonsensical_list("0", asked.before)),
             ("pods", true) => Some(nonsensical_list("{}", asked.before)),
-            ("storageclasses", _) if !asked.watches() => Some(Answer::list(
-                "1",
-                &[
-                    json!({"metadata": {"name": "fast", "resourceVersion": "1"}, "provisioner": "disks.example"}),
-                ],
-            )),
+            ("storageclasses", _) if !asked.watches() => Some(one_class()),
             _ => None,
         }
     });
-    let folder = tempfile::tempdir().unwrap();
-    let config = kubeconfig(folder.path(), &api, "t");
-    let path = config.to_str().unwrap().to_owned();
-    let plugins = folder.path().join("plugins");
-    tokio::task::spawn_blocking(move || {
-        let server = Server::launch(program(PROGRAM), &plugins, &of_cluster(&path));
+    beside(&api, |server| {
         // A program that is not optimized is three times as large from the first.
-        let before = peak(&server);
-        let class = |page: &Page| page.value("storage_probe_storageclass_info", &[("storageclass", "fast")]);
+        let before = peak(server);
         within(Duration::from_secs(30), || {
             let page = Page::parse(server.get("/metrics?exclude[]=resources").text());
-            expect_that(class(&page) == Some(1.0), "it is not known yet")
+            expect_that(has_class(&page), "it is not known yet")
         });
         for time in 0..4 {
             let page = server.page();
-            assert_eq!(class(&page), Some(1.0));
+            assert!(has_class(&page));
             // What is short is a list of which nothing can be understood.
             let wanted = if time == 2 { 1.0 } else { 0.0 };
             assert_eq!(up(&page, &[("backend", "resources")]), Some(wanted), "{time}");
@@ -495,11 +493,10 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
         server.soon_logged("more than 100000 items");
         server.soon_logged("more things in them cannot be understood");
         assert!(server.log().len() < 250, "{} lines", server.log().len());
-        let more = peak(&server) - before;
+        let more = peak(server) - before;
         assert!(more < 50 << 20, "{more} bytes more than {before}");
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -753,16 +750,13 @@ fi
 echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
     "status": {"token": "hush-token", "expirationTimestamp": "2026-01-01T00:00:00Z"}}'"#;
     let path = folder.join("kubeconfig");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
-        "users": [{"name": "u", "user": {"exec": {
-            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "IfAvailable",
-            "command": "sh", "args": ["-c", SCRIPT, fails, "--password=hush-argument"],
-            "env": [{"name": "SECRET", "value": "hush-environment"}],
-        }}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    });
+    let user = json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "IfAvailable",
+        "command": "sh", "args": ["-c", SCRIPT, fails, "--password=hush-argument"],
+        "env": [{"name": "SECRET", "value": "hush-environment"}],
+    }});
+    let cluster = json!({"server": format!("http://{address}")});
+    let config = support::kubeconfig::kubeconfig(&cluster, &user);
     fs::write(&path, config.to_string()).unwrap();
     path
 }

@@ -20,7 +20,7 @@ use clap::CommandFactory as _;
 use scope_storage_probe::args::Arguments;
 use scope_storage_probe::model::control::Control;
 use serde_json::{Value, json};
-use support::api_server::{self, ApiServer};
+use support::api_server::{self, ApiServer, Right, rights};
 use support::kubernetes_tools::{kustomized, objects, run, tool};
 use support::powerflex_gateway::{self, Gateway, Mood};
 use support::server::{PROGRAM, Server, program};
@@ -630,9 +630,6 @@ fn the_chart_makes_what_the_manifests_make() {
     }
 }
 
-/// One verb on one resource of one group.
-type Right = (String, String, String);
-
 /// What each button needs beside what the cluster role reads anyway: verb, group, resource.
 const BUTTONS: [(Control, &[[&str; 3]]); 5] = [
     (
@@ -668,29 +665,10 @@ fn needed(buttons: &[Control]) -> BTreeSet<Right> {
         .collect()
 }
 
-/// The rights that a role's rules give.
-fn rights(role: &Value) -> BTreeSet<Right> {
-    let words = |value: &Value| -> Vec<String> {
-        let words = value.as_array().unwrap().iter();
-        words.map(|word| word.as_str().unwrap().to_owned()).collect()
-    };
-    let mut rights = BTreeSet::new();
-    for rule in role["rules"].as_array().unwrap() {
-        for verb in words(&rule["verbs"]) {
-            for group in words(&rule["apiGroups"]) {
-                for resource in words(&rule["resources"]) {
-                    rights.insert((verb.clone(), group.clone(), resource));
-                }
-            }
-        }
-    }
-    rights
-}
-
 #[test]
 fn the_role_of_buttons_has_one_rule_for_each_right_that_a_button_needs() {
     let role = api_server::manifest("components/controls/cluster-role-controls.yaml");
-    let given = rights(&role);
+    let given = BTreeSet::from_iter(rights(&role));
     assert_eq!(given, needed(&Control::ALL));
     assert_eq!(
         role["rules"].as_array().unwrap().len(),
@@ -765,7 +743,7 @@ fn an_overlay_leaves_a_button_out_with_its_rights_as_the_component_says() {
     let role = objects(&manifest).into_iter().find(|object| {
         object["kind"] == "ClusterRole" && object["metadata"]["name"] == "scope-storage-probe-controls"
     });
-    assert_eq!(rights(&role.unwrap()), needed(&left));
+    assert_eq!(BTreeSet::from_iter(rights(&role.unwrap())), needed(&left));
     let pods = pods(&manifest);
     let (_, pod) = pods.iter().find(|(name, _)| name.ends_with("-cluster")).unwrap();
     assert_eq!(
@@ -826,23 +804,26 @@ fn ways_of_pods(manifest: &str) -> Vec<(String, BTreeSet<Way>, BTreeSet<Way>)> {
     let pods = objects
         .iter()
         .filter(|object| object["spec"]["template"].is_object());
-    pods.map(|made| {
-        let labels = &made["spec"]["template"]["metadata"]["labels"];
-        let selecting: Vec<&&Value> = policies
-            .iter()
-            .filter(|policy| {
-                let selected = policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap();
-                policy["metadata"]["namespace"] == made["metadata"]["namespace"]
-                    && selected.iter().all(|(label, value)| labels[label] == *value)
-            })
-            .collect();
-        (
-            made["metadata"]["name"].as_str().unwrap().to_owned(),
-            opened(&selecting, "Ingress", "from"),
-            opened(&selecting, "Egress", "to"),
-        )
-    })
-    .collect()
+    let of_all: Vec<_> = pods
+        .map(|made| {
+            let labels = &made["spec"]["template"]["metadata"]["labels"];
+            let selecting: Vec<&&Value> = policies
+                .iter()
+                .filter(|policy| {
+                    let selected = policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap();
+                    policy["metadata"]["namespace"] == made["metadata"]["namespace"]
+                        && selected.iter().all(|(label, value)| labels[label] == *value)
+                })
+                .collect();
+            (
+                made["metadata"]["name"].as_str().unwrap().to_owned(),
+                opened(&selecting, "Ingress", "from"),
+                opened(&selecting, "Egress", "to"),
+            )
+        })
+        .collect();
+    assert!(!of_all.is_empty(), "no pod is made: {manifest}");
+    of_all
 }
 
 #[test]

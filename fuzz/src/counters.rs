@@ -1,7 +1,7 @@
-//! Whatever stands where others than devices are counted (control groups, NFS mounts, ZFS datasets, swap space): no panic, and no
+//! Whatever stands where others than devices are counted (control groups, NFS mounts, ZFS datasets, swap space), or devices by their sizes: no panic, and no
 //! line is told of that is not there.
 
-use scope_storage_probe::host::{cgroup, mountstats, swaps, zfs};
+use scope_storage_probe::host::{cgroup, mountstats, partitions, swaps, zfs};
 
 /// Tries one input.
 pub fn attempt(text: &[u8]) {
@@ -20,6 +20,7 @@ pub fn attempt(text: &[u8]) {
     assert!(mounts.len() <= lines);
     of_lines(bad);
     assert!(swaps::parse(text).len() <= lines);
+    assert!(partitions::parse(text).len() <= lines);
     if let Some((dataset, _)) = zfs::parse_objset(text) {
         assert!(!zfs::pool_of(&dataset).contains(['/', '@']));
     }

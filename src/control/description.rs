@@ -35,7 +35,7 @@ pub(super) fn lines(object: &Value, events: &[Value]) -> Vec<(String, String)> {
         };
         let what = format!("event {} {}", time(event), text("type"));
         (
-            what,
+            shortened(&what),
             shortened(&format!("{}: {}{times}", text("reason"), text("message"))),
         )
     }));
@@ -83,7 +83,7 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>, more: &
                 }
                 words.push_str(&word(item));
             }
-            lines.push((path.to_owned(), shortened(&words)));
+            lines.push((shortened(path), shortened(&words)));
         }
         Value::Array(items) => {
             for (number, item) in items.iter().enumerate() {
@@ -91,7 +91,7 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>, more: &
             }
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            lines.push((path.to_owned(), shortened(&word(value))));
+            lines.push((shortened(path), shortened(&word(value))));
         }
     }
 }
@@ -164,6 +164,18 @@ mod tests {
             assert!(value.chars().count() <= LONGEST_VALUE + 1, "{}", value.len());
         }
         assert!(told[1].1.starts_with("0, 1, 2, "));
+    }
+
+    #[test]
+    fn names_within_names_and_the_sorts_of_events_are_cut_as_well() {
+        let long = "k".repeat(200);
+        let event = json!({"type": format!("{long}{long}\nsecond line"), "message": "came"});
+        let told = lines(&json!({ &long: { &long: 1 } }), &[event]);
+        assert_eq!(told.len(), 2);
+        for (field, _) in &told {
+            assert!(field.chars().count() <= LONGEST_VALUE + 1, "{}", field.len());
+            assert!(!field.contains(char::is_control), "{field:?}");
+        }
     }
 
     #[test]

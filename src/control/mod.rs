@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
+use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 
 use self::moment::Moment;
@@ -41,6 +42,13 @@ const MADE_SHOWN: Duration = Duration::from_secs(30);
 const MOST_RUNNING: usize = 16;
 /// Actions that are remembered at most.
 const MOST_KEPT: usize = 256;
+
+/// In which lines an object is told, were this the object, with its events in `items`; or what is wrong with it. For the fuzzer.
+pub fn described(answer: &str) -> Result<Vec<(String, String)>, String> {
+    let object: Value = api::understood(answer).map_err(|error| error.words().to_owned())?;
+    let events = object["items"].as_array().map_or(&[][..], Vec::as_slice);
+    Ok(description::lines(&object, events))
+}
 
 /// Carries out actions, and remembers those of the last minutes.
 #[derive(Clone)]

@@ -402,7 +402,16 @@ mod tests {
             let (connections, mut places) = full().await;
             places.iter().for_each(Place::asks);
             drop(places.pop());
+            let begun = Instant::now();
             let _place = connections.place().await;
+            assert!(begun.elapsed() < TIME_TO_ASK, "{:?}", begun.elapsed());
+            let mut others = places
+                .iter()
+                .map(|place| place.client().must_go.load(Ordering::Relaxed));
+            assert!(
+                !others.any(|must_go| must_go),
+                "somebody is sent away for a place that is free"
+            );
         });
     }
 

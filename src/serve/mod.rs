@@ -112,7 +112,7 @@ impl Request {
 }
 
 /// A piece of a query without its escapes: `+` is a space, `%5B` a bracket. What is no escape stays as it is.
-fn decoded(text: &str) -> String {
+pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, others)) = rest.split_first() {

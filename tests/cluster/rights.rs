@@ -7,7 +7,7 @@ use scope_storage_probe::model::inventory::{ResourceKind, Role, WatchProblem, Wa
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::support::api_server::{ApiServer, shipped};
+use super::support::api_server::{ApiServer, rights, shipped};
 use super::support::metrics_server::MetricsServer;
 use super::support::snapshot_definitions;
 use super::{fill, settings, watch};
@@ -15,31 +15,12 @@ use super::{fill, settings, watch};
 /// How long a reading may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Each role's rules, one verb on one resource at a time.
-fn single_rights(role: &Value) -> Vec<(String, String, String)> {
-    let words = |value: &Value| -> Vec<String> {
-        let words = value.as_array().unwrap().iter();
-        words.map(|word| word.as_str().unwrap().to_owned()).collect()
-    };
-    let mut rights = Vec::new();
-    for rule in role["rules"].as_array().unwrap() {
-        for group in words(&rule["apiGroups"]) {
-            for resource in words(&rule["resources"]) {
-                for verb in words(&rule["verbs"]) {
-                    rights.push((group.clone(), resource.clone(), verb));
-                }
-            }
-        }
-    }
-    rights
-}
-
 #[tokio::test]
 #[ignore = "needs an API server: cargo test --test cluster -- --ignored"]
 async fn every_right_that_is_asked_for_is_needed() {
     let mut cases = Vec::new();
     for role in [Role::Node, Role::Cluster] {
-        let rights = single_rights(&shipped(role));
+        let rights = rights(&shipped(role));
         for left_out in 0..rights.len() {
             cases.push((role, rights.clone(), left_out));
         }
@@ -50,12 +31,12 @@ async fn every_right_that_is_asked_for_is_needed() {
     snapshot_definitions::install(&server).await;
     let _metrics = MetricsServer::install(&server).await;
     for ((role, rights, left_out), user) in cases.into_iter().zip(&users) {
-        let (group, resource, verb) = rights[left_out].clone();
+        let (verb, group, resource) = rights[left_out].clone();
         let rules: Vec<Value> = rights
             .iter()
             .enumerate()
             .filter(|(at, _)| *at != left_out)
-            .map(|(_, (group, resource, verb))| {
+            .map(|(_, (verb, group, resource))| {
                 json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]})
             })
             .collect();

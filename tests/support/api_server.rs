@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use super::administrator::Administrator;
 use super::etcd::Etcd;
+use super::kubeconfig::kubeconfig;
 use super::openssl::{AUTHORITY, NEW_KEY, NO_AUTHORITY, openssl};
 
 /// How long etcd and the API server may take to start.
@@ -203,15 +204,11 @@ impl ApiServer {
     /// A kubeconfig file for this token.
     pub fn kubeconfig(&self, token: &str) -> PathBuf {
         let path = self.folder.path().join(format!("kubeconfig-{token}"));
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.port),
-                "certificate-authority": self.folder.path().join("authority.crt"),
-            }}],
-            "users": [{"name": "test", "user": {"token": token}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        let cluster = json!({
+            "server": format!("https://127.0.0.1:{}", self.port),
+            "certificate-authority": self.folder.path().join("authority.crt"),
         });
+        let config = kubeconfig(&cluster, &json!({"token": token}));
         fs::write(&path, config.to_string()).unwrap();
         path
     }
@@ -219,16 +216,12 @@ impl ApiServer {
     /// Puts into a folder what a machine of QEMU's user network needs to reach it: a kubeconfig for this token, and the administrator's
     /// token with the port and the authority. The folder will lie at `place` in the machine.
     pub fn lend(&self, token: &str, folder: &Path, place: &str) {
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {
-                // Where the machine finds its host; the certificate is of another name.
-                "server": format!("https://10.0.2.2:{}", self.port), "tls-server-name": "localhost",
-                "certificate-authority": format!("{place}/authority.crt"),
-            }}],
-            "users": [{"name": "test", "user": {"token": token}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        let cluster = json!({
+            // Where the machine finds its host; the certificate is of another name.
+            "server": format!("https://10.0.2.2:{}", self.port), "tls-server-name": "localhost",
+            "certificate-authority": format!("{place}/authority.crt"),
         });
+        let config = kubeconfig(&cluster, &json!({"token": token}));
         fs::write(folder.join("kubeconfig"), config.to_string()).unwrap();
         fs::write(folder.join("administrator"), ADMIN).unwrap();
         fs::write(folder.join("port"), self.port.to_string()).unwrap();
@@ -367,6 +360,28 @@ pub fn shipped(role: Role) -> Value {
 /// The Role that is shipped for tenants.
 pub fn shipped_for_tenants() -> Value {
     manifest("overlays/tenant/role.yaml")
+}
+
+/// One verb on one resource of one group: verb, group, resource.
+pub type Right = (String, String, String);
+
+/// The rights that a role's rules give, one by one and in their order.
+pub fn rights(role: &Value) -> Vec<Right> {
+    let words = |value: &Value| -> Vec<String> {
+        let words = value.as_array().unwrap().iter();
+        words.map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let mut rights = Vec::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for group in words(&rule["apiGroups"]) {
+            for resource in words(&rule["resources"]) {
+                for verb in words(&rule["verbs"]) {
+                    rights.push((verb, group.clone(), resource.clone()));
+                }
+            }
+        }
+    }
+    rights
 }
 
 /// The one object of a file of the manifests.

@@ -1,6 +1,8 @@
 //! What an API server keeps its objects in, spoken to directly: to lay ten thousand objects in seconds, to change them
 //! while the API server is away, and to forget history.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use kube::client::Body;
@@ -30,7 +32,7 @@ impl Etcd {
             let operations: Vec<Value> = some
                 .iter()
                 .map(|(place, object)| {
-                    json!({"request_put": {"key": key(place), "value": base64(object.to_string().as_bytes())}})
+                    json!({"request_put": {"key": key(place), "value": STANDARD.encode(object.to_string())}})
                 })
                 .collect();
             self.ask("kv/txn", &json!({"success": operations})).await;
@@ -70,24 +72,5 @@ impl Etcd {
 }
 
 fn key(place: &str) -> String {
-    base64(format!("/registry/{place}").as_bytes())
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let number = three
-            .iter()
-            .fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
-        let number = number << (8 * (3 - three.len()));
-        for at in 0..4 {
-            text.push(if at <= three.len() {
-                char::from(DIGITS[number >> (18 - 6 * at) & 63])
-            } else {
-                '='
-            });
-        }
-    }
-    text
+    STANDARD.encode(format!("/registry/{place}"))
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -21,7 +23,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, version};
 
 use super::api_server::ApiServer;
-use super::openssl::openssl;
 
 /// The API server takes up a new API within seconds, and looks every half minute whether it is still there.
 const TAKEN_UP: Duration = Duration::from_secs(90);
@@ -95,7 +96,7 @@ impl MetricsServer {
             "spec": {"type": "ExternalName", "externalName": "127.0.0.1", "ports": [{"port": self.port}]}});
         api.create("/api/v1/namespaces/kube-system/services", &service)
             .await;
-        let bundle = base64(authority);
+        let bundle = STANDARD.encode(std::fs::read(authority).unwrap());
         let definition = json!({
             "metadata": {"name": "v1beta1.metrics.k8s.io"},
             "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
@@ -208,10 +209,4 @@ fn answer(path: &str, figures: &Figures) -> Response<Full<Bytes>> {
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body.to_string())))
         .unwrap()
-}
-
-/// The file in the form that objects of the API have bytes in.
-fn base64(file: &Path) -> String {
-    let text = openssl(Path::new("/"), &format!("base64 -A -in {}", file.display()));
-    String::from_utf8(text).unwrap()
 }

@@ -22,6 +22,7 @@ pub mod exposition;
 pub mod fixture;
 pub mod generated;
 pub mod http;
+pub mod kubeconfig;
 pub mod kubelet_folder;
 pub mod kubernetes_tools;
 pub mod large_cluster;

@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::kubeconfig::kubeconfig;
 use super::scripted_api;
 
 /// What becomes of answers.
@@ -107,12 +108,8 @@ impl Relay {
     /// A kubeconfig file in this folder, for the user whose token this is.
     pub fn kubeconfig(&self, folder: &Path, token: &str) -> String {
         let path = folder.join("kubeconfig");
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "relay",
-            "clusters": [{"name": "relay", "cluster": {"server": format!("http://{}", self.address)}}],
-            "users": [{"name": "relay", "user": {"token": token}}],
-            "contexts": [{"name": "relay", "context": {"cluster": "relay", "user": "relay"}}],
-        });
+        let cluster = json!({"server": format!("http://{}", self.address)});
+        let config = kubeconfig(&cluster, &json!({"token": token}));
         std::fs::write(&path, config.to_string()).unwrap();
         path.display().to_string()
     }

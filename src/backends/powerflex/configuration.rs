@@ -110,13 +110,16 @@ pub async fn read(path: &Path) -> Result<Vec<SystemSettings>, ConfigurationError
     })
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<SystemSettings>, String> {
+/// What the file's text says, or what is wrong with it.
+pub fn parse(bytes: &[u8]) -> Result<Vec<SystemSettings>, String> {
     let read = mounted_file::yaml(bytes)?;
     let file: File = serde_json::from_value(read).map_err(|error| {
         // Of a key that is wrong its name is told, of a value nothing: somebody may have written a password there.
         let said = error.to_string();
-        let of_keys = ["unknown field", "missing field", "unknown variant"];
-        if of_keys.iter().any(|words| said.starts_with(words)) {
+        let of_keys = ["unknown field", "missing field"];
+        if said.starts_with("unknown variant") {
+            "login is auto, gateway or native".to_owned()
+        } else if of_keys.iter().any(|words| said.starts_with(words)) {
             shortened(&said, LONGEST_REASON)
         } else {
             "what stands for a key in it is of another kind than it should be".to_owned()
@@ -265,6 +268,10 @@ mod tests {
                 "two systems",
             ),
             ("systems:\n- url: https://a\n  password: hush\n", "password"),
+            (
+                "systems: [{url: 'https://a', secret: s, login: hush}]",
+                "auto, gateway or native",
+            ),
             ("systems: hush", "another kind"),
             ("systems: [hush]", "another kind"),
             ("systems: [{url: [hush]}]", "another kind"),

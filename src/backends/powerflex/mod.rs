@@ -178,7 +178,6 @@ impl Backend for PowerFlex {
 }
 
 /// Reads bytes as every answer that a gateway gives, and gives the lines that are said of them: for the fuzzer.
-#[cfg(fuzzing)]
 pub fn read_answer(body: &[u8]) -> Vec<String> {
     wire::read_as_all(body)
 }

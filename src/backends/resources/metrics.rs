@@ -119,7 +119,9 @@ fn node(item: WireMetrics, faults: &mut Faults) -> Option<NodeUsage> {
     let mut complaints = Vec::new();
     let time = usage_time(item.timestamp.as_deref(), item.window.as_deref(), &mut complaints);
     let usage = usage(item.usage, String::new, &mut complaints);
-    complain(faults, complaints, || format!("figures of node {name}"));
+    complain(faults, complaints, || {
+        format!("figures of node {}", shortened(&name))
+    });
     Some(NodeUsage { name, time, usage })
 }
 
@@ -146,7 +148,8 @@ fn pod(item: WireMetrics, faults: &mut Faults) -> Option<PodUsage> {
             complaints.push("a container without a name".to_owned());
             continue;
         };
-        let usage = usage(container.usage, || format!("container {name}: "), &mut complaints);
+        let place = || format!("container {}: ", shortened(&name));
+        let usage = usage(container.usage, place, &mut complaints);
         containers.push(ContainerUsage {
             name: name.into(),
             usage,
@@ -154,7 +157,9 @@ fn pod(item: WireMetrics, faults: &mut Faults) -> Option<PodUsage> {
     }
     containers.sort_by(|one, other| one.name.cmp(&other.name));
     containers.dedup_by(|later, first| later.name == first.name);
-    complain(faults, complaints, || format!("figures of pod {name}"));
+    complain(faults, complaints, || {
+        format!("figures of pod {}", shortened(&name.to_string()))
+    });
     Some(PodUsage {
         name,
         time,
@@ -291,6 +296,17 @@ mod tests {
         assert_eq!(nodes[0].usage, Usage::default());
         assert_eq!(nodes[1].usage.cpu, Some(2_000_000_000));
         assert_eq!(nodes[1].usage.memory, Some(3 << 40));
+    }
+
+    #[test]
+    fn names_without_end_are_told_in_part() {
+        let long = "n".repeat(5000);
+        let (_, faults) = read_pods(&json!({"items": [
+            {"metadata": {"name": long, "namespace": "shop"}, "window": "a while",
+             "containers": [{"name": long, "usage": {"cpu": "7m5"}}]},
+        ]}));
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults.iter().all(|line| line.len() < 1000), "{faults:?}");
     }
 
     #[test]

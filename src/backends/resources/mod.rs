@@ -12,6 +12,7 @@ mod request;
 use std::sync::atomic::AtomicBool;
 
 use futures_util::{StreamExt as _, stream};
+use hyper::StatusCode;
 use kube::{Client, Config};
 use tokio::time::Instant;
 
@@ -21,7 +22,7 @@ use crate::cluster::connect::ConnectError;
 use crate::model::backend::RESOURCES;
 use crate::model::fault::{Fault, Faults};
 use crate::model::inventory::{WatchError, WatchProblem};
-use crate::model::resources::ResourceReading;
+use crate::model::resources::{NodeUsage, PodUsage, ResourceReading};
 
 /// Namespaces that are asked for at the same time, four lists of each.
 const AT_ONCE: usize = 4;
@@ -144,6 +145,15 @@ async fn whole(asking: &Asking<'_>) -> ResourceOutcome {
         async { metrics::pods(&asking.get(&PODS).await?, &mut of_pods) },
     );
     faults.append(of_pods);
+    of_cluster(nodes, pods, faults)
+}
+
+/// What came of the two lists of the whole cluster.
+fn of_cluster(
+    nodes: Result<Vec<NodeUsage>, WatchError>,
+    pods: Result<Vec<PodUsage>, WatchError>,
+    faults: Faults,
+) -> ResourceOutcome {
     let mut reading = ResourceReading {
         faults: faults.into_told(untold),
         ..ResourceReading::default()
@@ -159,6 +169,27 @@ async fn whole(asking: &Asking<'_>) -> ResourceOutcome {
     reading.nodes = nodes.unwrap_or_default();
     reading.pods = pods.unwrap_or_default();
     ResourceOutcome { reading, heard }
+}
+
+/// Reads bytes as every answer that there is: as the lists of the whole cluster, as a page of each list of a namespace, and as a no of each
+/// sort. For the fuzzer.
+pub fn read_answer(body: &[u8]) -> ([ResourceOutcome; 2], Vec<WatchError>) {
+    const PODS: Wanted<'static> = Wanted::within("shop", "", "v1", "pods");
+    let mut faults = Faults::default();
+    let nodes = metrics::nodes(body, &mut faults);
+    let pods = metrics::pods(body, &mut faults);
+    let outcomes = [
+        of_cluster(nodes, pods, faults),
+        tenancy(vec![Namespace::of_answer(body, "shop")]),
+    ];
+    let codes = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::BAD_GATEWAY,
+    ];
+    let refusals = codes.map(|code| request::refused(&PODS, code, body));
+    (outcomes, refusals.into())
 }
 
 /// What is said of so many more things.

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::metrics;
-use super::request::{Asking, Wanted};
+use super::request::{Asking, Wanted, page};
 use super::{Heard, METRICS, ResourceOutcome};
 use crate::cluster::list::Few;
 use crate::cluster::object::{self, Watched};
+use crate::cluster::pages::Pages;
 use crate::cluster::problem::shortened;
 use crate::model::backend::RESOURCES;
 use crate::model::fault::{Fault, Faults};
@@ -65,6 +66,30 @@ impl Namespace {
             claims: there(claims),
             services,
             usages,
+            faults,
+            name: name.to_owned(),
+        }
+    }
+
+    /// What would be heard were this the answer to all four.
+    pub(super) fn of_answer(body: &[u8], name: &str) -> Self {
+        let (mut pods, mut claims, mut services) = (Vec::new(), Vec::new(), Services::new());
+        let mut faults = Faults::default();
+        let first = || Pages::of(String::new());
+        Self {
+            pods: page(&mut first(), body, &mut |raw| {
+                pods.extend(read_pod(raw, &mut faults))
+            })
+            .map(|_| pods),
+            claims: page(&mut first(), body, &mut |raw| {
+                claims.extend(object::<Claim>(raw, &mut faults))
+            })
+            .map(|_| claims),
+            services: page(&mut first(), body, &mut |raw| {
+                read_slice(raw, name, &mut services, &mut faults);
+            })
+            .map(|_| services),
+            usages: metrics::pods(body, &mut faults),
             faults,
             name: name.to_owned(),
         }
@@ -184,21 +209,21 @@ async fn read_pods(
     faults: &mut Faults,
 ) -> Result<Vec<(Arc<Pod>, Restarts)>, WatchError> {
     let mut pods = Vec::new();
-    let take = &mut |raw: &RawValue| {
-        let Some(pod) = object::<Pod>(raw, faults) else {
-            return;
-        };
-        let (restarts, wrong) = restarts(raw.get());
-        if let Some(wrong) = wrong {
-            faults.add(|| {
-                let subject = format!("pods {}/{}", pod.name.namespace, pod.name.name);
-                Fault::new(RESOURCES, subject, format!("restarts left out: {wrong}"))
-            });
-        }
-        pods.push((pod, restarts));
-    };
+    let take = &mut |raw: &RawValue| pods.extend(read_pod(raw, faults));
     asking.pages(wanted, take).await?;
     Ok(pods)
+}
+
+fn read_pod(raw: &RawValue, faults: &mut Faults) -> Option<(Arc<Pod>, Restarts)> {
+    let pod = object::<Pod>(raw, faults)?;
+    let (restarts, wrong) = restarts(raw.get());
+    if let Some(wrong) = wrong {
+        faults.add(|| {
+            let subject = format!("pods {}", shortened(&pod.name.to_string()));
+            Fault::new(RESOURCES, subject, format!("restarts left out: {wrong}"))
+        });
+    }
+    Some((pod, restarts))
 }
 
 async fn read_claims(
@@ -356,7 +381,7 @@ fn read_slice(raw: &RawValue, namespace: &str, services: &mut Services, faults: 
             faults.add(|| {
                 let named: Named = serde_json::from_str(raw.get()).unwrap_or_default();
                 let name = named.metadata.unwrap_or_default().name;
-                let name = name.as_deref().unwrap_or("without a name");
+                let name = shortened(name.as_deref().unwrap_or("without a name"));
                 Fault::new(
                     RESOURCES,
                     format!("endpointslices {namespace}/{name}"),

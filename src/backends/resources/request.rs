@@ -135,11 +135,8 @@ impl Asking<'_> {
                 Err(unanswered) if unanswered.is_too_long && pages.in_smaller() => continue,
                 Err(unanswered) => return Err(unanswered.error),
             };
-            match pages.take(&body, &mut |raw: &RawValue| take(raw)) {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(PageError::NotUnderstood(wrong)) => return Err(not_understood(&wrong)),
-                Err(wrong) => return Err(error(WatchProblem::Failing, wrong.to_string())),
+            if !page(&mut pages, &body, take)? {
+                return Ok(());
             }
         }
     }
@@ -157,6 +154,20 @@ impl Asking<'_> {
         }
         Ok(body?)
     }
+}
+
+/// Takes the items of a page. True where there is one behind it.
+pub(super) fn page(
+    pages: &mut Pages,
+    body: &[u8],
+    take: &mut (dyn FnMut(&RawValue) + Send),
+) -> Result<bool, WatchError> {
+    pages
+        .take(body, &mut |raw: &RawValue| take(raw))
+        .map_err(|wrong| match wrong {
+            PageError::NotUnderstood(wrong) => not_understood(&wrong),
+            wrong @ PageError::TooMany => error(WatchProblem::Failing, wrong.to_string()),
+        })
 }
 
 /// Why there is no answer.
@@ -203,7 +214,8 @@ pub(super) fn not_understood(what: &serde_json::Error) -> WatchError {
     )
 }
 
-fn refused(wanted: &Wanted<'_>, code: StatusCode, body: &[u8]) -> WatchError {
+/// What a no means.
+pub(super) fn refused(wanted: &Wanted<'_>, code: StatusCode, body: &[u8]) -> WatchError {
     #[derive(Deserialize)]
     struct Said {
         kind: Option<String>,

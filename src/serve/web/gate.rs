@@ -165,7 +165,8 @@ fn somebody(settings: &Settings, number: u64) -> Option<&PasswordHash> {
     settings.users.values().nth(usize::try_from(at).ok()?)
 }
 
-fn user_and_password(credentials: &[u8]) -> Option<(String, Vec<u8>)> {
+/// The two in what stands behind `Basic`; `None` where that is not as RFC 7617 has it.
+pub fn user_and_password(credentials: &[u8]) -> Option<(String, Vec<u8>)> {
     let decoded = STANDARD.decode(credentials).ok()?;
     let at = decoded.iter().position(|byte| *byte == b':')?;
     let user = String::from_utf8(decoded[..at].to_vec()).ok()?;

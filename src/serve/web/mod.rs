@@ -25,6 +25,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use self::configuration::Settings;
 use self::credentials::Marks;
+pub use self::gate::user_and_password;
 use self::gate::{Gate, Verdict};
 use super::{Answer, Handler};
 use crate::lock::locked;
@@ -206,6 +207,12 @@ fn twice(path: &Path, marks: &Marks, known: Option<&[u8; 32]>) -> Result<Option<
         std::thread::sleep(BEING_WRITTEN);
         configuration::read(path, marks, known)
     })
+}
+
+/// What the files ask of clients, in a few words, or what is wrong with them; read once, on this thread. For the fuzzer.
+pub fn asked_of_clients(path: &Path) -> Result<String, String> {
+    let settings = configuration::read(path, &Marks::new()?, None)?;
+    Ok(settings.map(|settings| settings.to_string()).unwrap_or_default())
 }
 
 /// How one may say who one is.

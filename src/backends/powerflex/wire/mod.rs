@@ -178,7 +178,6 @@ pub(super) fn list<'a, T: Object + Deserialize<'a>>(body: &'a [u8]) -> Result<(V
 }
 
 /// Reads bytes as every answer that there is, and gives what it says of them.
-#[cfg(any(test, fuzzing))]
 pub(super) fn read_as_all(body: &[u8]) -> Vec<String> {
     fn lines<'a, T: Object + Deserialize<'a>>(body: &'a [u8]) -> Vec<String> {
         list::<T>(body).map_or_else(|reason| vec![reason], |(_, wrong)| wrong)
@@ -395,20 +394,6 @@ mod tests {
     /// Holds for all that is said of an answer.
     fn is_bounded(line: &str) -> bool {
         line.chars().count() < 400 && !line.contains(char::is_control)
-    }
-
-    #[test]
-    fn no_input_of_the_fuzzers_makes_it_panic() {
-        let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/powerflex");
-        let mut tried = 0;
-        for file in std::fs::read_dir(kept).unwrap() {
-            let file = file.unwrap().path();
-            for line in read_as_all(&std::fs::read(&file).unwrap()) {
-                assert!(is_bounded(&line), "{}: {line:?}", file.display());
-            }
-            tried += 1;
-        }
-        assert!(tried > 5, "only {tried}");
     }
 
     proptest! {

@@ -1,0 +1,2 @@
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| scope_storage_probe_fuzz::powerflex_config::attempt(input));
