@@ -106,12 +106,12 @@ pub fn counters(volumes: &[Volume]) -> impl Iterator<Item = (u64, IoCounters)> {
 
 /// Whose counters those of a volume are: the same as long as they go on from where they were. A disk's were not begun with the volume, nor a
 /// pod's with its use of it, so whatever takes their place is another.
-fn origin(devices: &BlockDevices, counted: &CountedElsewhere, volume: &Volume, counter: &Counter) -> u64 {
+fn origin(devices: &BlockDevices, counted: &CountedElsewhere, volume: &Volume, who: &Counter) -> u64 {
     // Of a node's volumes no two have the same 64 bits but once in a million million nodes.
     let mut hasher = DefaultHasher::new();
     volume.name.hash(&mut hasher);
-    counter.source().map(IoSource::as_str).hash(&mut hasher);
-    match counter {
+    who.source().map(IoSource::as_str).hash(&mut hasher);
+    match who {
         Counter::Device(device) | Counter::Pods(device) => {
             device.hash(&mut hasher);
             devices.incarnation(*device).hash(&mut hasher);
@@ -123,7 +123,7 @@ fn origin(devices: &BlockDevices, counted: &CountedElsewhere, volume: &Volume, c
         }
         Counter::Nfs | Counter::Nobody => {}
     }
-    match counter {
+    match who {
         Counter::Pods(_) => volume.users.iter().for_each(|user| {
             user.pod_uid.hash(&mut hasher);
             let incarnation = counted.pods.get(&user.pod_uid).map(|pod| pod.incarnation);

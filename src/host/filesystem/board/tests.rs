@@ -426,7 +426,7 @@ fn time_of_mounts(number: u32) -> Duration {
         machine.ask();
         machine.questions = Questions::new(machine.questions.iter().cloned());
     }
-    time() - began
+    time().saturating_sub(began)
 }
 
 /// Pods have folders of one filesystem by the thousand.
