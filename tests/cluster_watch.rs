@@ -585,7 +585,7 @@ async fn a_nodes_page_counts_errors_while_nothing_else_changes() {
         let (itself, backends) = (SelfFigures::default(), BackendReadings::default());
         let mut text = String::new();
         observation.write_page(&backends, &itself, Format::Text, &mut |piece| {
-            text.push_str(piece)
+            text.push_str(piece);
         });
         let labels = [("resource", "storageclasses")];
         Page::parse(&text).value("storage_probe_kubernetes_watch_errors_total", &labels)
