@@ -612,7 +612,7 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
 /// A pod of a megabyte and a half, as large as etcd takes an object, whose list of that name has nothing but these.
 fn pod_of_nothing_but(field: &str, item: impl Fn(usize) -> String) -> String {
     let mut length = 0;
-    let items: Vec<String> = (0..)
+    let items: Vec<String> = (0..1_500_000)
         .map(item)
         .take_while(|item| {
             length += item.len() + 1;

@@ -78,11 +78,11 @@ impl Namespace {
         let first = || Pages::of(String::new());
         Self {
             pods: page(&mut first(), body, &mut |raw| {
-                pods.extend(read_pod(raw, &mut faults))
+                pods.extend(read_pod(raw, &mut faults));
             })
             .map(|_| pods),
             claims: page(&mut first(), body, &mut |raw| {
-                claims.extend(object::<Claim>(raw, &mut faults))
+                claims.extend(object::<Claim>(raw, &mut faults));
             })
             .map(|_| claims),
             services: page(&mut first(), body, &mut |raw| {
