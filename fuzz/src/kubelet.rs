@@ -22,7 +22,7 @@ pub fn attempt(text: &[u8]) {
     let folder = folder.expect("no folder for the kubelet's");
     fs::create_dir(folder.path().join("pods")).expect("no folder");
     let lines = text.split(|byte| *byte == b'\n').take(MOST_ENTRIES);
-    let mut links = Vec::new();
+    let mut symlinks = Vec::new();
     let mut entries = 0;
     for line in lines {
         let at = line.iter().position(|byte| matches!(byte, b'=' | b'>'));
@@ -42,13 +42,13 @@ pub fn attempt(text: &[u8]) {
                 if *kind == b'=' {
                     let _ = fs::write(&path, content);
                 } else {
-                    links.push((path, content));
+                    symlinks.push((path, content));
                 }
             }
         }
     }
     // All folders are there by now, so that no link is on the way of another.
-    for (path, target) in links {
+    for (path, target) in symlinks {
         let _ = symlink(OsStr::from_bytes(target), path);
     }
     read(folder.path(), entries);
