@@ -300,12 +300,13 @@ mod tests {
 
     #[test]
     fn names_without_end_are_told_in_part() {
-        let long = "n".repeat(5000);
-        let (_, faults) = read_pods(&json!({"items": [
-            {"metadata": {"name": long, "namespace": "shop"}, "window": "a while",
-             "containers": [{"name": long, "usage": {"cpu": "7m5"}}]},
-        ]}));
-        assert_eq!(faults.len(), 2, "{faults:?}");
+        let (longest, without_end) = ("n".repeat(LONGEST_NAME), "n".repeat(5000));
+        let pod = |name: &str| {
+            json!({"metadata": {"name": name, "namespace": "shop"}, "window": "a while",
+                   "containers": [{"name": name, "usage": {"cpu": "7m5"}}]})
+        };
+        let (_, faults) = read_pods(&json!({"items": [pod(&longest), pod(&without_end)]}));
+        assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults.iter().all(|line| line.len() < 1000), "{faults:?}");
     }
 
