@@ -9,9 +9,10 @@
 mod support;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::net::TcpStream;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -479,25 +480,49 @@ fn ten_thousand_connections_keep_nobody_out() {
     assert_prompt(&server);
 }
 
+/// From this address of the machine, with a kernel that takes no more than a few kilobytes by itself.
+fn slow_connection(server: &Server, from: [u8; 4]) -> io::Result<TcpStream> {
+    let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+    let socket = net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_recv_buffer_size(&socket, 4096)?;
+    net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    net::connect(&socket, &server.address())?;
+    Ok(TcpStream::from(socket))
+}
+
+const HERE: [u8; 4] = [127, 0, 0, 1];
+const ELSEWHERE: [u8; 4] = [127, 0, 0, 2];
+
 /// Asks for a page and takes nothing of it: not even the kernel does, beyond a few kilobytes.
+fn slow_reader(server: &Server, headers: &[(&str, &str)]) -> TcpStream {
+    let mut prometheus = slow_connection(server, HERE).unwrap();
+    let _ = prometheus.write_all(head("GET", "/metrics", headers).as_bytes());
+    prometheus
+}
+
+/// The same of reports as well.
 fn slow_readers(server: &Server, count: usize) -> Vec<(Connection<UnixStream>, TcpStream)> {
     let connect = |_| {
         let mut scope = server.scope();
         let _ = scope.send(head("GET", REPORT, &[]).as_bytes());
-        let socket = net::socket_with(
-            AddressFamily::INET,
-            SocketType::STREAM,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
-        sockopt::set_socket_recv_buffer_size(&socket, 4096).unwrap();
-        net::connect(&socket, &server.address()).unwrap();
-        let mut prometheus = TcpStream::from(socket);
-        let _ = prometheus.write_all(head("GET", "/metrics", &[]).as_bytes());
-        (scope, prometheus)
+        (scope, slow_reader(server, &[]))
     };
     (0..count).map(connect).collect()
+}
+
+/// How many connections the kernel keeps for the program after it has closed them, because there is something left to be taken.
+fn closed_and_kept(server: &Server) -> usize {
+    let port = format!(":{:04X}", server.address().port());
+    let tcp = fs::read_to_string("/proc/net/tcp").unwrap();
+    let is_one = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(1);
+        // FIN_WAIT1, LAST_ACK and CLOSING.
+        fields.next().is_some_and(|local| local.ends_with(&port))
+            && fields
+                .nth(1)
+                .is_some_and(|state| matches!(state, "04" | "09" | "0B"))
+    };
+    tcp.lines().filter(is_one).count()
 }
 
 #[test]
@@ -525,6 +550,76 @@ fn clients_that_do_not_take_their_answers_hold_up_nobody_and_cost_little() {
     });
     assert_eq!(disks(&page), 300);
     drop(held);
+}
+
+#[test]
+fn clients_that_take_nothing_and_connect_anew_keep_nobody_from_his_page() {
+    let (machine, folder) = (generated::machine(300), tempfile::tempdir().unwrap());
+    let server = start(program(PROGRAM), folder.path(), Some(&machine));
+    assert_eq!(disks(&server.page()), 300);
+    let before = resident(&server);
+    let (count, life) = (48_u32, Duration::from_secs(3));
+    let attacked = AtomicBool::new(true);
+    let answers = thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut held: VecDeque<_> = (0..count).map(|_| slow_reader(&server, &[])).collect();
+            while attacked.load(Ordering::Relaxed) {
+                thread::sleep(life / count);
+                // The room that one leaves is asked for at once.
+                drop(held.pop_front());
+                held.push_back(slow_reader(&server, &[]));
+            }
+        });
+        thread::sleep(life);
+        // Who comes from the same address, who comes from another one, and who reads some kilobytes now and then.
+        let ask = |from, pause| -> io::Result<String> {
+            let mut stream = slow_connection(&server, from)?;
+            stream.write_all(head("GET", "/metrics", &[("Connection", "close")]).as_bytes())?;
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            let (mut answer, mut some) = (Vec::new(), vec![0; 32 << 10]);
+            loop {
+                thread::sleep(pause);
+                match stream.read(&mut some)? {
+                    0 => return Ok(String::from_utf8_lossy(&answer).into_owned()),
+                    read => answer.extend_from_slice(&some[..read]),
+                }
+            }
+        };
+        let slowly = Duration::from_millis(10);
+        let at_once = Duration::ZERO;
+        let asked = [(HERE, at_once), (ELSEWHERE, at_once), (HERE, slowly)];
+        // An assertion in here would wait for the other thread.
+        let answers: Vec<io::Result<String>> = (0..5)
+            .flat_map(|_| asked)
+            .map(|(from, pause)| ask(from, pause))
+            .collect();
+        attacked.store(false, Ordering::Relaxed);
+        answers
+    });
+    for (at, answer) in answers.into_iter().enumerate() {
+        let answer = answer.unwrap_or_else(|error| panic!("answer {at}: {error}"));
+        let (told, page) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(told.starts_with("HTTP/1.1 200 "), "answer {at}: {told}");
+        assert_eq!(disks(&Page::parse(page)), 300, "answer {at}");
+    }
+    let grown = resident(&server).saturating_sub(before);
+    assert!(grown < 16 * MEGABYTE, "{grown} bytes more than before");
+}
+
+#[test]
+fn what_is_sent_to_clients_that_take_nothing_is_bounded_in_the_kernel_as_well() {
+    let server = Server::start();
+    let close = [("Connection", "close")];
+    // The kernel takes the whole page for them, so the program is done with it.
+    let held: Vec<_> = (0..300).map(|_| slow_reader(&server, &close)).collect();
+    assert_prompt(&server);
+    let kept = closed_and_kept(&server);
+    assert!((1..=128).contains(&kept), "{kept} connections");
+    drop(held);
+    within(Duration::from_secs(5), || {
+        let kept = closed_and_kept(&server) + held_connections(&server);
+        expect_that(kept == 0, format!("{kept} connections"))
+    });
 }
 
 fn disks(page: &Page) -> usize {

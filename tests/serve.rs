@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use flate2::read::GzDecoder;
 use support::exposition::{Page, open_metrics_violations};
 use support::http::{Connection, Stream, head};
+use support::powerflex_gateway::settings;
 use support::report::Report;
 use support::server::{PROGRAM, Server, of_cluster, program, run};
 use support::{expect_that, within};
@@ -558,6 +559,78 @@ fn people_and_kubelets_find_their_pages() {
         let head = client.ask("HEAD", path, &[]).unwrap();
         assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
     }
+}
+
+#[test]
+fn head_is_refused_as_get_is_and_says_no_length_that_nobody_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path(), &[("prod", "https://127.0.0.1:1")]);
+    let arguments = [
+        "--listen=127.0.0.1:0",
+        "--role",
+        "cluster",
+        "--no-cluster",
+        "--powerflex",
+        file.to_str().unwrap(),
+    ];
+    let server = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
+    let mut client = server.prometheus();
+    for (target, status) in [
+        ("/metrics", 200),
+        ("/metrics/powerflex", 200),
+        ("/metrics?exclude[]=powerflex", 200),
+        ("/metrics?collect[]=nonsense", 400),
+        ("/metrics/nonsense", 404),
+    ] {
+        for encoding in ["gzip", "identity"] {
+            let headers = [
+                ("Accept-Encoding", encoding),
+                ("Accept", "application/openmetrics-text"),
+            ];
+            let get = client.ask("GET", target, &headers).unwrap();
+            let head = client.ask("HEAD", target, &headers).unwrap();
+            assert_eq!((get.status, head.status), (status, status), "{target}");
+            for name in ["content-type", "content-encoding", "vary"] {
+                assert_eq!(get.header(name), head.header(name), "{name} of {target}");
+            }
+            let length = head.header("content-length");
+            let known = (status != 200).then(|| get.body.len().to_string());
+            assert_eq!(length, known.as_deref(), "{target}");
+        }
+    }
+}
+
+#[test]
+fn whoever_posts_what_is_not_offered_does_not_fill_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = serde_json::json!({
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}],
+    });
+    let path = folder.path().join("kubeconfig");
+    fs::write(&path, config.to_string()).unwrap();
+    let mut arguments = of_cluster(path.to_str().unwrap());
+    arguments.extend(["--enable-controls", "describe", "--controls-namespaces", "shop"]);
+    let server = Server::launch(program(PROGRAM), folder.path(), &arguments);
+    let socket = folder.path().join("storage-controls/storage-controls.sock");
+    let mut scope = Connection::unix(&socket).unwrap();
+    for at in 0..500 {
+        let control = ["storage_describe", "nonsense"][at % 2];
+        let body = serde_json::json!({"NodeID": format!("node-{at}"), "Control": control});
+        let body = body.to_string();
+        let length = body.len().to_string();
+        let head = head("POST", "/control?api_version=1", &[("Content-Length", &length)]);
+        scope.send((head + &body).as_bytes()).unwrap();
+        let answer = scope.answer(soon(), false).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(answer.text().contains("error"), "{}", answer.text());
+    }
+    server.soon_logged("refused: the node \"node-0\"");
+    let said = server.log();
+    let refused = said.iter().filter(|line| line.contains("refused: ")).count();
+    assert!((1..20).contains(&refused), "{refused} lines");
 }
 
 #[test]

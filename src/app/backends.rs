@@ -183,12 +183,11 @@ impl Backends {
         };
         let given = question.deadline.saturating_duration_since(Instant::now());
         for (at, (duration, answer)) in self.asked(wanted, question).await {
-            let lacks_something = match &answer {
-                Some(Ok(figures)) => figures.problem().is_some(),
+            let is_hurried = match &answer {
+                Some(Ok(figures)) => figures.problem().is_some() && given < HURRY,
                 Some(Err(_)) => false,
-                None => true,
+                None => duration < HURRY,
             };
-            let is_hurried = lacks_something && given < HURRY;
             let read = answer.unwrap_or_else(|| {
                 let seconds = duration.as_secs_f64();
                 Err(Failure::too_slow(format!(

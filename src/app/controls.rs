@@ -7,8 +7,9 @@
 //!
 //! The map's plugin has another socket, so that whatever happens here, its reports are on time.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
@@ -22,8 +23,8 @@ use crate::control::Controller;
 use crate::link::controls as decide;
 use crate::lock::locked;
 use crate::model::cluster_map::ClusterMap;
-use crate::model::control::{Offer, Permitted, Progress};
-use crate::render::scope::controls::{self, Controls};
+use crate::model::control::{Control, Offer, Permitted, Progress};
+use crate::render::scope::controls::{self, Controls, control as button};
 use crate::render::scope::{API_VERSION, timestamp};
 use crate::serve::{Answer, BodyError, Handler, Request};
 
@@ -36,6 +37,11 @@ const MOST_WAITING: usize = 8;
 /// The most of what Scope says of itself, in characters.
 const LONGEST_ID: usize = 64;
 
+/// A refusal of the same sort is told once in so long: anybody who opens Scope's page can press, and post what he likes.
+const SAME_REFUSAL: Duration = Duration::from_secs(10);
+/// So many sorts of refusals are told within that time.
+const MOST_REFUSALS: usize = 16;
+
 /// What the answers share.
 struct Buttons {
     shared: Arc<Shared>,
@@ -43,6 +49,33 @@ struct Buttons {
     permitted: Permitted,
     latest: Mutex<Latest>,
     waiting: Semaphore,
+    refusals: Mutex<Refusals>,
+}
+
+/// What was refused a while ago.
+#[derive(Debug, Default)]
+struct Refusals {
+    since: Option<Instant>,
+    /// The sorts that were told since then.
+    told: BTreeSet<String>,
+    /// How many were not told since one was.
+    untold: u64,
+}
+
+impl Refusals {
+    /// How many refusals were not told before this one, if this one is to be told.
+    fn news(&mut self, sort: &str, now: Instant) -> Option<u64> {
+        if self.since.is_none_or(|since| now >= since + SAME_REFUSAL) {
+            self.since = Some(now);
+            self.told.clear();
+        }
+        if self.told.contains(sort) || self.told.len() >= MOST_REFUSALS {
+            self.untold += 1;
+            return None;
+        }
+        self.told.insert(sort.to_owned());
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 /// What was made last, to be given again while nothing has changed.
@@ -60,6 +93,7 @@ pub(super) fn handler(shared: Arc<Shared>, controller: Controller, permitted: Pe
         permitted,
         latest: Mutex::default(),
         waiting: Semaphore::new(MOST_WAITING),
+        refusals: Mutex::default(),
     });
     Arc::new(move |request| {
         let buttons = Arc::clone(&buttons);
@@ -178,7 +212,9 @@ impl Buttons {
         let (offer, control) = match pressed.among(&offers) {
             Ok(offered) => offered,
             Err(refusal) => {
-                tracing::warn!("{pressed}: refused: {refusal}");
+                // Whatever node is named: there is no end of names.
+                let control = button(&pressed.control).map_or("", Control::as_str);
+                self.tell_refusal(control, &format!("{pressed}: refused: {refusal}"));
                 return Said::refusal(refusal).answer();
             }
         };
@@ -188,11 +224,8 @@ impl Buttons {
         let mut progress = match begun {
             Ok(progress) => progress,
             Err(refusal) => {
-                tracing::warn!(
-                    "{} {}: refused: {refusal} ({asked_by})",
-                    control.as_str(),
-                    offer.target.name()
-                );
+                let sort = format!("{} {}", control.as_str(), offer.target.name());
+                self.tell_refusal(&sort, &format!("{sort}: refused: {refusal} ({asked_by})"));
                 return Said::refusal(refusal).answer();
             }
         };
@@ -205,6 +238,15 @@ impl Buttons {
             Err(_) => progress.borrow().clone(),
         };
         self.said(&map, offer, &pressed.node, &probe_id, &progress)
+    }
+
+    /// Logs a refusal, unless one of this sort has been logged just now.
+    fn tell_refusal(&self, sort: &str, line: &str) {
+        match locked(&self.refusals).news(sort, Instant::now()) {
+            Some(0) => tracing::warn!("{line}"),
+            Some(untold) => tracing::warn!("{line}; {untold} refusals before it were not told"),
+            None => {}
+        }
     }
 
     fn said(
@@ -272,4 +314,23 @@ pub(super) fn wrong_version(request: &Request) -> Option<Answer> {
         let line = format!("api_version {version} is not spoken here, only {API_VERSION}");
         Answer::error(StatusCode::BAD_REQUEST, line)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_once_in_a_while_and_of_many_a_few() {
+        let (mut refusals, now) = (Refusals::default(), Instant::now());
+        assert_eq!(refusals.news("delete", now), Some(0));
+        assert_eq!(refusals.news("delete", now), None);
+        assert_eq!(refusals.news("delete shop/daily", now), Some(1));
+        for number in 0..10_000 {
+            refusals.news(&number.to_string(), now);
+        }
+        assert_eq!(refusals.told.len(), MOST_REFUSALS);
+        let untold = 10_000 + 2 - MOST_REFUSALS as u64;
+        assert_eq!(refusals.news("delete", now + SAME_REFUSAL), Some(untold));
+    }
 }

@@ -52,6 +52,9 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
                 let _turn = turn(&shared).await;
                 return answer(&shared, &request, BackendReadings::default());
             };
+            if request.method == Method::HEAD {
+                return head_of_page(&request);
+            }
             // The backends first: what the kernel and the cluster say is then as new as the page.
             let timeout = request.header("x-prometheus-scrape-timeout-seconds");
             let question = Question {
@@ -66,10 +69,14 @@ pub(super) fn handler(shared: Arc<Shared>) -> Handler {
     })
 }
 
+/// True where something is only to be looked at.
+fn is_read(request: &Request) -> bool {
+    request.method == Method::GET || request.method == Method::HEAD
+}
+
 /// True where a page is to be made. All else is a few lines: a kubelet waits for a second, and not behind those who want pages.
 fn is_page(backends: &Backends, request: &Request) -> bool {
-    let is_read = request.method == Method::GET || request.method == Method::HEAD;
-    is_read && (request.path == "/metrics" || backend_path(backends, &request.path).is_some())
+    is_read(request) && (request.path == "/metrics" || backend_path(backends, &request.path).is_some())
 }
 
 /// The turn of one request. However many want pages at once, one page is made at a time, and between two of them comes whoever
@@ -83,7 +90,7 @@ async fn turn(shared: &Shared) -> tokio::sync::MutexGuard<'_, ()> {
 
 /// The backends that a request asks for; `None` where it asks for none.
 fn wanted(backends: &Backends, request: &Request) -> Result<Option<Selection>, String> {
-    if backends.is_empty() || request.method != Method::GET {
+    if backends.is_empty() || !is_read(request) {
         return Ok(None);
     }
     if let Some(name) = backend_path(backends, &request.path) {
@@ -111,7 +118,7 @@ fn answer(shared: &Shared, request: &Request, backends: BackendReadings) -> Answ
     if !known {
         return Answer::error(StatusCode::NOT_FOUND, format!("no {} here; see /", request.path));
     }
-    if request.method != Method::GET && request.method != Method::HEAD {
+    if !is_read(request) {
         return Answer::method_not_allowed("GET, HEAD");
     }
     if of_backend {
@@ -146,6 +153,18 @@ fn metrics(shared: &Shared, request: &Request, backends: BackendReadings) -> Ans
 
 /// Takes one piece of a page after the other.
 type Take<'a> = &'a mut dyn FnMut(&str);
+
+/// What is said of a page with backends' figures to who does not want the page itself. No backend is asked for it, so nobody knows how
+/// long it is.
+fn head_of_page(request: &Request) -> Answer {
+    let format = negotiation::format(request.header("accept"));
+    let answer = Answer::ok(format.content_type(), Bytes::new()).without_body();
+    if negotiation::accepts_gzip(request.header("accept-encoding")) {
+        answer.gzipped()
+    } else {
+        answer
+    }
+}
 
 /// A page in the form that the request wants.
 fn page(shared: &Shared, request: &Request, write: &dyn Fn(Format, Take<'_>)) -> Answer {

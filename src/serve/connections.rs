@@ -3,39 +3,27 @@
 //! Whoever connects and says nothing, asks a letter at a time, or does not take his answer would keep his place for as long as the
 //! timeouts allow. So places are not waited for: where there is none, who has been given the longest time leaves. Where all of them ask again and
 //! again, or wait for their answers, nobody has been given it: then who has been connected longest leaves. And since a page may have megabytes,
-//! answers that nobody takes have a bound in bytes as well.
+//! answers that nobody takes have a bound in bytes as well (`untaken.rs`).
 
 use std::collections::BTreeMap;
-use std::io;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+use super::client::{Client, TIME_TO_ASK};
+use super::untaken::who_makes_room;
 use crate::lock::locked;
 
 /// At most so many connections to one socket; fewer where the process may open few files, of which there must be some left for reading.
 const MOST_CONNECTIONS: u64 = 128;
 /// The part of all files that the connections of one socket may be.
 const PART_OF_FILES: u64 = 8;
-/// Who connects has this long to ask before he may have to make room: a request comes right behind its connection.
-const TIME_TO_ASK: Duration = Duration::from_millis(100);
 /// Where no place was free for so long, whoever has one may have to make room.
 const LONGEST_STRAIN: Duration = Duration::from_secs(1);
-/// Who is being sent his answer has this long to take it before he may have to make room.
-const TIME_TO_TAKE: Duration = Duration::from_secs(5);
-/// The same for an answer that is kept for others: the plugin's report, for which Scope waits no longer.
-const TIME_TO_TAKE_KEPT: Duration = Duration::from_millis(500);
-/// A client that takes not one byte of its answer for so long is hung up on.
-const TIME_FOR_A_BYTE: Duration = Duration::from_secs(30);
-/// All answers that were made for one socket and are not taken yet have at most so many bytes; a single one may have more.
-const MOST_UNTAKEN: usize = 8 << 20;
 
 /// The open connections.
 #[derive(Debug)]
@@ -45,22 +33,6 @@ pub(super) struct Connections {
     /// Since when nobody has found a place free.
     strained_since: Mutex<Option<Instant>>,
     ended: Notify,
-}
-
-/// Who is connected.
-#[derive(Debug)]
-pub(super) struct Client {
-    connected: Instant,
-    /// When he connected, or asked last.
-    since: Mutex<Instant>,
-    /// His answer is being made.
-    is_answered: AtomicBool,
-    /// Bytes of his answers that he has not taken.
-    untaken: AtomicUsize,
-    /// His latest answer is kept for others.
-    is_kept: AtomicBool,
-    must_go: AtomicBool,
-    go: Notify,
 }
 
 /// A place among the connections, given back when dropped.
@@ -88,13 +60,18 @@ impl Connections {
         make_room(&locked(&self.open), self.strained_since());
     }
 
+    /// The program ends: whoever is connected is finished with, and not waited for.
+    pub(super) fn end(&self) {
+        locked(&self.open).values().for_each(|client| client.ends());
+    }
+
     /// Since when no place is free, where that is so now.
     fn strained_since(&self) -> Instant {
         *locked(&self.strained_since).get_or_insert_with(Instant::now)
     }
 
-    /// A place for a connection that is there. Where all are taken, somebody has to go, and is waited for.
-    pub(super) async fn place(self: &Arc<Self>) -> Place {
+    /// A place for a connection that is there, from this address. Where all are taken, somebody has to go, and is waited for.
+    pub(super) async fn place(self: &Arc<Self>, from: Option<IpAddr>) -> Place {
         let mut has_waited = false;
         loop {
             let ended = self.ended.notified();
@@ -105,7 +82,7 @@ impl Connections {
                         *locked(&self.strained_since) = None;
                     }
                     let number = open.last_key_value().map_or(0, |(last, _)| last + 1);
-                    let client = Arc::new(Client::new());
+                    let client = Arc::new(Client::new(from));
                     open.insert(number, Arc::clone(&client));
                     return Place {
                         connections: Arc::clone(self),
@@ -123,23 +100,19 @@ impl Connections {
         }
     }
 
-    /// True where an answer of so many bytes may be made. Where it may not, those who do not take theirs have to go.
-    fn has_room_for(&self, bytes: usize) -> bool {
+    /// True where there is room for an answer of so many bytes to the client with this number. Who has to go for it is told so, and does
+    /// before anything else is made.
+    fn has_room_for(&self, number: u64, from: Option<IpAddr>, bytes: usize) -> bool {
         let open = locked(&self.open);
-        let untaken: usize = open
-            .values()
-            .map(|client| client.untaken.load(Ordering::Relaxed))
-            .sum();
-        if untaken == 0 || untaken.saturating_add(bytes) <= MOST_UNTAKEN {
-            return true;
+        let others = open
+            .iter()
+            .filter(|(other, client)| **other != number && client.stays())
+            .map(|(other, client)| client.holds(*other));
+        let gone = who_makes_room(others.collect(), from, bytes);
+        for client in gone.iter().flatten().filter_map(|number| open.get(number)) {
+            client.leave();
         }
-        let now = Instant::now();
-        for client in open.values() {
-            if client.untaken.load(Ordering::Relaxed) > 0 && client.may_go_at() <= now {
-                client.leave();
-            }
-        }
-        false
+        gone.is_some()
     }
 }
 
@@ -147,8 +120,8 @@ impl Connections {
 /// again.
 fn make_room(open: &BTreeMap<u64, Arc<Client>>, strained_since: Instant) -> Instant {
     let now = Instant::now();
-    let stays = |client: &&Arc<Client>| !client.must_go.load(Ordering::Relaxed);
-    let is_idle = |client: &&Arc<Client>| !client.is_answered.load(Ordering::Relaxed);
+    let stays = |client: &&Arc<Client>| client.stays();
+    let is_idle = |client: &&Arc<Client>| !client.is_answered();
     let first = open
         .values()
         .filter(|client| stays(client) && is_idle(client))
@@ -159,7 +132,7 @@ fn make_room(open: &BTreeMap<u64, Arc<Client>>, strained_since: Instant) -> Inst
         first if strained_since + LONGEST_STRAIN <= now => {
             let all = || {
                 open.values()
-                    .filter(|client| stays(client) && client.connected + TIME_TO_ASK <= now)
+                    .filter(|client| stays(client) && client.connected() + TIME_TO_ASK <= now)
             };
             let client = all().find(is_idle).or_else(|| all().next());
             (client, first.map_or(now + TIME_TO_ASK, |(_, at)| at))
@@ -180,61 +153,20 @@ fn make_room(open: &BTreeMap<u64, Arc<Client>>, strained_since: Instant) -> Inst
     }
 }
 
-impl Client {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            connected: now,
-            since: Mutex::new(now),
-            is_answered: AtomicBool::new(false),
-            untaken: AtomicUsize::new(0),
-            is_kept: AtomicBool::new(false),
-            must_go: AtomicBool::new(false),
-            go: Notify::new(),
-        }
-    }
-
-    fn may_go_at(&self) -> Instant {
-        let is_taking = self.untaken.load(Ordering::Relaxed) > 0;
-        let time = match (is_taking, self.is_kept.load(Ordering::Relaxed)) {
-            (false, _) => TIME_TO_ASK,
-            (true, false) => TIME_TO_TAKE,
-            (true, true) => TIME_TO_TAKE_KEPT,
-        };
-        *locked(&self.since) + time
-    }
-
-    fn leave(&self) {
-        self.must_go.store(true, Ordering::Relaxed);
-        self.go.notify_one();
-    }
-
-    /// Waits until he has to go.
-    pub(super) async fn has_to_go(&self) {
-        self.go.notified().await;
-    }
-}
-
 impl Place {
     /// Who has it.
     pub(super) fn client(&self) -> &Arc<Client> {
         &self.client
     }
 
-    /// A request came, and its answer is being made.
-    pub(super) fn asks(&self) {
-        *locked(&self.client.since) = Instant::now();
-        self.client.is_answered.store(true, Ordering::Relaxed);
-    }
-
     /// The answer is there and has so many bytes. False where there is no room for it; for one that is kept for others as well there always is.
     pub(super) fn is_sent(&self, bytes: usize, is_kept: bool) -> bool {
-        let has_room = self.connections.has_room_for(bytes) || is_kept;
-        self.client.is_kept.store(is_kept, Ordering::Relaxed);
-        if has_room {
-            self.client.untaken.fetch_add(bytes, Ordering::Relaxed);
-        }
-        self.client.is_answered.store(false, Ordering::Relaxed);
+        let client = &self.client;
+        let has_room = self
+            .connections
+            .has_room_for(self.number, client.address(), bytes)
+            || is_kept;
+        client.is_sent(if has_room { bytes } else { 0 }, is_kept);
         has_room
     }
 }
@@ -246,95 +178,10 @@ impl Drop for Place {
     }
 }
 
-/// The bytes of a connection. Those that are taken are counted, and one that takes none for long is an error.
-#[derive(Debug)]
-pub(super) struct Watched<S> {
-    stream: S,
-    client: Arc<Client>,
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, client: Arc<Client>) -> Self {
-        Self {
-            stream,
-            client,
-            stalled: None,
-        }
-    }
-
-    fn wrote(
-        &mut self,
-        written: Poll<io::Result<usize>>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(written) => {
-                self.stalled = None;
-                if let Ok(bytes) = &written {
-                    let untaken = &self.client.untaken;
-                    let _ = untaken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                        Some(left.saturating_sub(*bytes))
-                    });
-                }
-                Poll::Ready(written)
-            }
-            Poll::Pending => {
-                let stalled = self
-                    .stalled
-                    .get_or_insert_with(|| Box::pin(sleep(TIME_FOR_A_BYTE)));
-                ready!(stalled.as_mut().poll(context));
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.wrote(written, context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.wrote(written, context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::untaken::{MOMENT, MOST_UNTAKEN};
 
     fn run(test: impl Future<Output = ()>) {
         tokio::runtime::Builder::new_current_thread()
@@ -348,7 +195,7 @@ mod tests {
         let connections = Arc::new(Connections::new());
         let mut places = Vec::new();
         for _ in 0..connections.most {
-            places.push(connections.place().await);
+            places.push(connections.place(None).await);
         }
         (connections, places)
     }
@@ -360,14 +207,14 @@ mod tests {
             let begun = Instant::now();
             let first = places.remove(0);
             // He was there first, but asked since; and his answer is still being made.
-            places[0].asks();
+            places[0].client().asks();
             let leaves = async {
                 first.client().has_to_go().await;
                 drop(first);
             };
-            let (_place, ()) = tokio::join!(connections.place(), leaves);
+            let (_place, ()) = tokio::join!(connections.place(None), leaves);
             assert!(begun.elapsed() >= TIME_TO_ASK);
-            assert!(!places[0].client().must_go.load(Ordering::Relaxed));
+            assert!(places[0].client().stays());
         });
     }
 
@@ -375,14 +222,14 @@ mod tests {
     fn where_all_are_answered_for_long_who_was_there_first_makes_room() {
         run(async {
             let (connections, mut places) = full().await;
-            places.iter().for_each(Place::asks);
+            places.iter().for_each(|place| place.client().asks());
             let begun = Instant::now();
             let first = places.remove(0);
             let leaves = async {
                 first.client().has_to_go().await;
                 drop(first);
             };
-            let (_place, ()) = tokio::join!(connections.place(), leaves);
+            let (_place, ()) = tokio::join!(connections.place(None), leaves);
             assert!(begun.elapsed() >= LONGEST_STRAIN);
             // The next does not wait as long, since nobody has found a place free meanwhile.
             let begun = Instant::now();
@@ -391,7 +238,7 @@ mod tests {
                 next.client().has_to_go().await;
                 drop(next);
             };
-            let (_place, ()) = tokio::join!(connections.place(), leaves);
+            let (_place, ()) = tokio::join!(connections.place(None), leaves);
             assert!(begun.elapsed() < LONGEST_STRAIN / 2);
         });
     }
@@ -400,14 +247,12 @@ mod tests {
     fn a_place_that_becomes_free_is_taken() {
         run(async {
             let (connections, mut places) = full().await;
-            places.iter().for_each(Place::asks);
+            places.iter().for_each(|place| place.client().asks());
             drop(places.pop());
             let begun = Instant::now();
-            let _place = connections.place().await;
+            let _place = connections.place(None).await;
             assert!(begun.elapsed() < TIME_TO_ASK, "{:?}", begun.elapsed());
-            let mut others = places
-                .iter()
-                .map(|place| place.client().must_go.load(Ordering::Relaxed));
+            let mut others = places.iter().map(|place| !place.client().stays());
             assert!(
                 !others.any(|must_go| must_go),
                 "somebody is sent away for a place that is free"
@@ -416,20 +261,40 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_nobody_takes_are_bounded_but_one_may_be_of_any_length() {
+    fn who_takes_nothing_goes_for_who_asks_and_one_answer_may_be_of_any_length() {
         run(async {
             let connections = Arc::new(Connections::new());
-            let (one, other) = (connections.place().await, connections.place().await);
-            assert!(one.is_sent(MOST_UNTAKEN * 2, false));
-            assert!(!other.is_sent(1, false));
-            assert!(other.is_sent(1, true));
-            // As long as he may be taking it, he is not hung up on.
-            assert!(!one.client().must_go.load(Ordering::Relaxed));
-            *locked(&one.client().since) -= TIME_TO_TAKE;
-            assert!(!other.is_sent(1, false));
-            assert!(one.client().must_go.load(Ordering::Relaxed));
+            let (one, other) = (connections.place(None).await, connections.place(None).await);
+            let long = MOST_UNTAKEN * 2;
+            assert!(one.is_sent(long, false));
+            // At first he may be taking it. A few lines have room in any case, and what is kept for others is there anyway.
+            assert!(!other.is_sent(MOST_UNTAKEN, false));
+            assert!(other.is_sent(1, false) && other.is_sent(MOST_UNTAKEN, true));
+            assert!(one.client().stays());
+            other.client().took(MOST_UNTAKEN + 1);
+            one.client().age(MOMENT);
+            assert!(other.is_sent(MOST_UNTAKEN, false));
+            assert!(!one.client().stays());
             drop(one);
-            assert!(other.is_sent(1, false));
+            assert!(other.client().stays());
+        });
+    }
+
+    #[test]
+    fn who_has_to_go_is_counted_no_more() {
+        run(async {
+            let connections = Arc::new(Connections::new());
+            let address = |number| Some(IpAddr::from([10, 0, 0, number]));
+            let mut places = Vec::new();
+            for from in [1, 1, 2, 3] {
+                places.push(connections.place(address(from)).await);
+            }
+            let half = MOST_UNTAKEN / 2;
+            assert!(places[..2].iter().all(|place| place.is_sent(half, false)));
+            assert!(places[2].is_sent(half, false));
+            assert!(!places[0].client().stays());
+            assert!(!places[3].is_sent(half, false) && places[3].is_sent(1, false));
+            assert!(places[1].client().stays() && places[2].client().stays());
         });
     }
 }

@@ -4,11 +4,14 @@
 //! of its own, so that an idle or a broken client holds up nobody. A client that does not send a whole request in time is
 //! hung up on, and so is the one that was silent longest where there are too many (`connections.rs`). At the end, answers under way are finished, for a bounded time.
 
+mod client;
 mod connections;
 pub mod lasting;
 pub mod listen;
 pub mod socket;
 mod transport;
+mod untaken;
+mod watched;
 pub mod web;
 
 use std::collections::VecDeque;
@@ -30,9 +33,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::sync::watch;
 
-use self::connections::{Connections, Place, Watched};
+use self::connections::{Connections, Place};
 pub use self::transport::Socket;
 use self::transport::{Transport, secured};
+use self::watched::Watched;
 use self::web::WebConfiguration;
 
 /// How long a client may take to send a request, and may stay silent between two. Scope asks every second,
@@ -147,6 +151,7 @@ pub struct Answer {
     body: Pieces,
     gzip: bool,
     kept: bool,
+    is_whole: bool,
     allow: Option<&'static str>,
     challenge: Option<&'static str>,
 }
@@ -165,6 +170,7 @@ impl Answer {
             body: body.into_iter().collect(),
             gzip: false,
             kept: false,
+            is_whole: true,
             allow: None,
             challenge: None,
         }
@@ -180,6 +186,7 @@ impl Answer {
             body: [Bytes::from(line)].into_iter().collect(),
             gzip: false,
             kept: false,
+            is_whole: true,
             allow: None,
             challenge: None,
         }
@@ -221,6 +228,14 @@ impl Answer {
         self
     }
 
+    /// Says that the body is not the one that GET would be answered with, which was not made: HEAD is told no length then.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        self.body = Pieces::default();
+        self.is_whole = false;
+        self
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -243,7 +258,7 @@ impl Answer {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-        if head_only {
+        if head_only && self.is_whole {
             headers.insert(hyper::header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         if self.gzip {
@@ -351,7 +366,7 @@ pub async fn run(
         }
         was_refused = false;
         let place = tokio::select! {
-            place = connections.place() => Arc::new(place),
+            place = connections.place(socket.peer()) => Arc::new(place),
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let client = Arc::clone(place.client());
@@ -368,6 +383,7 @@ pub async fn run(
             }
         });
     }
+    connections.end();
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
 }
 
@@ -384,13 +400,12 @@ async fn connection(
         Some(web) => web.tls().await,
         None => None,
     };
-    let from = socket.peer();
     let client = Arc::clone(place.client());
     let transport = match tls {
         Some(tls) => secured(tls, socket, |socket| Watched::new(socket, client)).await?,
         None => Transport::Plain(Watched::new(socket, client)),
     };
-    let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&place), from, request));
+    let service = service_fn(move |request| answer(Arc::clone(&handler), Arc::clone(&place), request));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -402,10 +417,10 @@ async fn connection(
 async fn answer(
     handler: Handler,
     place: Arc<Place>,
-    from: Option<IpAddr>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Pieces>, Infallible> {
-    place.asks();
+    let client = place.client();
+    client.asks();
     let (parts, body) = request.into_parts();
     let head_only = parts.method == Method::HEAD;
     let request = Request {
@@ -413,12 +428,16 @@ async fn answer(
         query: parts.uri.query().unwrap_or_default().to_owned(),
         method: parts.method,
         headers: parts.headers,
-        from,
+        from: client.address(),
         body: Some(body),
     };
     let answer = handler(request).await;
+    if !untaken::is_small(answer.len()) && !answer.kept {
+        // While it was made nobody could be sent anything. Who has read meanwhile gets more, before it is asked who stands still.
+        tokio::task::yield_now().await;
+    }
     if !place.is_sent(if head_only { 0 } else { answer.len() }, answer.kept) {
-        let line = "too many answers wait to be taken by others; ask again";
+        let line = "too many answers wait to be taken by others; ask again, or for a compressed one (Accept-Encoding: gzip)";
         return Ok(Answer::error(StatusCode::SERVICE_UNAVAILABLE, line).into_response(head_only));
     }
     Ok(answer.into_response(head_only))

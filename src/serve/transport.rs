@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
@@ -14,7 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use super::LARGEST_HEAD;
-use super::connections::Watched;
+use super::watched::Watched;
 
 /// How long a client may take until TLS is agreed upon.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,8 +37,8 @@ pub enum Socket {
 /// A connection that HTTP is spoken on.
 #[derive(Debug)]
 pub(super) enum Transport {
-    Plain(Watched<Socket>),
-    Tls(Box<TlsStream<Watched<Socket>>>),
+    Plain(Watched),
+    Tls(Box<TlsStream<Watched>>),
 }
 
 impl Socket {
@@ -55,6 +56,22 @@ impl Socket {
         match self {
             Self::Tcp(stream) => Ok((stream.peek(&mut byte).await? == 1).then_some(byte[0])),
             Self::Unix(_) => Ok(None),
+        }
+    }
+
+    /// True where both ends are done with it and have all that they were sent. What a Unix socket was sent is the other end's at once.
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            // The kernel forgets whose it is with the last answer of the other end.
+            Self::Tcp(stream) => stream.peer_addr().is_err(),
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// Has the kernel throw away what the other end has not taken, when this is closed.
+    pub(super) fn forget_what_was_sent(&self) {
+        if let Self::Tcp(stream) = self {
+            let _ = set_socket_linger(stream, Some(Duration::ZERO));
         }
     }
 
@@ -76,7 +93,7 @@ impl Socket {
 pub(super) async fn secured(
     config: Arc<ServerConfig>,
     socket: Socket,
-    watch: impl FnOnce(Socket) -> Watched<Socket>,
+    watch: impl FnOnce(Socket) -> Watched,
 ) -> io::Result<Transport> {
     let handshake = async {
         // Methods begin with a capital letter, and TLS with another byte.
