@@ -82,7 +82,6 @@ pub const READERS: &[(&str, Tried)] = &[
     ("host/mountinfo.rs", By(&["mountinfo"])),
     ("host/mountstats.rs", By(&["counters"])),
     ("host/partitions.rs", By(&["counters"])),
-    ("host/read.rs", By(&["sysfs"])),
     ("host/remote/disk.rs", By(&["sysfs"])),
     ("host/remote/mount.rs", By(&["mountinfo"])),
     ("host/remote/nvme.rs", By(&["sysfs"])),
