@@ -151,7 +151,7 @@ fn settings(entry: Entry) -> Result<SystemSettings, String> {
     }
     let parsed: Result<Uri, _> = entry.url.parse();
     let url = parsed.map_err(|error| format!("the url of {called}: {error}"))?;
-    let host = url.host().map(ToOwned::to_owned);
+    let host = url.host().filter(|host| !host.is_empty()).map(ToOwned::to_owned);
     let host = host.ok_or_else(|| format!("the url of {called} names no host: https://gateway.example"))?;
     let authority = url.authority().map_or("", |authority| authority.as_str());
     if authority != host && url.port_u16().is_none() {
@@ -268,6 +268,7 @@ mod tests {
                 "two systems",
             ),
             ("systems:\n- url: https://a\n  password: hush\n", "password"),
+            ("systems: [{url: 'https://:1', secret: s}]", "names no host"),
             (
                 "systems: [{url: 'https://a', secret: s, login: hush}]",
                 "auto, gateway or native",
