@@ -77,8 +77,8 @@ fn processes(api: &ApiServer, folder: &Path) -> [Server; 2] {
     node[1] = "node";
     node.extend(["--node-name", NODE, &kubelet, &udev_data]);
     let plugins = folder.join("plugins");
-    for folder in [&plugins, &kubelet::root(folder), &udev] {
-        std::fs::create_dir(folder).unwrap();
+    for folder in [&plugins, &kubelet::root(folder).join("pods"), &udev] {
+        std::fs::create_dir_all(folder).unwrap();
     }
     let processes =
         [node, of_cluster(&cluster)].map(|arguments| Server::launch(measured(), &plugins, &arguments));
