@@ -8,12 +8,13 @@ use serde_json::Value;
 /// Shorter ones tell nothing.
 const SHORTEST: usize = 4;
 
-/// Fails where a word of the file, or of a text in its document, could be a secret and is told, unless it stands in a text that may be.
+/// Fails where a word of the file, or of a text in its document, could be a secret and is told, unless it stands in a text that may be. Messages
+/// have backticks around what they tell, so that those are of no word.
 pub fn assert_untold(said: &str, file: &[u8], document: &Value, may_be_told: &[String]) {
     let mut texts = vec![String::from_utf8_lossy(file).into_owned()];
     texts_of(document, &mut texts);
     for text in &texts {
-        let words = text.split(|letter: char| !letter.is_ascii_graphic() || "\"',:[]{}".contains(letter));
+        let words = text.split(|letter: char| !letter.is_ascii_graphic() || "\"'`,:[]{}".contains(letter));
         for word in words.filter(|word| word.len() >= SHORTEST && word.contains('$')) {
             let is_allowed = may_be_told.iter().any(|told| told.contains(word));
             assert!(is_allowed || !said.contains(word), "{said:?} tells {word:?}");
