@@ -222,7 +222,9 @@ mod tests {
     fn where_all_are_answered_for_long_who_was_there_first_makes_room() {
         run(async {
             let (connections, mut places) = full().await;
-            places.iter().for_each(|place| place.client().asks());
+            for place in &places {
+                place.client().asks();
+            }
             let begun = Instant::now();
             let first = places.remove(0);
             let leaves = async {
@@ -247,7 +249,9 @@ mod tests {
     fn a_place_that_becomes_free_is_taken() {
         run(async {
             let (connections, mut places) = full().await;
-            places.iter().for_each(|place| place.client().asks());
+            for place in &places {
+                place.client().asks();
+            }
             drop(places.pop());
             let begun = Instant::now();
             let _place = connections.place(None).await;

@@ -88,6 +88,10 @@ mod tests {
     const MEGABYTE: usize = 1 << 20;
     const OTHER: u8 = 2;
 
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "as holders have it, of whom some come from nowhere"
+    )]
     fn address(number: u8) -> Option<IpAddr> {
         Some(IpAddr::from([10, 0, 0, number]))
     }
