@@ -1,6 +1,6 @@
 //! `check`: which sources can be read, what each missing one costs, and how to mend it.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use crate::host::{cgroup, mountstats, remote, zfs};
 use crate::model::backend::{Failure, POWERFLEX};
 use crate::model::fault::Fault;
 use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
+use crate::model::inventory::WatchError;
 use crate::model::mount::{Mount, UsageError};
 use crate::model::text::printable;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
@@ -135,29 +136,57 @@ pub struct Findings {
     pub works: bool,
 }
 
+/// What is said of one source after the other.
+#[derive(Debug, Default)]
+struct Lines(String);
+
+impl Lines {
+    /// It can be read.
+    fn ok(&mut self, what: impl Display) {
+        let _ = writeln!(self.0, "ok       {what}");
+    }
+
+    /// It cannot be read, and should be.
+    fn missing(&mut self, what: impl Display, cost: &str) {
+        self.lacking("missing", what, cost);
+    }
+
+    /// It cannot be read, and need not be there.
+    fn unknown(&mut self, what: impl Display, cost: &str) {
+        self.lacking("unknown", what, cost);
+    }
+
+    /// The API server does not give this kind, which such a role would grant.
+    fn refused(&mut self, kind: &str, error: &WatchError, grants: &str, cost: &str) {
+        let grant = error.rule.as_ref().map_or_else(String::new, |rule| {
+            format!(" (a {grants} grants it by the rule {rule})")
+        });
+        self.missing(format_args!("{API}: {kind}: {}{grant}", error.message), cost);
+    }
+
+    fn lacking(&mut self, word: &str, what: impl Display, cost: &str) {
+        let _ = writeln!(self.0, "{word}  {what}\n         without it: {cost}");
+    }
+}
+
 /// Looks at every source that the role has, and at the plugin's socket.
 pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findings {
     let sees_machine = super::sees_this_machine(sources_given);
-    let (mut text, disks) = if sees_machine {
-        machine(sources_given)
-    } else {
-        (String::new(), false)
-    };
-    let (of_cluster, objects) = cluster(sources_given, sees_machine).await;
-    text.push_str(&of_cluster);
-    let (of_powerflex, systems) = powerflex(sources_given).await;
-    text.push_str(&of_powerflex);
+    let mut lines = Lines::default();
+    let disks = sees_machine && machine(sources_given, &mut lines);
+    let objects = cluster(sources_given, sees_machine, &mut lines).await;
+    let systems = powerflex(sources_given, &mut lines).await;
     if !plugin_dir.as_os_str().is_empty() && !sources_given.cluster.is_tenant() {
         let (own, other) = if sees_machine {
             (PLUGIN_ID, CLUSTER_PLUGIN_ID)
         } else {
             (CLUSTER_PLUGIN_ID, PLUGIN_ID)
         };
-        let _ = writeln!(text, "{}", plugin(&socket(plugin_dir, own)).await);
+        plugin(&socket(plugin_dir, own), &mut lines).await;
         // The other role's process may run beside it, and need not.
         let other = socket(plugin_dir, other);
         if other.exists() {
-            let _ = writeln!(text, "{}", plugin(&other).await);
+            plugin(&other, &mut lines).await;
         }
     }
     let (works, nothing) = if sees_machine {
@@ -168,28 +197,25 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
             "not one kind of object can be read from the Kubernetes API",
         )
     };
+    let Lines(mut text) = lines;
     if !works {
         let _ = writeln!(text, "nothing works: {nothing}");
     }
     Findings { text, works }
 }
 
-/// Asks every PowerFlex system once. And whether one answers.
-async fn powerflex(sources_given: &SourceArguments) -> (String, bool) {
+/// Asks every PowerFlex system once. True where one answers.
+async fn powerflex(sources_given: &SourceArguments, lines: &mut Lines) -> bool {
     const PATIENCE: Duration = Duration::from_secs(30);
     const COST: &str = "nothing of what it tells";
-    let (mut text, mut works) = (String::new(), false);
     if !sources_given.backends.any() {
-        return (text, works);
+        return false;
     }
     let backends = match Backends::configured(sources_given, None).await {
         Ok(backends) => backends,
         Err(error) => {
-            let _ = writeln!(
-                text,
-                "missing  {POWERFLEX}: {error:#}\n         without it: {COST}"
-            );
-            return (text, works);
+            lines.missing(format_args!("{POWERFLEX}: {error:#}"), COST);
+            return false;
         }
     };
     let question = Question {
@@ -197,113 +223,90 @@ async fn powerflex(sources_given: &SourceArguments) -> (String, bool) {
         oldest: Duration::ZERO,
         is_awaited: true,
     };
+    let mut works = false;
     for outcome in backends
         .collect(&Selection::only(POWERFLEX), question)
         .await
         .outcomes
     {
         let (backend, instance) = (outcome.backend, outcome.instance);
-        let _ = match outcome.error {
+        match outcome.error {
             None => {
                 works = true;
                 let milliseconds = outcome.duration.as_secs_f64() * 1e3;
-                writeln!(
-                    text,
-                    "ok       {backend} {instance}: answers in {milliseconds:.0} ms"
-                )
+                lines.ok(format_args!(
+                    "{backend} {instance}: answers in {milliseconds:.0} ms"
+                ));
             }
-            Some(Failure { reason, .. }) => writeln!(
-                text,
-                "missing  {backend} {instance}: {reason}\n         without it: {COST}"
-            ),
-        };
+            Some(Failure { reason, .. }) => {
+                lines.missing(format_args!("{backend} {instance}: {reason}"), COST);
+            }
+        }
     }
-    (text, works)
+    works
 }
 
-/// What this machine's kernel says, and whether there is a block device.
-fn machine(sources_given: &SourceArguments) -> (String, bool) {
+/// What this machine's kernel says. True where there is a block device.
+fn machine(sources_given: &SourceArguments, lines: &mut Lines) -> bool {
+    const COST: &str = "how full it is";
     let observation = super::observer(sources_given, None, Patience::OF_A_COMMAND)
         .observe(Instant::now() + Duration::from_secs(2));
     let sample = &observation.state.sample;
-    let mut text = String::new();
     for source in sources(&sources_given.roots(), sample) {
-        let _ = match source.problem {
-            None => writeln!(text, "ok       {}: {}", source.name, source.found),
-            Some(problem) => {
-                writeln!(
-                    text,
-                    "missing  {}: {}\n         without it: {}",
-                    source.name,
-                    printable(&problem),
-                    source.cost
-                )
-            }
-        };
+        match source.problem {
+            None => lines.ok(format_args!("{}: {}", source.name, source.found)),
+            Some(problem) => lines.missing(
+                format_args!("{}: {}", source.name, printable(&problem)),
+                source.cost,
+            ),
+        }
     }
-    text.push_str(&of_some_nodes(&sample.faults));
+    of_some_nodes(&sample.faults, lines);
     for filesystem in &sample.filesystems {
         let point = filesystem.mount_point.to_string_lossy();
         let point = printable(&point);
-        let _ = match &filesystem.usage {
-            Ok(_) => writeln!(text, "ok       {point}: how full it is can be asked"),
+        match &filesystem.usage {
+            Ok(_) => lines.ok(format_args!("{point}: how full it is can be asked")),
             Err(error @ (UsageError::NotVisible | UsageError::NoSize | UsageError::Captured)) => {
-                writeln!(
-                    text,
-                    "unknown  {point}: {error}\n         without it: how full it is"
-                )
+                lines.unknown(format_args!("{point}: {error}"), COST);
             }
-            Err(error) => writeln!(
-                text,
-                "missing  {point}: {error}\n         without it: how full it is"
-            ),
-        };
+            Err(error) => lines.missing(format_args!("{point}: {error}"), COST),
+        }
     }
-    (text, observation.state.is_ready() && !sample.devices.is_empty())
+    observation.state.is_ready() && !sample.devices.is_empty()
 }
 
 /// What is wrong with sources that not every node has.
-fn of_some_nodes(faults: &[Fault]) -> String {
-    let mut text = String::new();
+fn of_some_nodes(faults: &[Fault], lines: &mut Lines) {
     for fault in faults {
         if let Some((_, cost)) = OF_SOME_NODES.iter().find(|(source, _)| *source == fault.source) {
-            let fault = fault.to_string();
-            let _ = writeln!(
-                text,
-                "missing  {}\n         without it: {cost}",
-                printable(&fault)
-            );
+            lines.missing(printable(&fault.to_string()), cost);
         }
     }
-    text
 }
 
-/// Asks the API server for every kind that the role reads, or looks into the dump in its place. And whether one could be read.
-async fn cluster(sources: &SourceArguments, sees_machine: bool) -> (String, bool) {
+/// Asks the API server for every kind that the role reads, or looks into the dump in its place. True where one could be read.
+async fn cluster(sources: &SourceArguments, sees_machine: bool, lines: &mut Lines) -> bool {
     let cost = if sees_machine {
         "no names of pods, claims and storage classes"
     } else {
         "claims and volumes that are wrong or left over are not found, or found for the wrong reason"
     };
-    let mut text = String::new();
     if sources.cluster.no_cluster {
-        return (text, false);
+        return false;
     }
     if sources.cluster.is_tenant() {
-        return resources(sources, false).await;
+        return resources(sources, false, lines).await;
     }
     let (cluster, watching) = match super::cluster::connect(sources).await {
         Ok(Some(connected)) => connected,
         Ok(None) => {
-            let _ = writeln!(
-                text,
-                "unknown  {API}: no cluster in reach\n         without it: {cost}"
-            );
-            return (text, false);
+            lines.unknown(format_args!("{API}: no cluster in reach"), cost);
+            return false;
         }
         Err(error) => {
-            let _ = writeln!(text, "missing  {API}: {error:#}\n         without it: {cost}");
-            return (text, false);
+            lines.missing(format_args!("{API}: {error:#}"), cost);
+            return false;
         }
     };
     if let Some(watching) = watching {
@@ -312,71 +315,46 @@ async fn cluster(sources: &SourceArguments, sees_machine: bool) -> (String, bool
     let inventory = cluster.inventory();
     for (kind, watch) in &inventory.watches {
         let kind = kind.name();
-        let _ = match (&watch.error, watch.synced) {
-            (None, true) => writeln!(text, "ok       {API}: {kind}"),
-            (None, false) => writeln!(
-                text,
-                "missing  {API}: {kind}: no answer yet\n         without it: {cost}"
-            ),
-            (Some(error), _) => {
-                let rule = error.rule.as_ref();
-                let grant = rule.map_or_else(String::new, |rule| {
-                    format!(" (a ClusterRole grants it by the rule {rule})")
-                });
-                writeln!(
-                    text,
-                    "missing  {API}: {kind}: {}{grant}\n         without it: {cost}",
-                    error.message
-                )
-            }
-        };
+        match (&watch.error, watch.synced) {
+            (None, true) => lines.ok(format_args!("{API}: {kind}")),
+            (None, false) => lines.missing(format_args!("{API}: {kind}: no answer yet"), cost),
+            (Some(error), _) => lines.refused(kind, error, "ClusterRole", cost),
+        }
     }
     let works = inventory.watches.values().any(|watch| watch.synced);
-    text.push_str(&resources(sources, true).await.0);
-    (text, works)
+    resources(sources, true, lines).await;
+    works
 }
 
-/// Asks for CPU and memory, and for all else that a tenant might see of its namespaces. And whether any of it could be read.
-async fn resources(sources: &SourceArguments, watches: bool) -> (String, bool) {
+/// Asks for CPU and memory, and for all else that a tenant might see of its namespaces. True where any of it could be read.
+async fn resources(sources: &SourceArguments, watches: bool, lines: &mut Lines) -> bool {
     let (grants, cost) = if watches {
         ("ClusterRole", "no CPU and memory of nodes and containers")
     } else {
         ("Role", "what it would say is left out")
     };
-    let mut text = String::new();
     let source = match super::resources::source(sources, watches).await {
         Ok(Some(source)) => source,
-        Ok(None) => return (text, false),
+        Ok(None) => return false,
         Err(error) => {
-            let _ = writeln!(text, "missing  {API}: {error:#}\n         without it: {cost}");
-            return (text, false);
+            lines.missing(format_args!("{API}: {error:#}"), cost);
+            return false;
         }
     };
     let deadline = tokio::time::Instant::now() + super::PATIENCE_ONCE;
     let outcome = source.read(deadline).await;
     for heard in &outcome.heard {
         let what = &heard.what;
-        let _ = match &heard.error {
-            None => writeln!(text, "ok       {API}: {what}"),
-            Some(_) if outcome.is_absent() => writeln!(
-                text,
-                "unknown  {API}: {what}: there is none (is metrics-server installed?)\n         without it: {cost}"
+        match &heard.error {
+            None => lines.ok(format_args!("{API}: {what}")),
+            Some(_) if outcome.is_absent() => lines.unknown(
+                format_args!("{API}: {what}: there is none (is metrics-server installed?)"),
+                cost,
             ),
-            Some(error) => {
-                let rule = error.rule.as_ref();
-                let grant = rule.map_or_else(String::new, |rule| {
-                    format!(" (a {grants} grants it by the rule {rule})")
-                });
-                writeln!(
-                    text,
-                    "missing  {API}: {what}: {}{grant}\n         without it: {cost}",
-                    error.message
-                )
-            }
-        };
+            Some(error) => lines.refused(what, error, grants, cost),
+        }
     }
-    let works = outcome.heard.iter().any(|heard| heard.error.is_none());
-    (text, works)
+    outcome.heard.iter().any(|heard| heard.error.is_none())
 }
 
 fn socket(plugin_dir: &Path, id: &str) -> PathBuf {
@@ -384,27 +362,29 @@ fn socket(plugin_dir: &Path, id: &str) -> PathBuf {
 }
 
 /// Asks a running program for a report, as Scope would.
-async fn plugin(path: &Path) -> String {
+async fn plugin(path: &Path, lines: &mut Lines) {
+    const COST: &str = "nothing in Scope";
     let name = path.display();
     let started = Instant::now();
     // Scope's own limit.
     match tokio::time::timeout(Duration::from_millis(500), ask(path)).await {
-        Err(_) => format!(
-            "missing  {name}: no report within 500 ms; Scope would give up\n         without it: nothing in Scope"
+        Err(_) => lines.missing(
+            format_args!("{name}: no report within 500 ms; Scope would give up"),
+            COST,
         ),
-        Ok(Err(error)) => {
-            format!(
-                "unknown  {name}: no report to be had ({error:#}); is `serve` running?\n         without it: nothing in Scope"
-            )
-        }
+        Ok(Err(error)) => lines.unknown(
+            format_args!("{name}: no report to be had ({error:#}); is `serve` running?"),
+            COST,
+        ),
         Ok(Ok((status, length))) if status == StatusCode::OK => {
-            format!(
-                "ok       {name}: a report of {length} bytes in {:.1} ms",
-                started.elapsed().as_secs_f64() * 1e3
-            )
+            let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+            lines.ok(format_args!(
+                "{name}: a report of {length} bytes in {milliseconds:.1} ms"
+            ));
         }
-        Ok(Ok((status, _))) => format!(
-            "missing  {name}: answers {status}; is it another program's?\n         without it: nothing in Scope"
+        Ok(Ok((status, _))) => lines.missing(
+            format_args!("{name}: answers {status}; is it another program's?"),
+            COST,
         ),
     }
 }
@@ -451,8 +431,10 @@ mod tests {
             Fault::new(mountstats::SOURCE, "/proc/1/mountstats", "permission denied"),
             Fault::new(MOUNTS, "line 3", "too short"),
         ];
+        let mut lines = Lines::default();
+        of_some_nodes(&faults, &mut lines);
         assert_eq!(
-            of_some_nodes(&faults),
+            lines.0,
             "missing  /proc/1/mountstats: permission denied\n         without it: what is read and written over NFS\n"
         );
     }

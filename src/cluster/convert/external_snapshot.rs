@@ -19,6 +19,12 @@ fn ready(status: &wire::ExternalStatus) -> Option<bool> {
     }
 }
 
+/// When it was taken.
+fn taken(status: &wire::ExternalStatus, complain: &mut Vec<String>) -> Option<i64> {
+    let told = known(status.creation_timestamp.clone());
+    time(told.as_deref(), "status.creationTimestamp", complain)
+}
+
 /// What went wrong.
 fn error(status: &wire::ExternalStatus) -> Option<String> {
     let error = status.condition("Error")?;
@@ -55,11 +61,7 @@ impl Watched for ExternalSnapshot {
             class: None,
             content: name(spec.snapshot_data_name, "spec.snapshotDataName", complain),
             ready: ready(&status),
-            taken: time(
-                known(status.creation_timestamp.clone()).as_deref(),
-                "status.creationTimestamp",
-                complain,
-            ),
+            taken: taken(&status, complain),
             restore_size: None,
             error: error(&status),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
@@ -113,11 +115,7 @@ impl Watched for ExternalSnapshotData {
             snapshot: reference,
             snapshot_uid: text("volumeSnapshotRef", "uid"),
             ready: ready(&status),
-            taken: time(
-                known(status.creation_timestamp.clone()).as_deref(),
-                "status.creationTimestamp",
-                complain,
-            ),
+            taken: taken(&status, complain),
             restore_size: None,
             error: error(&status),
             created: time(meta.creation_timestamp.as_deref(), "creationTimestamp", complain),
