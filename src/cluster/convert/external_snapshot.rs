@@ -127,13 +127,7 @@ impl Watched for ExternalSnapshotData {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::object;
-
-    fn read<T: Watched>(json: &str) -> T {
-        let object = object::read::<T>(json);
-        assert_eq!(object.faults, []);
-        (*object.value.unwrap()).clone()
-    }
+    use crate::cluster::convert::read;
 
     #[test]
     fn snapshots_from_before_csi() {

@@ -132,3 +132,11 @@ fn shortened(text: &str) -> String {
     const MOST: usize = 60;
     text::shortened(text, MOST).escape_debug().to_string()
 }
+
+/// The value of an object with which nothing is wrong.
+#[cfg(test)]
+fn read<T: super::object::Watched>(json: &str) -> T {
+    let object = super::object::read::<T>(json);
+    assert_eq!(object.faults, []);
+    T::clone(&object.value.unwrap())
+}

@@ -156,13 +156,8 @@ pub(super) fn named(namespace: Option<String>, name: Option<String>) -> Option<N
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::convert::read;
     use crate::cluster::object;
-
-    fn read<T: Watched>(json: &str) -> T {
-        let object = object::read::<T>(json);
-        assert_eq!(object.faults, []);
-        (*object.value.unwrap()).clone()
-    }
 
     #[test]
     fn a_snapshot_that_is_ready() {
