@@ -470,6 +470,11 @@ fn only_a_certificate_of_the_authority_that_is_good_today_lets_a_client_in() {
         let client = TlsClient::trusting(&authority, identity.as_ref());
         let refused = status(&client).unwrap_err().to_string();
         assert!(refused.contains(told), "{refused}");
+        // Nor is it lost to who asks after the server has made up its mind.
+        let mut late = client.connect(server.address()).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let refused = late.get("/metrics").unwrap_err().to_string();
+        assert!(refused.contains(told), "{refused}");
     }
     // And the oldest version that is spoken is the one that is asked for.
     let old = TlsClient::speaking(

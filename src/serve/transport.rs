@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -108,10 +108,19 @@ pub(super) async fn secured(
         let bounded = |connection: &mut tokio_rustls::rustls::ServerConnection| {
             connection.set_buffer_limit(Some(TLS_BUFFER));
         };
-        let stream = TlsAcceptor::from(config)
+        let accepted = TlsAcceptor::from(config)
             .accept_with(watch(socket), bounded)
-            .await?;
-        Ok(Transport::Tls(Box::new(stream)))
+            .into_fallible()
+            .await;
+        match accepted {
+            Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
+            Err((error, mut watched)) => {
+                // Why goes to the client last. Closed at once, the connection would be broken for one that has begun to ask, and it would not
+                // come to read that.
+                let _ = watched.shutdown().await;
+                Err(error)
+            }
+        }
     };
     let in_time = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await;
     in_time.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
