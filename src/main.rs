@@ -115,10 +115,10 @@ fn done<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 
 fn no_disk(name: &str, others: &[String]) -> String {
     if others.is_empty() {
-        format!("there is no disk {name} here")
+        format!("no disk is called {name} here")
     } else {
         format!(
-            "there is no disk {name} here; of that node these are known: {}",
+            "no one disk is called {name} here; it may be one of these: {}",
             others.join(", ")
         )
     }

@@ -175,6 +175,37 @@ fn what_dies_with_each_disk_of_every_sort_of_stack() {
 }
 
 #[test]
+fn a_disk_is_found_by_whatever_is_known_of_it() {
+    let state = reading::state(&Machine::captured("multipath"), 2);
+    let found = |name: &str| {
+        let told = tree::disk(&state, name)?;
+        Some(told[told.find("If ")?..].split_whitespace().nth(1)?.to_owned())
+    };
+    for (name, disk) in [
+        ("sdc", "sdc"),
+        ("/dev/sdc", "sdc"),
+        ("SCSI-SINGLE-09", "sdc"),
+        ("mpatha", "mpatha"),
+        ("dm-0", "mpatha"),
+        ("/dev/mapper/mpatha", "mpatha"),
+        ("MPATH-09", "mpatha"),
+        ("/dev/disk/by-id/virtio-machine-root", "vda"),
+    ] {
+        assert_eq!(found(name).as_deref(), Some(disk), "{name}");
+    }
+    for (name, beside) in [
+        // A path dies alone and nothing is lost; a partition dies with what it is part of.
+        ("sda", &["mpatha"][..]),
+        ("/dev/mapper/mpatha-part1", &["mpatha"]),
+        ("sdz", &[]),
+        ("", &[]),
+    ] {
+        assert_eq!(found(name), None, "{name}");
+        assert_eq!(tree::disks_beside(&state, name), beside, "{name}");
+    }
+}
+
+#[test]
 fn a_machine_about_which_nothing_can_be_read() {
     let machine = Machine::new();
     machine.write("/proc/sys/kernel/hostname", "blank\n");

@@ -178,8 +178,8 @@ pub struct TreeArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// The other way round: what lies on this disk, and what is lost if it dies (a name as in the tree: nvme0n1, mpatha; with the
-    /// cluster, NODE/DEVICE of any node: kernel's name, link, serial number or WWN)
+    /// The other way round: what lies on this disk, and what is lost if it dies (a name as in the tree: nvme0n1, mpatha; a link below
+    /// /dev/disk, serial number or WWN; with the cluster, NODE/DEVICE of any node)
     #[arg(long, value_name = "DEVICE", conflicts_with = "json")]
     pub disk: Option<String>,
 }

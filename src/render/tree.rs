@@ -1,21 +1,21 @@
 //! The storage stack in a terminal, as `lsblk` draws it, with use and rates; and the same as JSON.
 
 mod copies;
+mod disk;
 mod json;
 mod pods;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+pub use self::disk::{disk, disks_beside};
 pub use self::json::json;
 
 use crate::model::bytes::Bytes;
 use crate::model::device::{BlockDevice, DeviceNumber};
 use crate::model::io::IoRates;
-use crate::model::loss::loss;
 use crate::model::mount::FilesystemUsage;
 use crate::model::text::printable;
-use crate::model::topology::Disk;
 use crate::state::State;
 
 /// Which way a column's text is set.
@@ -67,79 +67,6 @@ pub fn text(state: &State) -> String {
     let parts = [devices, pods, pods::attention(state)];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")
-}
-
-/// What lies on one disk, and what is lost if it dies: of this node's by its name, of any node's that objects of the cluster tell of as
-/// `NODE/DEVICE`. `None` where there is no such disk.
-pub fn disk(state: &State, name: &str) -> Option<String> {
-    let topology = &state.topology;
-    let device = topology.devices.named(name.strip_prefix("/dev/").unwrap_or(name));
-    if let Some((device, disk)) = device.and_then(|device| Some((device, topology.disk(device.number)?))) {
-        let own = own_disk(state, device, disk);
-        // Copies of volumes of other nodes' pods may lie on it as well. Objects may call it by any of its names.
-        let identity = &disk.identity;
-        let lasting = [&identity.serial, &identity.wwn, &identity.path];
-        let names: Vec<&str> = [name]
-            .into_iter()
-            .chain(lasting.into_iter().flatten().map(String::as_str))
-            .chain(device.links.iter().map(String::as_str))
-            .collect();
-        let others = copies::disk(state, &state.host_id, &names);
-        return Some(match others {
-            Some(others) => format!("{own}\nOf the cluster:\n{others}"),
-            None => own,
-        });
-    }
-    let (node, device) = name.split_once('/').filter(|(node, _)| !node.is_empty())?;
-    copies::disk(state, node, &[device])
-}
-
-/// The disks of the node of `NODE/DEVICE` that objects of the cluster tell of.
-pub fn disks_beside(state: &State, name: &str) -> Vec<String> {
-    let cluster = state.topology.cluster.as_deref();
-    let node = name.split_once('/').map_or(name, |(node, _)| node);
-    cluster.map(|cluster| cluster.disks_on(node)).unwrap_or_default()
-}
-
-fn own_disk(state: &State, device: &BlockDevice, disk: &Disk) -> String {
-    let devices = &state.topology.devices;
-    let mut rows: Vec<Row> = vec![COLUMNS.map(|(heading, _)| heading.to_owned())];
-    add_rows(state, device, "", "", &mut Vec::new(), &mut rows);
-    let mut text = aligned(&rows);
-    let mut losses: Vec<_> = state
-        .topology
-        .volumes_on(disk.number)
-        .map(|volume| (loss(devices, volume, disk.number), volume))
-        .collect();
-    losses.sort_by_key(|(loss, volume)| (*loss, volume.name.clone()));
-    let serial = disk
-        .identity
-        .serial
-        .as_deref()
-        .map(|serial| format!(" ({serial})"))
-        .unwrap_or_default();
-    if !disk.promise.is_empty() {
-        text.push('\n');
-        add_line(&mut text, &format!("Promised of it: {}.", disk.promise));
-    }
-    text.push('\n');
-    add_line(&mut text, &format!("If {}{serial} dies:", device.name));
-    if losses.is_empty() {
-        text.push_str("  no pod of this node loses a volume\n");
-    }
-    for (loss, volume) in losses {
-        let pods: Vec<String> = volume
-            .users
-            .iter()
-            .map(|user| pods::name(state, &user.pod_uid))
-            .collect();
-        let name = pods::claim_or_name(state, volume);
-        add_line(
-            &mut text,
-            &format!("  {name}: {} ({})", loss.as_str(), pods.join(", ")),
-        );
-    }
-    text
 }
 
 /// Writes a line, in which no name can end it or command the terminal.
