@@ -96,6 +96,26 @@ fn of_several_attachments_the_most_urgent_is_told() {
 }
 
 #[test]
+fn a_pod_that_says_it_is_a_static_one_has_no_other_pods_folder() {
+    let text = "---
+{apiVersion: v1, kind: Pod, metadata: {name: shop, namespace: web, uid: u5}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: forged, namespace: evil, uid: u9, annotations: {kubernetes.io/config.mirror: u5, kubernetes.io/config.hash: u5}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: etcd, namespace: kube-system, uid: u7, annotations: {kubernetes.io/config.mirror: h, kubernetes.io/config.hash: h}}}
+";
+    let map = cluster::map(Arc::new(dump::parse(text).unwrap()));
+    let whose = |folder: &str| map.pod(folder).map(|pod| pod.name.name.as_str());
+    assert_eq!(whose("u5"), Some("shop"));
+    assert_eq!(whose("h"), Some("etcd"));
+    let folders: Vec<_> = map
+        .folders()
+        .map(|(folder, pod)| (folder.as_str(), pod.name.name.as_str()))
+        .collect();
+    assert_eq!(folders, [("h", "etcd"), ("u5", "shop")]);
+}
+
+#[test]
 fn a_claims_snapshots_are_its_own_and_not_those_of_one_before_it() {
     let map = cluster::map(Arc::new(snapshots()));
     let of = |claim: &str| -> Vec<&str> {

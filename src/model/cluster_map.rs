@@ -139,16 +139,22 @@ pub struct Names {
     pub contents_of_handle: SharedMap<String, Vec<ContentKey>>,
 }
 
+/// Of pods that say that a folder is theirs, the one whose UID it bears: by the API server's word, where the hash of a static pod is an
+/// annotation, which whoever may make pods may write as well.
+fn whose<'a>(folder: &str, pods: &'a [Arc<Pod>]) -> Option<&'a Arc<Pod>> {
+    pods.iter().find(|pod| pod.uid == folder).or(pods.last())
+}
+
 impl ClusterMap {
     /// A pod by the name of its folder on its node.
     pub fn pod(&self, folder: &str) -> Option<&Arc<Pod>> {
-        self.pods.all(folder).last()
+        whose(folder, self.pods.all(folder))
     }
 
     /// All pods by the names of their folders, in order of those.
     pub fn folders(&self) -> impl Iterator<Item = (&String, &Arc<Pod>)> {
         let folders = self.pods.iter();
-        folders.filter_map(|(folder, pods)| Some((folder, pods.last()?)))
+        folders.filter_map(|(folder, pods)| Some((folder, whose(folder, pods)?)))
     }
 
     /// The claim that has a PersistentVolume: by what the claims say, and no other claim that names the volume while it has another one.

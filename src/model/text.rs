@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// The beginning of a token that is no more than that tells which algorithm it is signed by, at most.
+const SHORTEST_CUT_TOKEN: usize = 32;
+
 /// At most so many characters of a text; where there were more, an ellipsis says so.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -38,7 +41,7 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// The text without what looks like a bearer token: the word behind `Bearer`, and JSON Web Tokens, as those of service accounts are
-/// (RFC 7519: they begin with the base64 of `{"`). Who was sent one may repeat it in an error.
+/// (RFC 7519: they begin with the base64 of `{"`), even where they are cut. Who was sent one may repeat it in an error.
 pub fn without_tokens(text: &str) -> String {
     let is_within = |letter: char| letter.is_ascii_alphanumeric() || "-._~+/=".contains(letter);
     let mut told = String::with_capacity(text.len());
@@ -46,7 +49,8 @@ pub fn without_tokens(text: &str) -> String {
     let mut is_bearers = false;
     while !rest.is_empty() {
         let (word, behind) = rest.split_at(rest.find(|letter| !is_within(letter)).unwrap_or(rest.len()));
-        let is_jwt = word.starts_with("eyJ") && word.bytes().filter(|byte| *byte == b'.').count() >= 2;
+        let has_three_parts = || word.bytes().filter(|byte| *byte == b'.').count() >= 2;
+        let is_jwt = word.starts_with("eyJ") && (word.len() > SHORTEST_CUT_TOKEN || has_three_parts());
         told.push_str(if is_jwt || (is_bearers && !word.is_empty()) {
             "(a token)"
         } else {
@@ -153,6 +157,10 @@ mod tests {
             (
                 "token eyJhbGciOi.eyJpc3Mi.c2ln-_ is old",
                 "token (a token) is old",
+            ),
+            (
+                "token eyJhbGciOiJSUzI1NiIsImtpZCI6IkFYMTIifQ.eyJpc3Mi…",
+                "token (a token)…",
             ),
             ("eyJournal.txt", "eyJournal.txt"),
         ] {

@@ -178,8 +178,10 @@ impl Board {
         }
         self.waiting.clear();
         for stuck in self.in_flight.iter().filter(|call| call.is_stuck(now)) {
-            for at in self.questions.of(stuck.number()) {
-                answers[at] = Err(UsageError::NotResponding);
+            // What other mounts of the filesystem were answered before is as good as it was.
+            let of_same = self.questions.of(stuck.number());
+            for answer in answers[of_same].iter_mut().filter(|answer| answer.is_err()) {
+                *answer = Err(UsageError::NotResponding);
             }
         }
         answers

@@ -45,6 +45,8 @@ struct Machine {
     now: Instant,
     /// How long filesystems take, by minor number; `None` for ever. Others take ten microseconds.
     takes: BTreeMap<u32, Option<Duration>>,
+    /// The mount that never answers, whatever its filesystem does.
+    dead_mount: Option<&'static str>,
     /// What is being asked, and until when.
     asked: Vec<(Option<Instant>, Call)>,
     /// Workers on their way, and when they arrive; true for one that was woken.
@@ -62,6 +64,7 @@ impl Machine {
             questions: Questions::new(questions),
             now: Instant::now(),
             takes: BTreeMap::new(),
+            dead_mount: None,
             asked: Vec::new(),
             coming: Vec::new(),
             arrives_after: Duration::ZERO,
@@ -84,6 +87,8 @@ impl Machine {
         if let Some(call) = self.board.begin(self.now) {
             let takes = self.takes.get(&call.number().minor).copied();
             let takes = takes.unwrap_or(Some(Duration::from_micros(10)));
+            let path = call.question().path.to_str();
+            let takes = takes.filter(|_| path != self.dead_mount);
             self.asked.push((takes.map(|time| self.now + time), call));
         } else {
             self.board.rest();
@@ -200,6 +205,27 @@ fn mounts_of_one_filesystem_are_asked_one_after_another() {
     assert!(machine.all_answer(&answers, 61..62));
     let (answers, _) = machine.ask();
     assert_eq!(Machine::number(&answers, &UsageError::NotResponding), 20);
+}
+
+#[test]
+fn a_mount_that_hangs_takes_back_no_answer_of_another_of_its_filesystem() {
+    let pod = |pod: u32| Question {
+        path: format!("/pod-{pod}").into(),
+        ..asked(60, Responder::Other(None))
+    };
+    let mut machine = Machine::new((0..4).map(pod).collect());
+    machine.board = Board::new(Patience::OF_A_COMMAND);
+    machine.dead_mount = Some("/pod-2");
+    let silent = Err(UsageError::NotResponding);
+    for expected in [
+        [Ok(USAGE), Ok(USAGE), silent.clone(), silent.clone()],
+        // While one hangs none is asked.
+        [silent.clone(), silent.clone(), silent.clone(), silent.clone()],
+    ] {
+        machine.wait_for(milliseconds(15_000));
+        let (answers, _) = machine.ask_until(machine.now + milliseconds(3_000));
+        assert_eq!(answers, expected);
+    }
 }
 
 #[test]
