@@ -89,7 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             print(text.as_bytes())?;
         }
         Command::Check(checking) => {
-            let findings = done(app::check::check(sources, &checking.plugin_dir))?;
+            let findings = done(app::check::check(sources, &checking.scope.plugin_dir))?;
             print(findings.text.as_bytes())?;
             return Ok(if findings.works {
                 ExitCode::SUCCESS

@@ -253,10 +253,10 @@ async fn start(sources: &SourceArguments, arguments: &ServeArguments) -> anyhow:
         );
         None
     } else {
-        bind_plugin(&arguments.plugin_dir, plugin_id)?
+        bind_plugin(&arguments.scope.plugin_dir, plugin_id)?
     };
     let buttons = match &permitted {
-        Some(_) => bind_plugin(&arguments.plugin_dir, CONTROLS_PLUGIN_ID)?,
+        Some(_) => bind_plugin(&arguments.scope.plugin_dir, CONTROLS_PLUGIN_ID)?,
         None => None,
     };
     let metrics = arguments.listen.0.map(listen).transpose()?;

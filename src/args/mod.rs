@@ -84,9 +84,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// Flags of `serve`.
+/// Where Scope is.
 #[derive(Debug, Args)]
-pub struct ServeArguments {
+pub struct ScopeArguments {
     /// Folder in which Scope looks for plugins; the socket is DIR/storage/storage.sock. Empty: no plugin
     #[arg(
         long,
@@ -96,6 +96,14 @@ pub struct ServeArguments {
         value_parser = plugin_dir()
     )]
     pub plugin_dir: PathBuf,
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Where Scope is.
+    #[command(flatten)]
+    pub scope: ScopeArguments,
     /// Address of the metrics page. Empty: none
     #[arg(long, value_name = "ADDRESS", env = "STORAGE_PROBE_LISTEN", default_value = "127.0.0.1:9753", value_parser = listen_address)]
     pub listen: ListenAddress,
@@ -187,15 +195,9 @@ pub struct TreeArguments {
 /// Flags of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// Folder in which Scope looks for plugins. Empty: no plugin
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "STORAGE_PROBE_PLUGIN_DIR",
-        default_value = "/var/run/scope/plugins",
-        value_parser = plugin_dir()
-    )]
-    pub plugin_dir: PathBuf,
+    /// Where Scope is.
+    #[command(flatten)]
+    pub scope: ScopeArguments,
 }
 
 #[cfg(test)]
@@ -216,7 +218,7 @@ mod tests {
         ] {
             let parsed = Arguments::try_parse_from(arguments).unwrap();
             assert!(
-                matches!(&parsed.command, Command::Serve(serving) if serving.plugin_dir.as_os_str().is_empty())
+                matches!(&parsed.command, Command::Serve(serving) if serving.scope.plugin_dir.as_os_str().is_empty())
             );
         }
     }
