@@ -1,8 +1,8 @@
 //! What is known of the cluster right now: written by the watches, read by whoever asks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use kube::runtime::watcher::Event;
 use tokio::sync::Notify;
@@ -12,11 +12,10 @@ use super::index::Index;
 use super::object::{self, Reading, Watched};
 use super::pace::Pace;
 use super::unread::Unread;
+use super::watches::Watches;
 use crate::lock::locked;
 use crate::model::fault::{Fault, Faults};
-use crate::model::inventory::{
-    Inventory, KUBERNETES, Objects, ResourceKind, Role, WatchError, WatchProblem, WatchState,
-};
+use crate::model::inventory::{Inventory, KUBERNETES, Objects, ResourceKind, Role, WatchError, WatchProblem};
 use crate::model::replica::{EngineObject, EngineResource};
 use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
@@ -27,10 +26,6 @@ use crate::model::workload::{
 
 /// The index of one of our own kinds.
 type IndexOf<T> = Index<<T as Watched>::Key, T>;
-
-/// A watch that was taken up goes on once nothing has spoken against it for so long. The server lets it begin before it says
-/// that it has forgotten where it should go on.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The present inventory, shared between the task that watches and its readers.
 #[derive(Debug)]
@@ -46,18 +41,12 @@ pub(super) struct Shared {
 impl Shared {
     /// Nothing is known yet of the kinds that the role reads.
     pub(super) fn new(role: Role, node: Option<String>, kinds: &[ResourceKind], lag: Duration) -> Self {
-        let now = unix_now();
         Self {
             live: Mutex::new(Live {
                 role,
                 node,
                 lag,
-                unanswered: kinds.iter().copied().filter(|kind| kind.is_optional()).collect(),
-                watches: kinds
-                    .iter()
-                    .filter(|kind| !kind.is_optional())
-                    .map(|kind| (*kind, WatchState::waiting(now)))
-                    .collect(),
+                watches: Watches::of(kinds),
                 ..Live::default()
             }),
             pace: Mutex::default(),
@@ -81,7 +70,7 @@ impl Shared {
 
     /// The API server answered, whatever it was asked.
     pub(super) fn answered(&self) {
-        if self.live().ends_silence(Instant::now()) {
+        if self.live().watches.end_silence(Instant::now()) {
             self.reached.notify_waiters();
         }
     }
@@ -118,11 +107,7 @@ pub(super) struct Live {
     engines: BTreeMap<&'static EngineResource, Index<NamespacedName, EngineObject>>,
     /// Kinds of engines whose first list is on its way.
     incoming_engines: BTreeMap<&'static EngineResource, Index<NamespacedName, EngineObject>>,
-    watches: BTreeMap<ResourceKind, WatchState>,
-    unanswered: BTreeSet<ResourceKind>,
-    /// Watches that were taken up after an error, and when.
-    taken_up: BTreeMap<ResourceKind, Instant>,
-    silence_ended: Option<Instant>,
+    watches: Watches,
     /// What readers were given last, while nothing has changed since.
     latest: Option<Arc<Inventory>>,
 }
@@ -160,11 +145,8 @@ indexed! {
 impl Live {
     /// What is known now. The same value is given out again until something changes.
     pub(super) fn inventory(&mut self) -> Arc<Inventory> {
-        let lasting = |(_, begun): &(&ResourceKind, &Instant)| begun.elapsed() >= GRACE;
-        while let Some((kind, _)) = self.taken_up.iter().find(lasting) {
-            let kind = *kind;
-            self.synced(kind);
-        }
+        let goes_on = self.watches.end_grace();
+        self.note(goes_on);
         if let Some(latest) = &self.latest {
             return Arc::clone(latest);
         }
@@ -188,8 +170,8 @@ impl Live {
                 .iter()
                 .map(|(resource, index)| (*resource, Arc::clone(index.objects())))
                 .collect(),
-            watches: self.watches.clone(),
-            unanswered: self.unanswered.clone(),
+            watches: self.watches.states().clone(),
+            unanswered: self.watches.unanswered().clone(),
             lag: self.lag,
             faults: self.faults(),
         });
@@ -211,9 +193,7 @@ impl Live {
     pub(super) fn apply<T: Indexed>(&mut self, event: Event<Unread>) -> bool {
         let stage = self.begins(T::KIND, &event);
         let changed = T::index(self).apply(read(event, object::read::<T>));
-        if changed {
-            self.changed();
-        }
+        self.note(changed);
         self.heard(T::KIND, stage) || changed
     }
 
@@ -234,15 +214,13 @@ impl Live {
             incoming.unwrap_or_default()
         });
         let changed = index.apply(read(event, |json| kind.read(json)));
-        if changed {
-            self.changed();
-        }
+        self.note(changed);
         self.heard(resource, stage) || changed
     }
 
     fn begins(&mut self, kind: ResourceKind, event: &Event<Unread>) -> Stage {
         if matches!(event, Event::Init) {
-            self.taken_up.remove(&kind);
+            self.watches.forgotten(kind);
         }
         match event {
             Event::Init | Event::InitApply(_) => Stage::Listing,
@@ -253,148 +231,89 @@ impl Live {
 
     /// True where it stands otherwise with the kind after it.
     fn heard(&mut self, kind: ResourceKind, stage: Stage) -> bool {
-        let version = self.version;
-        if stage == Stage::Listed || stage == Stage::Changed && self.is_synced(kind) {
-            self.synced(kind);
-        }
-        self.version != version
+        let is_whole = stage == Stage::Listed || stage == Stage::Changed && self.watches.is_synced(kind);
+        let changed = is_whole && self.watches.synced(kind);
+        self.note(changed);
+        changed
     }
 
     /// Takes in one object of an engine that was read by itself.
     pub(super) fn put_of_engine(&mut self, kind: EngineKind, json: &str) {
-        if self
-            .engines
-            .entry(kind.resource)
-            .or_default()
-            .put(kind.read(json))
-        {
-            self.changed();
-        }
+        let index = self.engines.entry(kind.resource).or_default();
+        let changed = index.put(kind.read(json));
+        self.note(changed);
     }
 
     /// Nobody says which engines' kinds there are.
     pub(super) fn engines_are_not_known(&mut self) {
-        let before = self.unanswered.len();
-        self.unanswered.retain(|kind| !kind.is_engines());
-        if self.unanswered.len() != before {
-            self.changed();
-        }
+        let changed = self.watches.engines_are_not_known();
+        self.note(changed);
     }
 
     /// Nobody says whether there is that one.
     pub(super) fn is_not_known(&mut self, resource: &'static EngineResource) {
-        self.answered(ResourceKind::Engine(resource));
+        let changed = self.watches.answered(ResourceKind::Engine(resource));
+        self.note(changed);
     }
 
     /// The cluster does not have the kind, or not any more.
     pub(super) fn is_without(&mut self, resource: &'static EngineResource) {
-        let kind = ResourceKind::Engine(resource);
-        self.answered(kind);
-        self.taken_up.remove(&kind);
         self.incoming_engines.remove(resource);
-        let forgot = self.engines.remove(resource).is_some();
-        if self.watches.remove(&kind).is_some() || forgot {
-            self.changed();
-        }
+        let had_objects = self.engines.remove(resource).is_some();
+        let changed = self.watches.is_without(ResourceKind::Engine(resource));
+        self.note(changed || had_objects);
     }
 
     /// Takes in one object that was read by itself.
     pub(super) fn put<T: Indexed>(&mut self, object: Reading<T::Key, T>) {
-        if T::index(self).put(object) {
-            self.changed();
-        }
+        let changed = T::index(self).put(object);
+        self.note(changed);
     }
 
     /// Forgets one object.
     pub(super) fn remove<T: Indexed>(&mut self, key: &T::Key) {
-        if T::index(self).remove(key) {
-            self.changed();
-        }
+        let changed = T::index(self).remove(key);
+        self.note(changed);
     }
 
     /// All objects of the kind are taken to be there, without a watch that says so.
     pub(super) fn holds_all(&mut self, kind: ResourceKind) {
-        let now = unix_now();
-        self.watches
-            .entry(kind)
-            .or_insert_with(|| WatchState::waiting(now));
-        self.synced(kind);
+        let changed = self.watches.hold_all(kind);
+        self.note(changed);
     }
 
     /// True once all objects of the kind have been seen.
     pub(super) fn is_synced(&self, kind: ResourceKind) -> bool {
-        self.watches.get(&kind).is_some_and(|watch| watch.synced)
+        self.watches.is_synced(kind)
     }
 
     /// True while nobody answers who is asked for the kind.
     pub(super) fn is_unreachable(&self, kind: ResourceKind) -> bool {
-        let problem = |watch: &WatchState| watch.problem() == Some(WatchProblem::Unreachable);
-        self.watches.get(&kind).is_some_and(problem)
+        self.watches.is_unreachable(kind)
     }
 
     /// All objects of the kind have been seen, and nothing stands in the way.
     pub(super) fn synced(&mut self, kind: ResourceKind) {
-        self.taken_up.remove(&kind);
-        self.answered(kind);
-        let Some(watch) = self.watch(kind) else {
-            return;
-        };
-        if !watch.synced || watch.error.is_some() {
-            watch.synced = true;
-            watch.error = None;
-            watch.since = unix_now();
-            self.changed();
-        }
+        let changed = self.watches.synced(kind);
+        self.note(changed);
     }
 
-    /// The server took up a watch of the kind. Where all objects were seen before, they are followed again.
+    /// The server took up a watch of the kind.
     pub(super) fn taken_up(&mut self, kind: ResourceKind) {
-        let in_error = |watch: &WatchState| watch.synced && watch.error.is_some();
-        if self.watches.get(&kind).is_some_and(in_error) {
-            self.taken_up.insert(kind, Instant::now());
-        }
+        self.watches.taken_up(kind);
     }
 
     /// The watch that was taken up cannot go on from where the last one ended: the list has to come first.
     pub(super) fn forgotten(&mut self, kind: ResourceKind) {
-        self.taken_up.remove(&kind);
-    }
-
-    /// True where the server was not reached before. It is so at most once a second, whoever else is not answered.
-    fn ends_silence(&mut self, now: Instant) -> bool {
-        let again = self.silence_ended.is_none_or(|ended| now - ended >= GRACE);
-        let ends = again && self.watches.keys().any(|kind| self.is_unreachable(*kind));
-        if ends {
-            self.silence_ended = Some(now);
-        }
-        ends
-    }
-
-    /// The API server has said whether there is such a kind, or cannot be asked.
-    fn answered(&mut self, kind: ResourceKind) {
-        if self.unanswered.remove(&kind) {
-            self.changed();
-        }
-    }
-
-    /// How it stands with a kind that is read. One that a cluster need not have is read from when it is first heard of.
-    fn watch(&mut self, kind: ResourceKind) -> Option<&mut WatchState> {
-        if kind.is_optional() {
-            let waiting = || WatchState::waiting(unix_now());
-            Some(self.watches.entry(kind).or_insert_with(waiting))
-        } else {
-            self.watches.get_mut(&kind)
-        }
+        self.watches.forgotten(kind);
     }
 
     /// Something stands in the way of reading a kind. What is known of it stays, unless there is no such kind any more.
     pub(super) fn failed<T: Indexed>(&mut self, error: WatchError) {
-        self.answered(T::KIND);
         if T::KIND.is_optional() && error.problem == WatchProblem::Missing {
-            let forgot = T::index(self).clear();
-            if self.watches.remove(&T::KIND).is_some() || forgot {
-                self.changed();
-            }
+            let had_objects = T::index(self).clear();
+            let changed = self.watches.is_without(T::KIND);
+            self.note(changed || had_objects);
         } else {
             self.cannot_read(T::KIND, error);
         }
@@ -405,73 +324,26 @@ impl Live {
         if error.problem == WatchProblem::Missing {
             self.is_without(resource);
         } else {
-            self.answered(ResourceKind::Engine(resource));
             self.cannot_read(ResourceKind::Engine(resource), error);
         }
     }
 
     fn cannot_read(&mut self, kind: ResourceKind, error: WatchError) {
-        // Of a kind that there may not be, silence says nothing; that it may not be read, or that the server fails at it, does. An
-        // engine's kind is asked for only where discovery has found it.
-        let says_it_is_there = matches!(
-            error.problem,
-            WatchProblem::Forbidden | WatchProblem::Failing | WatchProblem::Throttled
-        );
-        let is_heard_of = !kind.is_optional() || kind.is_engines() || self.watches.contains_key(&kind);
-        if !is_heard_of && !says_it_is_there {
-            return;
-        }
-        let Some(watch) = self.watch(kind) else {
-            return;
-        };
-        watch.errors += 1;
-        // The same trouble again is no news, even where its words differ a little.
-        let is_news = watch.problem() != Some(error.problem);
-        if is_news {
-            if watch.error.is_none() {
-                watch.since = unix_now();
-            }
-            watch.error = Some(error);
-        }
-        self.taken_up.remove(&kind);
+        let changed = self.watches.failed(kind, error);
+        self.note(changed);
+        // Errors are counted as well.
         self.latest = None;
-        if is_news {
-            self.changed();
-        }
     }
 
-    fn changed(&mut self) {
-        self.version += 1;
-        self.latest = None;
+    fn note(&mut self, changed: bool) {
+        if changed {
+            self.version += 1;
+            self.latest = None;
+        }
     }
 
     fn faults(&self) -> Vec<Fault> {
-        // An API server that does not answer is one fault, not one for each kind.
-        let mut silent: BTreeMap<WatchProblem, (&str, Vec<&str>)> = BTreeMap::new();
-        let mut faults = Vec::new();
-        for (kind, watch) in &self.watches {
-            let Some(error) = &watch.error else { continue };
-            match &error.rule {
-                Some(rule) => faults.push(Fault::new(
-                    KUBERNETES,
-                    kind.name(),
-                    format!("{} (a ClusterRole grants it by the rule {rule})", error.message),
-                )),
-                None => silent
-                    .entry(error.problem)
-                    .or_insert_with(|| (&error.message, Vec::new()))
-                    .1
-                    .push(kind.name()),
-            }
-        }
-        for (problem, (message, kinds)) in silent {
-            let subject = kinds.join(", ");
-            faults.push(Fault::new(
-                KUBERNETES,
-                subject,
-                format!("{}: {message}", problem.as_str()),
-            ));
-        }
+        let mut faults = self.watches.faults();
         let mut tell = |kind: ResourceKind, of_kind: &mut dyn Iterator<Item = &Fault>| {
             let mut all = Faults::default();
             of_kind.for_each(|fault| all.add(|| fault.clone()));
@@ -527,13 +399,4 @@ fn read<K, T>(event: Event<Unread>, read: impl Fn(&str) -> Reading<K, T>) -> Eve
         Event::Apply(object) => Event::Apply(read(&object.json)),
         Event::Delete(object) => Event::Delete(read(&object.json)),
     }
-}
-
-/// Seconds since 1970.
-pub(crate) fn unix_now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|passed| i64::try_from(passed.as_secs()).ok())
-        .unwrap_or_default()
 }

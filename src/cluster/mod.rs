@@ -24,6 +24,7 @@ mod tests;
 mod transport;
 mod unread;
 mod watch;
+mod watches;
 pub mod wire;
 
 use std::future::Future;
@@ -40,8 +41,8 @@ use self::bounds::Bounds;
 use self::connect::ConnectError;
 use self::engine_object::EngineKind;
 use self::live::Shared;
-pub(crate) use self::live::unix_now;
 use self::transport::Listening;
+pub(crate) use self::watches::unix_now;
 use crate::model::inventory::{Inventory, ResourceKind, Role};
 use crate::model::snapshot::{
     ExternalSnapshot, ExternalSnapshotData, Snapshot, SnapshotClass, SnapshotContent,
