@@ -10,6 +10,7 @@ use super::cluster_observer::{ClusterObservation, ClusterObserver};
 use super::observer::{Observation, Observer};
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
+use crate::model::host::BLOCK_DEVICES;
 use crate::model::inventory::Inventory;
 use crate::model::itself::SelfFigures;
 use crate::render::prometheus::exposition::Format;
@@ -121,7 +122,11 @@ impl Answers {
             Self::Tenant(_) => Vec::new(),
             Self::Node(observation) => {
                 let faults = &observation.state.sample.faults;
-                faults.iter().map(ToString::to_string).collect()
+                let mut told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                if told.is_empty() {
+                    told.push(format!("{BLOCK_DEVICES}: not read"));
+                }
+                told
             }
             Self::Cluster(observation) => {
                 let waiting = observation.inventory.hindrances();

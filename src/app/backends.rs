@@ -370,11 +370,7 @@ mod tests {
     }
 
     fn question(patience: Duration) -> Question {
-        Question {
-            deadline: Instant::now() + patience,
-            oldest: Duration::ZERO,
-            is_awaited: true,
-        }
+        Question::of_a_command(Instant::now() + patience)
     }
 
     fn backends(all: [(&'static str, u64, Option<&'static str>); 3]) -> Backends {

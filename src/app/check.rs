@@ -1,7 +1,7 @@
 //! `check`: which sources can be read, what each missing one costs, and how to mend it.
 
 use std::fmt::{Display, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -10,91 +10,21 @@ use hyper_util::client::legacy::Client;
 use hyperlocal::UnixConnector;
 
 use super::backends::{Backends, Selection};
+use super::sources;
 use crate::args::SourceArguments;
 use crate::backends::Question;
 use crate::host::filesystem::Patience;
-use crate::host::kubelet::elsewhere;
-use crate::host::read::plain;
-use crate::host::roots::Roots;
 use crate::host::{cgroup, mountstats, remote, zfs};
 use crate::model::backend::{Failure, POWERFLEX};
 use crate::model::fault::Fault;
-use crate::model::host::{BLOCK_DEVICES, HostSample, MOUNTS};
 use crate::model::inventory::WatchError;
-use crate::model::mount::{Mount, UsageError};
+use crate::model::mount::UsageError;
 use crate::model::text::printable;
 use crate::render::scope::{CLUSTER_PLUGIN_ID, PLUGIN_ID};
+use crate::serve::socket;
 
 /// How the API server is called here.
 const API: &str = "Kubernetes API";
-
-/// One source and how it fares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Its place.
-    pub name: String,
-    /// What was found there.
-    pub found: String,
-    /// What is wrong with it, and the way out.
-    pub problem: Option<String>,
-    /// What is missing without it.
-    pub cost: &'static str,
-}
-
-/// The sources of one node, as this sample met them.
-pub fn sources(roots: &Roots, sample: &HostSample) -> Vec<Source> {
-    let problem_of = |collector: &str| {
-        sample
-            .faults
-            .iter()
-            .find(|fault| fault.source == collector)
-            .map(ToString::to_string)
-    };
-    let disks = sample.devices.disks().count();
-    let with_sysfs =
-        sample.devices.is_empty() && !sample.faults.iter().any(|fault| fault.source == BLOCK_DEVICES);
-    let named = sample
-        .devices
-        .disks()
-        .filter(|disk| disk.identity.path.is_some())
-        .count();
-    vec![
-        Source {
-            name: roots.proc.join("diskstats").display().to_string(),
-            found: format!("I/O counters of {} block devices", sample.counters.len()),
-            problem: problem_of(BLOCK_DEVICES),
-            cost: "no disks and no I/O figures",
-        },
-        Source {
-            name: roots.sys.join("class/block").display().to_string(),
-            found: format!("{} block devices, {disks} of them disks", sample.devices.len()),
-            problem: (with_sysfs || !is_folder(&roots.sys.join("class/block"))).then(|| {
-                "no block device found there (is the node's /sys there? --sysfs names its place)".to_owned()
-            }),
-            cost: "no sizes, no types, nothing of what is made of what",
-        },
-        Source {
-            name: roots.process_files("mountinfo")[0].display().to_string(),
-            found: format!("{} mounts", sample.mounts.len()),
-            problem: problem_of(MOUNTS),
-            cost: "what is mounted where is known for this process alone, or not at all",
-        },
-        Source {
-            name: roots.udev.display().to_string(),
-            found: format!("udev's records; {named} of {disks} disks with a place on a bus"),
-            problem: (!is_folder(&roots.udev)).then(|| {
-                "no such folder (does udev run on the node? --udev-data names its place)".to_owned()
-            }),
-            cost: "filesystem types, and the serial numbers and world wide names that sysfs does not have",
-        },
-        Source {
-            name: roots.kubelet.display().to_string(),
-            found: "the kubelet's folder".to_owned(),
-            problem: kubelet_problem(&roots.kubelet, &sample.mounts),
-            cost: "no pods' volumes, and pods' mounts are not told from the node's own",
-        },
-    ]
-}
 
 /// Sources that only some nodes have, by who found fault with them, and what is missing without each. Where nothing is wrong nothing is said.
 const OF_SOME_NODES: [(&str, &str); 4] = [
@@ -106,26 +36,6 @@ const OF_SOME_NODES: [(&str, &str); 4] = [
     (zfs::SOURCE, "what is read and written of ZFS datasets"),
     (remote::SOURCE, "where disks in the network come from"),
 ];
-
-/// A kubelet that was set up with another root is looked for: without it a node full of volumes would look like one without.
-fn kubelet_problem(root: &Path, mounts: &[Mount]) -> Option<String> {
-    if let Some(found) = elsewhere(root, mounts) {
-        let found = found.display();
-        return Some(format!(
-            "no pods there; the node has them in {found} (--kubelet-root {found} reads them; in a container, where that is mounted)"
-        ));
-    }
-    // The folder itself is there in a container in which but a part of it is mounted.
-    let error = std::fs::read_dir(root.join("pods")).err()?;
-    Some(format!(
-        "pods: {} (no Kubernetes node, or another root: --kubelet-root names it)",
-        plain(&error)
-    ))
-}
-
-fn is_folder(path: &Path) -> bool {
-    std::fs::read_dir(path).is_ok()
-}
 
 /// What `check` found.
 #[derive(Debug)]
@@ -182,9 +92,9 @@ pub async fn check(sources_given: &SourceArguments, plugin_dir: &Path) -> Findin
         } else {
             (CLUSTER_PLUGIN_ID, PLUGIN_ID)
         };
-        plugin(&socket(plugin_dir, own), &mut lines).await;
+        plugin(&socket::path(plugin_dir, own), &mut lines).await;
         // The other role's process may run beside it, and need not.
-        let other = socket(plugin_dir, other);
+        let other = socket::path(plugin_dir, other);
         if other.exists() {
             plugin(&other, &mut lines).await;
         }
@@ -218,11 +128,7 @@ async fn powerflex(sources_given: &SourceArguments, lines: &mut Lines) -> bool {
             return false;
         }
     };
-    let question = Question {
-        deadline: tokio::time::Instant::now() + PATIENCE,
-        oldest: Duration::ZERO,
-        is_awaited: true,
-    };
+    let question = Question::of_a_command(tokio::time::Instant::now() + PATIENCE);
     let mut works = false;
     for outcome in backends
         .collect(&Selection::only(POWERFLEX), question)
@@ -252,7 +158,7 @@ fn machine(sources_given: &SourceArguments, lines: &mut Lines) -> bool {
     let observation = super::observer(sources_given, None, Patience::OF_A_COMMAND)
         .observe(Instant::now() + Duration::from_secs(2));
     let sample = &observation.state.sample;
-    for source in sources(&sources_given.roots(), sample) {
+    for source in sources::of_a_node(&sources_given.roots(), sample) {
         match source.problem {
             None => lines.ok(format_args!("{}: {}", source.name, source.found)),
             Some(problem) => lines.missing(
@@ -357,10 +263,6 @@ async fn resources(sources: &SourceArguments, watches: bool, lines: &mut Lines) 
     outcome.heard.iter().any(|heard| heard.error.is_none())
 }
 
-fn socket(plugin_dir: &Path, id: &str) -> PathBuf {
-    plugin_dir.join(id).join(format!("{id}.sock"))
-}
-
 /// Asks a running program for a report, as Scope would.
 async fn plugin(path: &Path, lines: &mut Lines) {
     const COST: &str = "nothing in Scope";
@@ -410,20 +312,7 @@ async fn ask(path: &Path) -> anyhow::Result<(StatusCode, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::mountinfo;
-
-    #[test]
-    fn a_kubelet_with_another_root_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mounts, _) = mountinfo::parse(
-            b"30 20 8:1 / /srv/kubelet/pods/1/volumes/kubernetes.io~csi/pvc/mount rw - ext4 /dev/sda1 rw\n",
-        );
-        let problem = kubelet_problem(folder.path(), &mounts).unwrap();
-        assert!(problem.contains("--kubelet-root /srv/kubelet "), "{problem}");
-        // Where it is, nothing is wrong, whatever else is mounted.
-        std::fs::create_dir(folder.path().join("pods")).unwrap();
-        assert_eq!(kubelet_problem(folder.path(), &mounts), None);
-    }
+    use crate::model::host::MOUNTS;
 
     #[test]
     fn what_only_some_nodes_have_is_told_where_something_is_wrong_with_it() {
@@ -437,16 +326,5 @@ mod tests {
             lines.0,
             "missing  /proc/1/mountstats: permission denied\n         without it: what is read and written over NFS\n"
         );
-    }
-
-    #[test]
-    fn a_node_without_a_kubelet_is_told_how_to_name_one() {
-        // No machine that runs tests has pods at one of the usual places.
-        let problem = kubelet_problem(Path::new("/nonexistent/of/no/kubelet"), &[]).unwrap();
-        assert!(problem.contains("--kubelet-root"), "{problem}");
-        // As in a container in which something else of the kubelet's folder is mounted.
-        let folder = tempfile::tempdir().unwrap();
-        let problem = kubelet_problem(folder.path(), &[]).unwrap();
-        assert!(problem.starts_with("pods: no such file"), "{problem}");
     }
 }

@@ -11,9 +11,6 @@ use crate::cluster::{Cluster, Settings, Watching, dump};
 use crate::control::Controller;
 use crate::model::inventory::Role;
 
-/// How long a command that prints once waits for the cluster.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// The cluster's reader, with the work of watching it; that of a dump has none. `None` where there is no cluster.
 ///
 /// A wish that cannot be met is an error. A cluster that merely cannot be had costs what it would say: the log says so.
@@ -54,7 +51,7 @@ pub(super) async fn once(sources: &SourceArguments) -> anyhow::Result<Option<Clu
 
 /// Watches until everything is known, or something stands in the way of all that is not, or a while has passed.
 pub(super) async fn listen(cluster: &Cluster, watching: Watching) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + super::PATIENCE_ONCE;
     let known = async {
         loop {
             let inventory = cluster.inventory();

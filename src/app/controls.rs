@@ -7,23 +7,22 @@
 //!
 //! The map's plugin has another socket, so that whatever happens here, its reports are on time.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::pressed::Pressed;
+use super::refusals::Refusals;
 use crate::control::Controller;
 use crate::link::controls as decide;
 use crate::lock::locked;
 use crate::model::cluster_map::ClusterMap;
 use crate::model::control::{Control, Offer, Permitted, Progress};
+use crate::render::scope::control_answer::ControlAnswer;
 use crate::render::scope::controls::{self, Controls, control as button};
 use crate::render::scope::{API_VERSION, timestamp};
 use crate::serve::{Answer, BodyError, Handler, Request};
@@ -37,11 +36,6 @@ const MOST_WAITING: usize = 8;
 /// The most of what Scope says of itself, in characters.
 const LONGEST_ID: usize = 64;
 
-/// A refusal of the same sort is told once in so long: anybody who opens Scope's page can press, and post what he likes.
-const SAME_REFUSAL: Duration = Duration::from_secs(10);
-/// So many sorts of refusals are told within that time.
-const MOST_REFUSALS: usize = 16;
-
 /// What the answers share.
 struct Buttons {
     shared: Arc<Shared>,
@@ -50,32 +44,6 @@ struct Buttons {
     latest: Mutex<Latest>,
     waiting: Semaphore,
     refusals: Mutex<Refusals>,
-}
-
-/// What was refused a while ago.
-#[derive(Debug, Default)]
-struct Refusals {
-    since: Option<Instant>,
-    /// The sorts that were told since then.
-    told: BTreeSet<String>,
-    /// How many were not told since one was.
-    untold: u64,
-}
-
-impl Refusals {
-    /// How many refusals were not told before this one, if this one is to be told.
-    fn news(&mut self, sort: &str, now: Instant) -> Option<u64> {
-        if self.since.is_none_or(|since| now >= since + SAME_REFUSAL) {
-            self.since = Some(now);
-            self.told.clear();
-        }
-        if self.told.contains(sort) || self.told.len() >= MOST_REFUSALS {
-            self.untold += 1;
-            return None;
-        }
-        self.told.insert(sort.to_owned());
-        Some(std::mem::take(&mut self.untold))
-    }
 }
 
 /// What was made last, to be given again while nothing has changed.
@@ -99,34 +67,6 @@ pub(super) fn handler(shared: Arc<Shared>, controller: Controller, permitted: Pe
         let buttons = Arc::clone(&buttons);
         Box::pin(async move { buttons.answer(request).await })
     })
-}
-
-/// What it is answered.
-#[derive(Debug, Default, Serialize)]
-struct Said<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    #[serde(rename = "removedNode", skip_serializing_if = "Option::is_none")]
-    removed_node: Option<&'a str>,
-    #[serde(rename = "shortcutReport", skip_serializing_if = "Option::is_none")]
-    shortcut_report: Option<Box<RawValue>>,
-}
-
-impl Said<'_> {
-    /// The page shows it as it stands.
-    fn refusal(error: String) -> Self {
-        Self {
-            error: Some(error),
-            ..Self::default()
-        }
-    }
-
-    fn answer(&self) -> Answer {
-        // Writing to memory cannot fail, and there is no key but text.
-        Answer::ok("application/json", serde_json::to_vec(self).unwrap_or_default())
-    }
 }
 
 impl Buttons {
@@ -215,7 +155,7 @@ impl Buttons {
                 // Whatever node is named: there is no end of names.
                 let control = button(&pressed.control).map_or("", Control::as_str);
                 self.tell_refusal(control, &format!("{pressed}: refused: {refusal}"));
-                return Said::refusal(refusal).answer();
+                return answered(&ControlAnswer::refusal(&refusal));
             }
         };
         let asked_by = asked_by(pressed.app.as_deref(), &probe_id);
@@ -226,7 +166,7 @@ impl Buttons {
             Err(refusal) => {
                 let sort = format!("{} {}", control.as_str(), offer.target.name());
                 self.tell_refusal(&sort, &format!("{sort}: refused: {refusal} ({asked_by})"));
-                return Said::refusal(refusal).answer();
+                return answered(&ControlAnswer::refusal(&refusal));
             }
         };
         let ended = |progress: &Progress| *progress != Progress::Running;
@@ -259,36 +199,33 @@ impl Buttons {
     ) -> Answer {
         let outcome = match progress {
             Progress::Failed(words) | Progress::Unanswered(words) => {
-                return Said::refusal(words.clone()).answer();
+                return answered(&ControlAnswer::refusal(words));
             }
             Progress::Running => None,
             Progress::Done(outcome) => Some(outcome),
         };
-        let removed = outcome.is_some_and(|outcome| outcome.removed);
+        let answer = ControlAnswer::done(outcome.map(|outcome| outcome.text.as_str()));
+        if outcome.is_some_and(|outcome| outcome.removed) {
+            return answered(&answer.without_node(node));
+        }
         let (_, actions) = self.controller.actions();
         let taken_at = timestamp(SystemTime::now());
-        let shortcut = (!removed).then(|| {
-            controls::shortcut_report(
-                Controls {
-                    map,
-                    offers: std::slice::from_ref(offer),
-                    actions: &actions,
-                    probe_id,
-                    taken_at: &taken_at,
-                },
-                offer,
-            )
-        });
-        Said {
-            value: outcome.map(|outcome| outcome.text.clone()),
-            removed_node: removed.then_some(node),
-            shortcut_report: shortcut
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .and_then(|text| RawValue::from_string(text).ok()),
-            ..Said::default()
-        }
-        .answer()
+        let report = controls::shortcut_report(
+            Controls {
+                map,
+                offers: std::slice::from_ref(offer),
+                actions: &actions,
+                probe_id,
+                taken_at: &taken_at,
+            },
+            offer,
+        );
+        answered(&answer.with_report(report))
     }
+}
+
+fn answered(answer: &ControlAnswer<'_>) -> Answer {
+    Answer::ok("application/json", answer.json())
 }
 
 /// What is known of who asked: Scope's page has no login.
@@ -314,23 +251,4 @@ pub(super) fn wrong_version(request: &Request) -> Option<Answer> {
         let line = format!("api_version {version} is not spoken here, only {API_VERSION}");
         Answer::error(StatusCode::BAD_REQUEST, line)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_is_told_once_in_a_while_and_of_many_a_few() {
-        let (mut refusals, now) = (Refusals::default(), Instant::now());
-        assert_eq!(refusals.news("delete", now), Some(0));
-        assert_eq!(refusals.news("delete", now), None);
-        assert_eq!(refusals.news("delete shop/daily", now), Some(1));
-        for number in 0..10_000 {
-            refusals.news(&number.to_string(), now);
-        }
-        assert_eq!(refusals.told.len(), MOST_REFUSALS);
-        let untold = 10_000 + 2 - MOST_REFUSALS as u64;
-        assert_eq!(refusals.news("delete", now + SAME_REFUSAL), Some(untold));
-    }
 }

@@ -7,12 +7,15 @@ mod cluster;
 pub mod cluster_observer;
 mod controls;
 mod exporter;
+mod landing;
 pub mod log;
 pub mod observer;
 mod plugin;
 pub mod pressed;
 mod process;
+mod refusals;
 mod resources;
+mod sources;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -163,11 +166,7 @@ async fn observe_with_backends(
         cluster::once(sources).await?
     };
     let backends = Backends::configured(sources, cluster.as_ref()).await?;
-    let question = Question {
-        deadline: tokio::time::Instant::now() + PATIENCE_ONCE,
-        oldest: Duration::ZERO,
-        is_awaited: true,
-    };
+    let question = Question::of_a_command(tokio::time::Instant::now() + PATIENCE_ONCE);
     let readings = backends.collect(wanted, question).await;
     let answers = observe(sources, cluster, interval)?;
     let readings = joined(readings, answers.cluster_map().map(|map| &**map));
@@ -376,7 +375,7 @@ fn bind_plugin(
 
 /// One line for each source: what was found, or that it was not.
 fn describe_sources(roots: &Roots, sample: &HostSample) {
-    for source in check::sources(roots, sample) {
+    for source in sources::of_a_node(roots, sample) {
         match source.problem {
             None => tracing::info!("{}: {}", source.name, source.found),
             Some(problem) => tracing::warn!("{}: {problem}; without it: {}", source.name, source.cost),

@@ -29,6 +29,17 @@ pub struct Question {
     pub is_awaited: bool,
 }
 
+impl Question {
+    /// Of who asks once, and waits.
+    pub fn of_a_command(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            oldest: Duration::ZERO,
+            is_awaited: true,
+        }
+    }
+}
+
 /// One instance of a backend.
 pub trait Backend: Debug + Send + Sync {
     /// What it is: `powerflex`. The name of its path below `/metrics/`, and in labels.

@@ -268,13 +268,8 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// True once every kind that is read has been seen whole. Of a kind that the API server does not have there is nothing to see, and
+    /// The kinds that have not been seen whole yet, and why. Of a kind that the API server does not have there is nothing to see, and
     /// storage engines' kinds cost themselves alone.
-    pub fn is_synced(&self) -> bool {
-        self.hindrances().next().is_none()
-    }
-
-    /// The kinds that have not been seen whole yet, and why.
     pub fn hindrances(&self) -> impl Iterator<Item = (ResourceKind, Option<&WatchError>)> {
         let seen = |watch: &WatchState| watch.synced || watch.problem() == Some(WatchProblem::Missing);
         let waiting = self

@@ -71,8 +71,13 @@ pub struct PluginSocket {
     mark: Mark,
 }
 
+/// Where Scope looks for the socket of a plugin.
+pub fn path(plugins: &Path, id: &str) -> PathBuf {
+    plugins.join(id).join(format!("{id}.sock"))
+}
+
 impl PluginSocket {
-    /// Binds `<plugins>/<id>/<id>.sock`.
+    /// Binds it.
     pub fn bind(plugins: &Path, id: &str) -> Result<(UnixListener, Self), BindError> {
         let folder = plugins.join(id);
         DirBuilder::new()
@@ -86,7 +91,7 @@ impl PluginSocket {
             }
             made => made.map_err(|error| BindError::system(&folder, error))?,
         }
-        let path = folder.join(format!("{id}.sock"));
+        let path = path(plugins, id);
         clear(&path)?;
         let listener = UnixListener::bind(&path).map_err(|error| BindError::system(&path, error))?;
         let about = std::fs::symlink_metadata(&path).map_err(|error| BindError::system(&path, error))?;

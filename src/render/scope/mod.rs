@@ -6,6 +6,7 @@
 //! it does not survive, is told in `plugin-spec/README.md`.
 
 mod cluster;
+pub mod control_answer;
 pub mod controls;
 mod disks;
 mod engines;
