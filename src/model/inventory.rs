@@ -268,6 +268,11 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// True once nothing holds up answers that tell of the whole cluster.
+    pub fn is_synced(&self) -> bool {
+        self.hindrances().next().is_none()
+    }
+
     /// The kinds that have not been seen whole yet, and why. Of a kind that the API server does not have there is nothing to see, and
     /// storage engines' kinds cost themselves alone.
     pub fn hindrances(&self) -> impl Iterator<Item = (ResourceKind, Option<&WatchError>)> {

@@ -44,7 +44,7 @@ fn a_list_in_json_is_read() {
     let inventory = read(&[folder.path().join("dump.json")]).unwrap();
     assert_eq!(inventory.pods.keys().collect::<Vec<_>>(), ["u1", "u2"]);
     assert_eq!((inventory.claims.len(), inventory.volumes.len()), (2, 2));
-    assert!(inventory.knows_all(ResourceKind::Claims) && inventory.hindrances().next().is_none());
+    assert!(inventory.knows_all(ResourceKind::Claims) && inventory.is_synced());
     assert!(!inventory.knows_all(ResourceKind::Classes), "none were asked for");
     assert_eq!(inventory.faults.len(), 1);
 }
