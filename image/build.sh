@@ -10,11 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 most=5000000
 
-command -v buildah >/dev/null && command -v zopfli >/dev/null || {
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q >&2
-    apt-get install -y -q --no-install-recommends buildah zopfli >&2
-}
+tests/packages.sh install buildah:buildah zopfli:zopfli
 
 architecture=${1:-$(dpkg --print-architecture)}
 program=$(image/binary.sh "$architecture")

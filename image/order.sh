@@ -3,13 +3,7 @@
 # while Scope and Prometheus ask about this machine. Run it as root after large changes; it takes some ten minutes.
 set -eu
 cd "$(dirname "$0")/.."
-for part in valgrind curl; do
-    command -v "$part" >/dev/null || {
-        export DEBIAN_FRONTEND=noninteractive
-        apt-get update -q
-        apt-get install -y -q --no-install-recommends "$part"
-    }
-done
+tests/packages.sh install valgrind:valgrind curl:curl
 
 program=$(realpath "$(STORAGE_PROBE_NAMES=1 image/binary.sh)")
 work=$(mktemp -d)

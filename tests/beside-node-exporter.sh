@@ -6,21 +6,14 @@
 #   tests/beside-node-exporter.sh -- --instructions --machines 2,100      counted, which needs no quiet machine
 set -eu
 cd "$(dirname "$0")/.."
-export DEBIAN_FRONTEND=noninteractive
 
 if ! command -v prometheus-node-exporter >/dev/null; then
-    apt-get update -q >&2
-    RUNLEVEL=1 apt-get install -y -q --no-install-recommends prometheus-node-exporter >&2
+    tests/packages.sh install prometheus-node-exporter:prometheus-node-exporter
     pkill -x prometheus-node-exporter || true
     pkill -x prometheus-node || true
 fi
 case " $* " in
-*' --instructions '*)
-    command -v valgrind >/dev/null || {
-        apt-get update -q >&2
-        apt-get install -y -q --no-install-recommends valgrind >&2
-    }
-    ;;
+*' --instructions '*) tests/packages.sh install valgrind:valgrind ;;
 esac
 
 exec cargo bench --bench beside_node_exporter "$@"

@@ -3,17 +3,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-missing=
-for part in losetup:mount mkfs.ext4:e2fsprogs prometheus:prometheus; do
-    command -v "${part%:*}" >/dev/null || missing="$missing ${part#*:}"
-done
-if [ -n "$missing" ]; then
-    echo "installing:$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
-    # The names are words of their own.
-    # shellcheck disable=SC2086
-    apt-get install -y -q --no-install-recommends $missing
-fi
+tests/packages.sh install losetup:mount mkfs.ext4:e2fsprogs prometheus:prometheus
 
 exec cargo test "$@" --test dashboards -- --ignored

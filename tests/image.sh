@@ -4,18 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-missing=
-for part in buildah:buildah podman:podman runc:runc conmon:conmon strace:strace; do
-    command -v "${part%:*}" >/dev/null || missing="$missing ${part#*:}"
-done
-if [ -n "$missing" ]; then
-    echo "installing:$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
-    # The names are words of their own.
-    # shellcheck disable=SC2086
-    apt-get install -y -q --no-install-recommends $missing
-fi
+tests/packages.sh install buildah:buildah podman:podman runc:runc conmon:conmon strace:strace
 
 image/build.sh
 cargo test "$@" --no-fail-fast --test image -- --ignored --test-threads=1

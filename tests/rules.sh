@@ -4,11 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-command -v promtool >/dev/null || {
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q
-    apt-get install -y -q --no-install-recommends prometheus
-}
+tests/packages.sh install promtool:prometheus
 
 wrong=0
 kubernetes=$(mktemp)

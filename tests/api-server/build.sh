@@ -43,10 +43,10 @@ rm -rf "$work" "$cache/bin" "$cache/made-by"
 mkdir -p "$work/lists/partial" "$work/packages" "$cache/bin"
 
 say "installing what the build needs"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -q >&2
-apt-get install -y -q --no-install-recommends golang-1.19-go golang-github-modern-go-reflect2-dev \
-    dpkg-dev rsync make jq libc6-dev gcc >&2
+"$here/../packages.sh" install /usr/lib/go-1.19/bin/go:golang-1.19-go \
+    /usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev \
+    dpkg-source:dpkg-dev rsync:rsync make:make jq:jq /usr/include/stdio.h:libc6-dev gcc:gcc
+"$here/../packages.sh" update
 
 say "taking etcd out of Debian's package (installed, it would start itself)"
 (cd "$work/packages" && apt-get download -q etcd-server >&2 && dpkg-deb --extract etcd-server_*.deb etcd)

@@ -56,26 +56,9 @@ clean_up() {
     rm -rf "$work"
 }
 
-# What the host itself needs, as COMMAND:PACKAGE.
-install_missing() {
-    local missing=() pair
-    for pair in qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap modprobe:kmod cpio:cpio \
-        mkfs.ext4:e2fsprogs xz:xz-utils flock:util-linux tar:tar; do
-        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
-    done
-    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
-    [ ${#missing[@]} -gt 0 ] || return 0
-    [ "$(id -u)" = 0 ] || fail "these packages are missing: ${missing[*]}; install them, or run this as root"
-    echo "image.sh: installing ${missing[*]}" >&2
-    # Alone, so that an index that fails to load is told as that.
-    apt-get -qq update >&2 || fail "apt-get update failed: is a Debian mirror reachable?"
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >&2 ||
-        fail "apt-get could not install: ${missing[*]}"
-}
-
 # Puts the kernel's and busybox's packages, unpacked, below $work without installing them on the host.
 fetch_packages() {
-    apt-get -qq update || fail "apt-get update failed: is a Debian mirror reachable?"
+    "$here/../packages.sh" update || fail "no list of packages to be had"
     local kernel
     kernel=$(apt-cache depends --important "$kernel_package" 2>/dev/null |
         sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
@@ -190,7 +173,9 @@ make_image() {
         -d "$work/root" "$work/out/root.img"
 }
 
-install_missing
+"$here/../packages.sh" install qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap modprobe:kmod cpio:cpio \
+    mkfs.ext4:e2fsprogs xz:xz-utils flock:util-linux tar:tar \
+    /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 key=$(sha256sum "$here/image.sh" | cut -c1-16)
