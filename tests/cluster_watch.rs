@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use scope_storage_probe::app::observer::{FRESH, Observer};
@@ -1049,6 +1049,78 @@ async fn a_look_up_that_stops_is_an_error_and_ends() {
     assert_eq!(error.problem, WatchProblem::Unreachable);
     assert_eq!(error.message, "no whole answer within 0.45 s");
     watched.until("it is read", Inventory::is_synced).await;
+}
+
+/// What a gateway says that has nothing behind it, and what an API server without the kind says, are the same words.
+#[tokio::test]
+async fn a_404_of_a_gateway_takes_no_kind_away_and_the_api_servers_word_does() {
+    const WELL: u8 = 0;
+    const GATEWAY: u8 = 1;
+    const WITHOUT: u8 = 2;
+    let now = Arc::new(AtomicU8::new(WELL));
+    let script_now = Arc::clone(&now);
+    let group = |name: &str, version: &str| json!({"name": name, "versions": [{"version": version}]});
+    let api = ScriptedApi::start(move |asked| {
+        let object = |name: &str| json!({"metadata": {"name": name, "namespace": "shop", "uid": name}});
+        let now = script_now.load(Ordering::Relaxed);
+        let list = |name: &str| Some(Answer::list("10", &[object(name)]));
+        match asked.path.as_str() {
+            "/apis" if now == WELL => Some(Answer::json(
+                200,
+                &json!({"groups": [group("longhorn.io", "v1beta2"), group("snapshot.storage.k8s.io", "v1")]}),
+            )),
+            "/apis" if now == WITHOUT => Some(Answer::json(200, &json!({"groups": []}))),
+            _ if now != WELL => Some(Answer::text(404, "404 page not found\n")),
+            "/apis/longhorn.io/v1beta2" => {
+                Some(Answer::json(200, &json!({"resources": [{"name": "volumes"}]})))
+            }
+            path if path.ends_with("/volumes")
+                || path.starts_with("/apis/snapshot.storage.k8s.io/v1/volumesnapshots") =>
+            {
+                if asked.watches() {
+                    Some(Answer::ended_watch(&[]))
+                } else {
+                    list(&asked.resource)
+                }
+            }
+            _ => None,
+        }
+    });
+    let watched = api.watch(&Settings {
+        role: Role::Cluster,
+        discovery: Duration::from_millis(500),
+        ..Settings::default()
+    });
+    let known = |inventory: &Inventory| (inventory.snapshots.len(), inventory.engines.len());
+    watched
+        .until("both are seen", |inventory| known(inventory) == (1, 1))
+        .await;
+
+    now.store(GATEWAY, Ordering::Relaxed);
+    let inventory = watched
+        .until("both fail", |inventory| {
+            let failing = |kind: ResourceKind| {
+                inventory.watches.get(&kind).and_then(WatchState::problem) == Some(WatchProblem::Failing)
+            };
+            let engine = inventory.engines.keys().next().copied();
+            failing(ResourceKind::Snapshots)
+                && engine.is_some_and(|engine| failing(ResourceKind::Engine(engine)))
+        })
+        .await;
+    assert_eq!(known(&inventory), (1, 1));
+    assert!(
+        inventory
+            .faults
+            .iter()
+            .any(|fault| fault.to_string().contains("is there a gateway before it?")),
+        "{:?}",
+        inventory.faults
+    );
+
+    now.store(WITHOUT, Ordering::Relaxed);
+    watched
+        .until("both are gone", |inventory| known(inventory) == (0, 0))
+        .await;
 }
 
 /// A webhook that converts them fails: so they are there.

@@ -22,7 +22,6 @@ use super::watch;
 /// The API server's groups, with the versions of each, the preferred first.
 #[derive(Debug, Default, Deserialize)]
 struct Groups {
-    #[serde(default)]
     groups: Vec<Group>,
 }
 
@@ -41,7 +40,6 @@ struct Version {
 /// The kinds of one version of a group.
 #[derive(Debug, Default, Deserialize)]
 struct Resources {
-    #[serde(default)]
     resources: Vec<Named>,
 }
 
@@ -199,6 +197,25 @@ async fn served(client: &Client) -> Result<Served, kube::Error> {
         }
     }
     Ok(served)
+}
+
+/// True where the API server says that it does not have what is at this path (`/apis/GROUP/VERSION/RESOURCE`). A 404 alone is no such word:
+/// a gateway before it says the same while there is nothing behind it.
+pub(super) async fn lacks(client: &Client, path: &str) -> bool {
+    let mut parts = path.trim_start_matches("/apis/").split('/');
+    let [Some(group), Some(version), Some(resource)] = [(); 3].map(|()| parts.next()) else {
+        return false;
+    };
+    let Ok(groups) = get::<Groups>(client, "/apis").await else {
+        return false;
+    };
+    let group = groups.groups.iter().find(|known| known.name == group);
+    let Some(group) = group.filter(|group| group.versions.iter().any(|known| known.version == version))
+    else {
+        return true;
+    };
+    let kinds = get::<Resources>(client, &format!("/apis/{}/{version}", group.name)).await;
+    kinds.is_ok_and(|kinds| kinds.resources.iter().all(|known| known.name != resource))
 }
 
 async fn get<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<T, kube::Error> {

@@ -287,6 +287,11 @@ impl Live {
         self.watches.is_synced(kind)
     }
 
+    /// True where a watch of the kind has said something, or is to.
+    pub(super) fn is_heard_of(&self, kind: ResourceKind) -> bool {
+        self.watches.states().contains_key(&kind)
+    }
+
     /// True while nobody answers who is asked for the kind.
     pub(super) fn is_unreachable(&self, kind: ResourceKind) -> bool {
         self.watches.is_unreachable(kind)

@@ -17,7 +17,7 @@ use super::engine_object::EngineKind;
 use super::live::{Indexed, Live, Shared};
 use super::object::Watched;
 use super::unread::Unread;
-use super::{LONGEST, PAGE, Watching, problem};
+use super::{LONGEST, PAGE, Watching, discovery, problem};
 use crate::model::inventory::{ResourceKind, WatchError, WatchProblem};
 
 /// The longest pause between two attempts, should the back-off ever end.
@@ -157,7 +157,18 @@ pub(super) async fn follow(
                         list_in_smaller_pages(&mut config);
                         anew = true;
                     }
-                    if let Some(error) = problem::of_watch(kind, &error).or_else(|| trouble.forgets()) {
+                    if let Some(mut error) = problem::of_watch(kind, &error).or_else(|| trouble.forgets()) {
+                        if error.problem == WatchProblem::Missing
+                            && !may_be_missing(&api, kind, &shared).await
+                        {
+                            error = WatchError {
+                                problem: WatchProblem::Failing,
+                                message: "it is answered with HTTP 404, and the API server does not say that it has no such kind \
+                                          (is there a gateway before it?)"
+                                    .to_owned(),
+                                rule: None,
+                            };
+                        }
                         // Should the kind come back, it is another one.
                         anew |= error.problem == WatchProblem::Missing;
                         followed.failed(&mut shared.live(), error);
@@ -193,6 +204,12 @@ pub(super) async fn follow(
             }
         }
     }
+}
+
+/// Whether a 404 may mean that there is no such kind any more. Where nothing is known of it, nothing is lost by that.
+async fn may_be_missing(api: &Api<Unread>, kind: ResourceKind, shared: &Shared) -> bool {
+    let is_known = kind.is_optional() && shared.live().is_heard_of(kind);
+    !is_known || discovery::lacks(&api.clone().into_client(), api.resource_url()).await
 }
 
 /// What went wrong with one kind since it was last followed as it should be.

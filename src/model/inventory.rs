@@ -274,13 +274,16 @@ impl Inventory {
     }
 
     /// The kinds that have not been seen whole yet, and why. Of a kind that the API server does not have there is nothing to see, and
-    /// storage engines' kinds cost themselves alone.
+    /// storage engines' kinds cost themselves alone. Kinds of the core API each has: who says otherwise is no API server.
     pub fn hindrances(&self) -> impl Iterator<Item = (ResourceKind, Option<&WatchError>)> {
-        let seen = |watch: &WatchState| watch.synced || watch.problem() == Some(WatchProblem::Missing);
+        let seen = |kind: ResourceKind, watch: &WatchState| {
+            let is_missing = watch.problem() == Some(WatchProblem::Missing);
+            watch.synced || (is_missing && !kind.group().is_empty())
+        };
         let waiting = self
             .watches
             .iter()
-            .filter(move |(kind, watch)| !kind.is_engines() && !seen(watch))
+            .filter(move |(kind, watch)| !kind.is_engines() && !seen(**kind, watch))
             .map(|(kind, watch)| (*kind, watch.error.as_ref()));
         let unanswered = self.unanswered.iter().map(|kind| (*kind, None));
         waiting.chain(unanswered)
