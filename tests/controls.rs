@@ -12,6 +12,7 @@ use scope_storage_probe::model::cluster_map::ClusterMap;
 use scope_storage_probe::model::control::{
     Action, Control, DataFrom, Made, MadeWhat, Outcome, Permitted, Plan, Progress, Target,
 };
+use scope_storage_probe::model::inventory::{ResourceKind, WatchError, WatchProblem};
 use scope_storage_probe::model::snapshot::DeletionPolicy;
 use scope_storage_probe::model::volume::VolumeMode;
 use scope_storage_probe::model::workload::{AccessMode, ClaimPhase, NamespacedName};
@@ -183,6 +184,20 @@ fn a_snapshot_stays_while_a_claim_is_made_of_it() {
     }
     let kept = Some(DeletionPolicy::Retain);
     assert_eq!(delete(&waiting(kept)), deletes(kept), "the data stay");
+    let old = changed(|inventory| {
+        *inventory = (*waiting(kept).inventory).clone();
+        let contents = ResourceKind::SnapshotContents;
+        inventory.watches.get_mut(&contents).unwrap().error = Some(WatchError {
+            problem: WatchProblem::Forbidden,
+            message: "no".into(),
+            rule: None,
+        });
+    });
+    let refused = delete(&old).unwrap_err();
+    assert!(
+        refused.contains("is being restored"),
+        "they stayed a while ago: {refused}"
+    );
     let unknown = changed(|inventory| inventory.watches.clear());
     assert!(delete(&unknown).unwrap_err().contains("not all claims are known"));
 }

@@ -72,9 +72,19 @@ fn count(api: &ScriptedApi, method: &str, path: &str) -> usize {
     asked.iter().filter(same).count()
 }
 
-/// Answers everything, and events in silence.
+/// Events are taken, and the snapshot `daily` is there, with the UID `s`.
 fn is_event(asked: &Asked) -> Option<Answer> {
+    let is_there = asked.method == "GET" && asked.path == SNAPSHOTS;
+    if is_there {
+        return Some(snapshots(&["s"]));
+    }
     asked.path.ends_with("/events").then(made)
+}
+
+/// A list of snapshots called `daily`.
+fn snapshots(uids: &[&str]) -> Answer {
+    let daily = |uid: &&str| json!({"metadata": {"name": "daily", "namespace": "shop", "uid": uid}});
+    Answer::list("1", &uids.iter().map(daily).collect::<Vec<_>>())
 }
 
 #[tokio::test]
@@ -158,7 +168,8 @@ async fn a_snapshot_that_was_made_and_is_deleted_again_is_not_told_of() {
         is_event(asked).or_else(|| match asked.method.as_str() {
             "POST" => Some(made()),
             "DELETE" => Some(success()),
-            _ => Some(Answer::list("1", &[])),
+            // The claim that a snapshot is taken of.
+            _ => Some(Answer::list("1", &[json!({"metadata": {"name": "data", "uid": "c"}})])),
         })
     });
     let controller = controller(&api);
@@ -248,6 +259,52 @@ async fn what_may_have_been_done_is_not_called_refused() {
     let again = outcome(controller.press(Control::Restore, &daily("s"), plan(), "a test")).await;
     assert!(matches!(again, Progress::Unanswered(_)), "{again:?}");
     assert_eq!(count(&api, "POST", CLAIMS), asked);
+}
+
+/// What was made by the attempt whose answer was lost has used up the quota that the next one is held against.
+#[tokio::test]
+async fn a_refusal_of_the_second_attempt_is_none_of_the_first() {
+    let api = ScriptedApi::start(|asked| {
+        is_event(asked).or_else(|| match (asked.method.as_str(), asked.before) {
+            ("POST" | "DELETE", 0) => Some(Answer::status(504, "Timeout", "lost")),
+            ("POST", _) => Some(Answer::status(403, "Forbidden", "exceeded quota")),
+            ("DELETE", _) => Some(Answer::status(
+                409,
+                "Conflict",
+                "the UID in the precondition is another",
+            )),
+            _ => Some(Answer::list("1", &[])),
+        })
+    });
+    let controller = controller(&api);
+    let failed = outcome(controller.press(Control::Restore, &daily("s"), restoring(), "a test")).await;
+    assert_eq!(
+        failed,
+        Progress::Failed("exceeded quota".into()),
+        "nothing of ours was found"
+    );
+    assert_eq!(count(&api, "GET", CLAIMS), 1, "it was looked for");
+    let unknown = outcome(controller.press(Control::Delete, &daily("s"), deletion(), "a test")).await;
+    let Progress::Unanswered(words) = unknown else {
+        panic!("{unknown:?}");
+    };
+    assert!(
+        words.starts_with("not known whether snapshot daily was deleted"),
+        "{words}"
+    );
+}
+
+/// Its data are others than those that were shown to whoever pressed.
+#[tokio::test]
+async fn of_a_snapshot_that_was_made_anew_nothing_is_made() {
+    let api = ScriptedApi::start(|asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", SNAPSHOTS) => Some(snapshots(&["t"])),
+        _ => Some(made()),
+    });
+    let controller = controller(&api);
+    let failed = outcome(controller.press(Control::Restore, &daily("s"), restoring(), "a test")).await;
+    assert_eq!(failed, Progress::Failed("there is no daily any more".into()));
+    assert_eq!(count(&api, "POST", CLAIMS), 0);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod moment;
 mod names;
 mod objects;
 mod perform;
+mod restored;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -6,20 +6,19 @@ use std::time::Duration;
 use hyper::Method;
 use kube::Client;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::api::{ApiError, ask, not_understood, understood};
+use super::api::{ApiError, ask, understood};
 use super::moment::Moment;
+use super::restored::restored_from;
 use super::{description, names, objects};
-use crate::cluster::pages::{PageError, Pages};
 use crate::model::control::{Control, Made, MadeWhat, Outcome, Plan, Progress, Target};
 use crate::model::snapshot::DeletionPolicy;
 use crate::model::workload::NamespacedName;
 
 /// How long an action is tried that the server neither takes nor refuses.
-const TRIED: Duration = Duration::from_secs(30);
+pub(super) const TRIED: Duration = Duration::from_secs(30);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Names that are tried where the first is taken.
@@ -59,6 +58,10 @@ pub(super) enum NotDone {
 }
 
 impl NotDone {
+    fn gone(order: &Order) -> Self {
+        Self::Refused(format!("there is no {} any more", order.target.name()))
+    }
+
     fn refused(error: &ApiError) -> Self {
         Self::Refused(error.words().to_owned())
     }
@@ -75,38 +78,67 @@ pub(super) async fn perform(client: &Client, order: &Order) -> Result<Outcome, N
 }
 
 /// Asks until there is an answer that will stay, or the time is over.
-async fn until_answered(
+pub(super) async fn until_answered(
     client: &Client,
     method: &Method,
     path: &str,
     body: Option<&Value>,
     deadline: Instant,
 ) -> Result<String, ApiError> {
+    until_done(client, method, path, body, deadline).await.0
+}
+
+/// The same of what changes something, with whether it may have been done by an attempt before the one that was answered. Of such a second
+/// attempt even a refusal says nothing: a quota, for one, is asked before the name that is taken by then.
+async fn until_done(
+    client: &Client,
+    method: &Method,
+    path: &str,
+    body: Option<&Value>,
+    deadline: Instant,
+) -> (Result<String, ApiError>, bool) {
+    let mut may_be_done = false;
     loop {
         match ask(client, method.clone(), path, body).await {
             Err(error) if error.passes() && Instant::now() + PAUSE < deadline => {
                 tracing::debug!("{method} {path}: {}; trying again", error.words());
+                may_be_done |= error.is_unanswered();
                 tokio::time::sleep(PAUSE).await;
             }
-            answered => return answered,
+            answered => return (answered, may_be_done),
         }
     }
 }
 
+/// What is known under a name may have been made anew under it since, and of that other thing nobody asked for a copy.
+async fn is_still_there(client: &Client, order: &Order, deadline: Instant) -> Result<(), NotDone> {
+    let list = objects::listed(&order.target);
+    let found = until_answered(client, &Method::GET, &list, None, deadline).await;
+    let found = found.and_then(|found| understood::<Value>(&found));
+    let found = found.map_err(|error| NotDone::refused(&error))?;
+    if items(&found).any(|object| object["metadata"]["uid"] == order.uid) {
+        Ok(())
+    } else {
+        Err(NotDone::gone(order))
+    }
+}
+
 async fn make(client: &Client, order: &Order, deadline: Instant) -> Result<Outcome, NotDone> {
+    is_still_there(client, order, deadline).await?;
     for attempt in 1..=MOST_NAMES {
         let name = names::name(order.target.name(), order.asked, attempt);
         let Some((list, object)) = objects::made_by(&order.plan, &name, &order.id) else {
             break;
         };
-        let answered = until_answered(client, &Method::POST, &list, Some(&object), deadline).await;
+        let (answered, may_be_done) = until_done(client, &Method::POST, &list, Some(&object), deadline).await;
         let error = match answered.and_then(|made| understood::<Value>(&made)) {
             Ok(made) => return Ok(outcome(order, &made)),
             Err(error) => error,
         };
         // Made by an attempt whose answer was lost, or somebody else's of the same second.
         let is_taken = matches!(error, ApiError::Refused { code: 409, .. });
-        if !is_taken && !error.is_unanswered() {
+        let is_refusal = !is_taken && !error.is_unanswered();
+        if is_refusal && !may_be_done {
             return Err(NotDone::refused(&error));
         }
         // Even when the time is over it is looked for once.
@@ -125,6 +157,7 @@ async fn make(client: &Client, order: &Order, deadline: Instant) -> Result<Outco
             Ok(Some(made)) => return Ok(made),
             // Somebody else's.
             Ok(None) if is_taken => {}
+            Ok(None) if is_refusal => return Err(NotDone::refused(&error)),
             Ok(None) | Err(_) => {
                 return Err(NotDone::Unanswered(format!(
                     "not known whether {name} was made; look for it before you press again: {}",
@@ -200,7 +233,8 @@ async fn delete(
         Some(DeletionPolicy::Delete) => ", and its data with it",
         None => "",
     };
-    match until_answered(client, &Method::DELETE, &path, Some(&options), deadline).await {
+    let (answered, may_be_done) = until_done(client, &Method::DELETE, &path, Some(&options), deadline).await;
+    match answered {
         // An object that something still holds is sent back as it is now; of one that is gone only the success is told.
         Ok(answer) if is_status(&answer) => Ok(Outcome {
             text: format!("snapshot {} deleted{data}", name.name),
@@ -219,7 +253,7 @@ async fn delete(
             removed: true,
             ..Outcome::default()
         }),
-        Err(error) if error.is_unanswered() => Err(NotDone::Unanswered(format!(
+        Err(error) if error.is_unanswered() || may_be_done => Err(NotDone::Unanswered(format!(
             "not known whether snapshot {} was deleted: {}",
             name.name,
             error.words()
@@ -237,89 +271,6 @@ fn is_status(answer: &str) -> bool {
     understood::<Kind>(answer).is_ok_and(|answer| answer.kind.as_deref() == Some("Status"))
 }
 
-#[derive(Deserialize)]
-struct Claim {
-    metadata: Option<Named>,
-    spec: Option<ClaimSpec>,
-    status: Option<ClaimStatus>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ClaimSpec {
-    data_source: Option<Source>,
-    data_source_ref: Option<Source>,
-}
-
-#[derive(Deserialize)]
-struct Source {
-    kind: Option<String>,
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ClaimStatus {
-    phase: Option<String>,
-}
-
-impl Claim {
-    /// The name of one that waits for its volume, which is to be made from that snapshot of its namespace.
-    fn restored_from(self, snapshot: &str) -> Option<String> {
-        let phase = self.status.as_ref().and_then(|status| status.phase.as_deref());
-        let comes_from = |source: &Option<Source>| {
-            source.as_ref().is_some_and(|source| {
-                source.kind.as_deref() == Some("VolumeSnapshot") && source.name.as_deref() == Some(snapshot)
-            })
-        };
-        let spec = self.spec.as_ref();
-        let is_restored = phase != Some("Bound")
-            && spec.is_some_and(|spec| comes_from(&spec.data_source) || comes_from(&spec.data_source_ref));
-        is_restored.then(|| self.metadata.and_then(|named| named.name).unwrap_or_default())
-    }
-}
-
-/// The first claim of its namespace that waits to be made from that snapshot. They come in pages, since there may be any number of them, and in
-/// smaller ones where they are long. An error is why they cannot all be asked for.
-async fn restored_from(
-    client: &Client,
-    snapshot: &NamespacedName,
-    deadline: Instant,
-) -> Result<Option<String>, String> {
-    let mut pages = Pages::of(objects::claims(&snapshot.namespace));
-    let in_words = |error: ApiError| error.words().to_owned();
-    while Instant::now() < deadline {
-        let page = match until_answered(client, &Method::GET, &pages.path(), None, deadline).await {
-            Ok(page) => page,
-            Err(ApiError::Unreadable(_)) if pages.in_smaller() => continue,
-            Err(error) => return Err(in_words(error)),
-        };
-        let mut found = Ok(None);
-        let are_more = pages.take(page.as_bytes(), &mut |claim: &RawValue| {
-            if matches!(found, Ok(None)) {
-                let claim = understood::<Claim>(claim.get());
-                found = claim.map(|claim| claim.restored_from(&snapshot.name));
-            }
-        });
-        let are_more = are_more.map_err(|wrong| match wrong {
-            PageError::NotUnderstood(wrong) => in_words(not_understood(&wrong)),
-            PageError::TooMany => wrong.to_string(),
-        })?;
-        let found = found.map_err(in_words)?;
-        if found.is_some() || !are_more {
-            return Ok(found);
-        }
-    }
-    Err(format!(
-        "there are more than can be read in {} s",
-        TRIED.as_secs()
-    ))
-}
-
 async fn describe(client: &Client, order: &Order) -> Result<Outcome, NotDone> {
     let list = objects::listed(&order.target);
     let events = objects::events_of(&order.target, &order.uid);
@@ -332,8 +283,7 @@ async fn describe(client: &Client, order: &Order) -> Result<Outcome, NotDone> {
     let events = events.and_then(|events| understood::<Value>(&events));
     let is_it = |object: &&Value| object["metadata"]["uid"] == order.uid;
     let object = items(&found).find(is_it);
-    let object =
-        object.ok_or_else(|| NotDone::Refused(format!("there is no {} any more", order.target.name())))?;
+    let object = object.ok_or_else(|| NotDone::gone(order))?;
     // Without the right to read events the object is told of all the same.
     let mut lines = match &events {
         Ok(events) => description::lines(object, events["items"].as_array().map_or(&[], Vec::as_slice)),

@@ -222,10 +222,12 @@ fn size(known: [Option<u64>; 2], name: &NamespacedName) -> Result<u64, String> {
 /// A snapshot goes only where nothing is being made of it: with it may go what it was made of.
 fn delete(map: &ClusterMap, name: &NamespacedName) -> Result<Plan, String> {
     let snapshot = snapshot_of(map, name)?;
-    let policy = map
+    // In error, it is the policy of a while ago that is known.
+    let content = map
         .inventory
         .content_of(snapshot)
-        .and_then(|content: &SnapshotContent| content.deletion_policy);
+        .filter(|_| map.inventory.hears(ResourceKind::SnapshotContents));
+    let policy = content.and_then(|content: &SnapshotContent| content.deletion_policy);
     // Where the policy is not known, it is taken for the one that loses something.
     if policy != Some(DeletionPolicy::Retain) {
         // In error, it is the claims of a while ago that are known.
