@@ -169,7 +169,10 @@ async fn a_snapshot_that_was_made_and_is_deleted_again_is_not_told_of() {
             "POST" => Some(made()),
             "DELETE" => Some(success()),
             // The claim that a snapshot is taken of.
-            _ => Some(Answer::list("1", &[json!({"metadata": {"name": "data", "uid": "c"}})])),
+            _ => Some(Answer::list(
+                "1",
+                &[json!({"metadata": {"name": "data", "uid": "c"}})],
+            )),
         })
     });
     let controller = controller(&api);

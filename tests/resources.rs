@@ -571,6 +571,35 @@ async fn who_has_more_time_does_not_get_what_was_cut_short_for_another() {
     .await;
 }
 
+/// As two Prometheus servers do that scrape the same thing.
+#[tokio::test]
+async fn who_asks_while_it_is_read_for_another_gets_the_same() {
+    let api = ScriptedApi::start(|asked: &Asked| {
+        if is_metrics(asked) {
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        cluster(asked)
+    });
+    serve(&api, &["--role", "cluster"], |server| {
+        let ask = |seconds: &str| {
+            let header = [("X-Prometheus-Scrape-Timeout-Seconds", seconds)];
+            let mut prometheus = server.prometheus();
+            prometheus.request("GET", "/metrics/resources", &header).unwrap();
+            let answer = prometheus.answer(std::time::Instant::now() + PATIENCE, false);
+            up(&Page::parse(answer.unwrap().text()))
+        };
+        std::thread::scope(|scope| {
+            // One list after the other, some 1.4 s.
+            let first = scope.spawn(|| ask("15"));
+            // So late that another reading could not be made in its own time.
+            std::thread::sleep(Duration::from_millis(1200));
+            assert_eq!(ask("1.6"), Some(1.0));
+            assert_eq!(first.join().unwrap(), Some(1.0));
+        });
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_failing_metrics_server_is_logged_once_and_costs_the_page_nothing_else() {
     let api = ScriptedApi::start(|asked: &Asked| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::observer::log_changes;
+use super::fault_log::FaultLog;
 use super::resources::ResourceBackend;
 use crate::args::{Compatibility, SourceArguments};
 use crate::backends::powerflex::PowerFlex;
@@ -20,7 +20,6 @@ use crate::link::powerflex;
 use crate::lock::locked;
 use crate::model::backend::{BackendOutcome, BackendReadings, Failure, Figures};
 use crate::model::cluster_map::ClusterMap;
-use crate::model::fault::Fault;
 
 /// Which backends a page has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,7 +94,7 @@ pub(super) struct Backends {
     noted: Mutex<BTreeMap<usize, Instant>>,
     started: Instant,
     /// What of each one's answers could not be understood.
-    faults: Mutex<BTreeMap<usize, BTreeSet<Fault>>>,
+    faults: Mutex<BTreeMap<usize, FaultLog>>,
     scaleio_names: bool,
 }
 
@@ -262,7 +261,10 @@ impl Backends {
     fn note_faults(&self, at: usize, figures: Option<&Figures>) {
         if let Some(Figures::PowerFlex(system)) = figures {
             let mut known = locked(&self.faults);
-            log_changes(known.entry(at).or_default(), &system.faults);
+            known
+                .entry(at)
+                .or_default()
+                .note(&system.faults, std::time::Instant::now());
         }
     }
 

@@ -1,18 +1,17 @@
 //! Answers about the whole cluster: made once for each change, and not for each question.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::observer::{LeftOut, log_changes};
+use super::fault_log::FaultLog;
+use super::observer::LeftOut;
 use crate::cluster::Cluster;
 use crate::link::cluster;
 use crate::lock::locked;
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
-use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
 use crate::model::itself::SelfFigures;
 use crate::model::powerflex::System;
@@ -102,7 +101,7 @@ pub struct ClusterObserver {
     cluster: Cluster,
     latest: Option<(Arc<ClusterMap>, Arc<Report>)>,
     left_out: Arc<LeftOut>,
-    known_faults: BTreeSet<Fault>,
+    faults: FaultLog,
 }
 
 impl ClusterObserver {
@@ -112,7 +111,7 @@ impl ClusterObserver {
             cluster,
             latest: None,
             left_out: Arc::default(),
-            known_faults: BTreeSet::new(),
+            faults: FaultLog::default(),
         }
     }
 
@@ -121,7 +120,7 @@ impl ClusterObserver {
         let inventory = self.cluster.inventory();
         let is_joined = |(map, _): &(Arc<ClusterMap>, _)| Arc::ptr_eq(&map.inventory, &inventory);
         if !self.latest.as_ref().is_some_and(is_joined) {
-            log_changes(&mut self.known_faults, &inventory.faults);
+            self.faults.note(&inventory.faults, std::time::Instant::now());
         }
         let (map, report) = match &self.latest {
             Some((map, report)) if map.inventory.version == inventory.version => {

@@ -7,6 +7,7 @@ mod cluster;
 pub mod cluster_observer;
 mod controls;
 mod exporter;
+mod fault_log;
 mod landing;
 pub mod log;
 pub mod observer;

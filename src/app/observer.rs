@@ -1,12 +1,12 @@
 //! Readings on demand: whoever asks gets one that is fresh, and those who ask together share it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::cluster_observer::{ClusterObservation, ClusterObserver};
+use super::fault_log::FaultLog;
 use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
@@ -15,7 +15,6 @@ use crate::link::{Before, relink};
 use crate::lock::locked;
 use crate::model::backend::BackendReadings;
 use crate::model::cluster_map::ClusterMap;
-use crate::model::fault::Fault;
 use crate::model::inventory::Inventory;
 use crate::model::itself::SelfFigures;
 use crate::render::prometheus::exposition::Format;
@@ -87,7 +86,7 @@ pub struct Observer {
     volume_history: History<u64>,
     latest: Option<Arc<Observation>>,
     left_out: Arc<LeftOut>,
-    known_faults: BTreeSet<Fault>,
+    faults: FaultLog,
 }
 
 impl Observer {
@@ -101,7 +100,7 @@ impl Observer {
             volume_history: History::default(),
             latest: None,
             left_out: Arc::default(),
-            known_faults: BTreeSet::new(),
+            faults: FaultLog::default(),
         }
     }
 
@@ -147,7 +146,7 @@ impl Observer {
         let volume_rates = self
             .volume_history
             .record(sample.taken_at, volume_io::counters(&topology.volumes));
-        log_changes(&mut self.known_faults, &sample.faults);
+        self.faults.note(&sample.faults, Instant::now());
         let host_id = self
             .host_id
             .clone()
@@ -170,21 +169,6 @@ impl Observer {
     }
 }
 
-/// Each fault is logged when it comes and when it goes, and not in between. Nearly always there is nothing new, and then none is copied.
-pub(super) fn log_changes(known: &mut BTreeSet<Fault>, faults: &[Fault]) {
-    let now: BTreeSet<&Fault> = faults.iter().collect();
-    if now.iter().copied().eq(known.iter()) {
-        return;
-    }
-    for fault in now.iter().filter(|fault| !known.contains(**fault)) {
-        tracing::warn!(source = fault.source, "{fault}");
-    }
-    for fault in known.iter().filter(|fault| !now.contains(fault)) {
-        tracing::info!(source = fault.source, "over (readable again, or gone): {fault}");
-    }
-    *known = now.into_iter().cloned().collect();
-}
-
 /// The kernel's name for the node, without what would break Scope's ids.
 fn own_name(host_name: Option<&str>) -> String {
     let name: String = host_name
@@ -193,27 +177,4 @@ fn own_name(host_name: Option<&str>) -> String {
         .filter(|character| *character != ';' && !character.is_control())
         .collect();
     if name.is_empty() { "localhost".into() } else { name }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn faults_that_stay_are_kept_as_they_are() {
-        let [first, second] = ["a", "b"].map(|subject| Fault::new("mounts", subject, "odd"));
-        let mut known = BTreeSet::new();
-        log_changes(&mut known, &[second.clone(), first.clone()]);
-        let kept = known.first().map(|fault| fault.message.as_ptr());
-        log_changes(&mut known, &[second.clone(), first.clone(), second.clone()]);
-        assert_eq!(
-            known.first().map(|fault| fault.message.as_ptr()),
-            kept,
-            "not copied again"
-        );
-        log_changes(&mut known, std::slice::from_ref(&second));
-        assert_eq!(known, BTreeSet::from([second]));
-        log_changes(&mut known, &[]);
-        assert_eq!(known, BTreeSet::new());
-    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use tokio::time::Instant;
 
-use super::observer::log_changes;
+use super::fault_log::FaultLog;
 use crate::args::{Compatibility, SourceArguments};
 use crate::backends::resources::{ResourceOutcome, Resources};
 use crate::backends::{Backend, Question, Reading};
@@ -47,6 +47,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 struct Read {
     begun: Instant,
+    ended: Instant,
     patience: Duration,
     figures: Figures,
 }
@@ -54,7 +55,7 @@ struct Read {
 /// What was said last, so that each is logged once.
 #[derive(Debug, Default)]
 struct Remarks {
-    faults: BTreeSet<Fault>,
+    faults: FaultLog,
     hidden: BTreeSet<String>,
     absent: bool,
 }
@@ -116,7 +117,7 @@ impl Backend for ResourceBackend {
 
     fn remarks(&self) -> Vec<String> {
         let remarks = locked(&self.inner.remarks);
-        let faults = remarks.faults.iter().map(ToString::to_string);
+        let faults = remarks.faults.known().iter().map(ToString::to_string);
         faults
             .chain(remarks.hidden.iter().map(|hidden| format!("not seen: {hidden}")))
             .chain(remarks.absent.then(|| ABSENT.to_owned()))
@@ -135,9 +136,11 @@ impl Inner {
         let mut shared = self.shared.lock().await;
         let until = question.deadline.checked_sub(MARGIN).unwrap_or(question.deadline);
         let patience = until.saturating_duration_since(Instant::now());
-        // What was missing for want of time may be had by who has more of it.
+        // What was missing for want of time may be had by who has more of it. What was under way already when this one asked is as new as what
+        // he could have by now: were it read anew behind it, of two who come at the same distance each time one would never have any.
         let fresh = shared.as_ref().filter(|read| {
-            asked.saturating_duration_since(read.begun) <= question.oldest.min(SHARED_FOR)
+            let age = asked.saturating_duration_since(read.begun);
+            (read.ended >= asked || age <= question.oldest.min(SHARED_FOR))
                 && (read.figures.problem().is_none() || read.patience + MARGIN >= patience)
         });
         if let Some(fresh) = fresh {
@@ -147,6 +150,7 @@ impl Inner {
         let figures = self.figures(until).await;
         *shared = Some(Read {
             begun,
+            ended: Instant::now(),
             patience,
             figures: figures.clone(),
         });
@@ -183,13 +187,14 @@ impl Inner {
 impl Remarks {
     /// Logs what was not said before. What a reading that is not whole does not say may be as it was.
     fn note(&mut self, faults: &[Fault], mut hidden: BTreeSet<String>, absent: bool, is_whole: bool) {
-        let stay = !is_whole && self.faults.len() + self.hidden.len() < MOST_REMEMBERED;
+        let now = std::time::Instant::now();
+        let stay = !is_whole && self.faults.known().len() + self.hidden.len() < MOST_REMEMBERED;
         if stay {
-            let known = self.faults.iter().chain(faults).cloned();
+            let known = self.faults.known().iter().chain(faults).cloned();
             let all: Vec<Fault> = known.collect();
-            log_changes(&mut self.faults, &all);
+            self.faults.note(&all, now);
         } else {
-            log_changes(&mut self.faults, faults);
+            self.faults.note(faults, now);
         }
         for new in hidden.difference(&self.hidden) {
             tracing::info!("not seen: {new}");
@@ -247,11 +252,11 @@ mod tests {
         let mut remarks = Remarks::default();
         remarks.note(&[fault("a")], hidden(), true, true);
         remarks.note(&[fault("b")], BTreeSet::new(), false, false);
-        assert_eq!(remarks.faults, BTreeSet::from([fault("a"), fault("b")]));
+        assert_eq!(*remarks.faults.known(), BTreeSet::from([fault("a"), fault("b")]));
         assert_eq!(remarks.hidden, hidden());
         assert!(remarks.absent);
         remarks.note(&[fault("b")], BTreeSet::new(), false, true);
-        assert_eq!(remarks.faults, BTreeSet::from([fault("b")]));
+        assert_eq!(*remarks.faults.known(), BTreeSet::from([fault("b")]));
         assert!(remarks.hidden.is_empty() && !remarks.absent);
     }
 
@@ -262,6 +267,6 @@ mod tests {
             let fault = Fault::new(RESOURCES, format!("pod-{round}"), "no quantity");
             remarks.note(&[fault], BTreeSet::new(), false, false);
         }
-        assert!(remarks.faults.len() <= MOST_REMEMBERED);
+        assert!(remarks.faults.known().len() <= MOST_REMEMBERED);
     }
 }

@@ -20,6 +20,8 @@ use super::sign_in::{Session, sign_in};
 use super::{LONGEST_READING, locked};
 use crate::cluster::bounds::Bounds;
 
+/// A session that is not renewed within so long is left, and another begun.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(5);
 /// Credentials that were refused are not tried again for so long, unless they change: an account is soon locked.
 const REFUSED_FOR: Duration = Duration::from_secs(300);
 /// Queries that go on by themselves at most: those of two readings. A gateway that calls its pools otherwise each time has no more for them.
@@ -67,7 +69,9 @@ impl Gateway {
             if !session.runs_out() {
                 return Ok(Arc::clone(session));
             }
-            if let Some(renewed) = session.renewed().await {
+            // A gateway that can be signed in to may hang at this, and all figures with it.
+            let renewed = timeout(LONGEST_RENEWAL, session.renewed()).await;
+            if let Ok(Some(renewed)) = renewed {
                 let renewed = Arc::new(renewed);
                 *kept = Some(Arc::clone(&renewed));
                 return Ok(renewed);
