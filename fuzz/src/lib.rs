@@ -103,7 +103,7 @@ pub const READERS: &[(&str, Tried)] = &[
     ("model/text.rs", By(&["words"])),
     ("mounted_file.rs", By(&["powerflex_config", "web_config"])),
     ("render/prometheus/negotiation.rs", By(&["request"])),
-    ("render/tree.rs", Not("what whoever starts it names")),
+    ("render/tree/disk.rs", Not("what whoever starts it names")),
     ("serve/mod.rs", By(&["request", "words"])),
     ("serve/web/configuration.rs", By(&["web_config"])),
     ("serve/web/credentials.rs", By(&["web_config"])),

@@ -2,7 +2,7 @@
 //! back what was put into it, and no token stays.
 
 use scope_storage_probe::model::text::{
-    in_one_line, in_query, is_name, is_obeyed, printable, shortened, without_tokens,
+    in_one_line, is_name, is_obeyed, percent_encoded, printable, shortened, told, without_tokens,
 };
 use scope_storage_probe::serve::decoded;
 
@@ -23,13 +23,18 @@ pub fn attempt(text: &[u8]) {
     let printed = printable(text);
     assert!(!printed.contains(is_obeyed), "{printed:?}");
     assert_eq!(printable(&printed), printed, "printed a second time");
-    let query = in_query(text);
+    let query = percent_encoded(text, |byte| b"-_.~".contains(&byte));
     assert!(
         query
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"%-_.~".contains(&byte))
     );
     assert_eq!(decoded(&query), text, "by way of {query:?}");
+    let line = told(text, MOST);
+    assert!(
+        !line.contains(char::is_control) && line.chars().count() <= MOST + 1,
+        "{line:?}"
+    );
     if is_name(text) {
         assert_eq!(query, text, "a name needs no escapes");
     }

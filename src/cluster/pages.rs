@@ -8,7 +8,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use thiserror::Error;
 
 use super::list::{Items, too_many};
-use crate::model::text::in_query;
+use crate::model::text::percent_encoded;
 
 /// The longest page that is read, in bytes: who asks for pages is a process that is allowed 48 MiB, or 64.
 pub(crate) const LONGEST_PAGE: usize = 4 << 20;
@@ -92,6 +92,11 @@ impl Pages {
     }
 }
 
+/// A value as it can stand in the query of a URL.
+fn in_query(text: &str) -> String {
+    percent_encoded(text, |byte| matches!(byte, b'-' | b'_' | b'.' | b'~'))
+}
+
 /// Of a list's metadata what is used.
 #[derive(Debug, Default, Deserialize)]
 struct Meta {
@@ -139,6 +144,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for List<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_in_a_query_may_have_any_letters() {
+        assert_eq!(in_query("eyJ2Ijo-_.~09"), "eyJ2Ijo-_.~09");
+        assert_eq!(in_query("a+/=&#\n ü"), "a%2B%2F%3D%26%23%0A%20%C3%BC");
+    }
 
     fn page(items: usize, next: &str) -> String {
         let items = vec!["{}"; items].join(",");

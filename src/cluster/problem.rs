@@ -184,14 +184,7 @@ fn name(kind: ResourceKind) -> String {
     }
 }
 
-/// The text in one line, without tokens, and no more of it than somebody reads. The rest of it is not looked at.
+/// The text as far as somebody reads it.
 pub(crate) fn shortened(text: &str) -> String {
-    let mut line = String::new();
-    for word in text::shortened(text, 4 * LONGEST_MESSAGE).split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    text::shortened(&text::without_tokens(&line), LONGEST_MESSAGE)
+    text::told(text, LONGEST_MESSAGE)
 }

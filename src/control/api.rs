@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cluster::bounds::{Bounds, is_too_long};
 use crate::cluster::pages::LONGEST_PAGE;
 use crate::model::fault::with_causes;
-use crate::model::text::{self, in_one_line, without_tokens};
+use crate::model::text::told;
 
 /// How long one answer of the API may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -113,8 +113,6 @@ pub(super) fn not_understood(error: &serde_json::Error) -> ApiError {
     )))
 }
 
-/// The words in one line, without tokens, and not too many of them.
 fn shortened(words: &str) -> String {
-    let beginning = text::shortened(words, 4 * LONGEST_WORDS);
-    text::shortened(in_one_line(&without_tokens(&beginning)).trim(), LONGEST_WORDS)
+    told(words, LONGEST_WORDS)
 }

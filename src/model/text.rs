@@ -65,6 +65,19 @@ pub fn without_tokens(text: &str) -> String {
     told
 }
 
+/// What a server says, as it is passed on: in one line, without tokens, and at most so many characters of it. The rest is not looked at.
+pub fn told(text: &str, most: usize) -> String {
+    let beginning = without_tokens(&shortened(text, 4 * most));
+    let mut line = String::with_capacity(beginning.len());
+    for word in in_one_line(&beginning).split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    shortened(&line, most)
+}
+
 /// The text without anything that would end a line or move what follows.
 pub fn in_one_line(text: &str) -> String {
     let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
@@ -100,19 +113,17 @@ pub fn printable_but(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str>
     Cow::Owned(told)
 }
 
-/// A value as it can stand in the query of a URL.
-pub fn in_query(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut query = String::with_capacity(text.len());
+/// The text with each byte that is neither a letter or digit of ASCII, nor kept, as `%` and its number: two texts stay two (RFC 3986).
+pub fn percent_encoded(text: &str, is_kept: impl Fn(u8) -> bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            query.push(char::from(byte));
+        if byte.is_ascii_alphanumeric() || is_kept(byte) {
+            encoded.push(char::from(byte));
         } else {
-            let [high, low] = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
-            query.extend(['%', char::from(high), char::from(low)]);
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
-    query
+    encoded
 }
 
 #[cfg(test)]
@@ -139,6 +150,23 @@ mod tests {
         assert_eq!(shortened("größe", 5), "größe");
         assert_eq!(shortened("größe", 3), "grö…");
         assert_eq!(shortened("", 0), "");
+    }
+
+    #[test]
+    fn what_a_server_says_is_one_line_without_tokens() {
+        let token = format!("eyJhbGciOi.{}.c2ln", "x".repeat(40));
+        for (text, line) in [
+            ("  no\n\tsuch \u{1b}pod ", "no such pod".to_owned()),
+            (&*format!("for {token} no"), "for (a token) no".to_owned()),
+            // A token that is cut is one all the same.
+            (
+                &*format!("{}{token}", "a ".repeat(30)),
+                format!("{}…", "a ".repeat(10)),
+            ),
+            ("eyJhbGciOiJSUzI1NiIsImtpZCI6IkFYMTIifQ", "(a token)".to_owned()),
+        ] {
+            assert_eq!(told(text, 20), line);
+        }
     }
 
     #[test]
@@ -184,11 +212,5 @@ mod tests {
     #[test]
     fn a_text_of_several_lines_becomes_one() {
         assert_eq!(in_one_line("a\nb\tc\u{1b}[0m"), "a b c [0m");
-    }
-
-    #[test]
-    fn a_value_in_a_query_may_have_any_letters() {
-        assert_eq!(in_query("eyJ2Ijo-_.~09"), "eyJ2Ijo-_.~09");
-        assert_eq!(in_query("a+/=&#\n ü"), "a%2B%2F%3D%26%23%0A%20%C3%BC");
     }
 }

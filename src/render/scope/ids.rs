@@ -1,8 +1,7 @@
 //! The ids of Scope's nodes. They are made here and nowhere else, so that both ends of an edge agree.
 
-use std::fmt::Write as _;
-
 use crate::model::replica::PoolKey;
+use crate::model::text::percent_encoded;
 
 /// The topologies of Kubernetes objects, as they stand in ids.
 pub const POD: &str = "pod";
@@ -37,15 +36,7 @@ pub fn pool(key: &PoolKey) -> String {
 
 /// A text of which an id can be made: letters that cannot be in one are written as `%` and their bytes, so that two texts stay two.
 pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':') {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
+    percent_encoded(text, |byte| matches!(byte, b'-' | b'_' | b'.' | b':'))
 }
 
 /// A PersistentVolume of which only the name is known, on the host that uses it. No kernel's name for a disk begins like that. The name may
