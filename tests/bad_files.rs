@@ -405,7 +405,7 @@ fn spoil_each(spoil: Spoil, before: usize) {
 }
 
 macro_rules! spoilt {
-    ($($test:ident: $spoil:ident after $before:literal,)*) => {
+    ($(fn $test:ident() = $spoil:ident after $before:literal;)*) => {
         $(#[test]
         fn $test() {
             spoil_each($spoil, $before);
@@ -414,12 +414,12 @@ macro_rules! spoilt {
 }
 
 spoilt! {
-    each_file_missing: missing after 0,
-    each_file_empty: empty after 0,
-    each_file_a_folder: a_folder after 0,
-    each_file_huge: huge after 0,
-    each_file_not_utf8: not_utf8 after 0,
-    each_number_beyond_bounds: beyond_bounds after 0,
-    each_file_gone_between_two_readings: missing after 1,
-    each_file_garbled_between_two_readings: not_utf8 after 1,
+    fn each_file_missing() = missing after 0;
+    fn each_file_empty() = empty after 0;
+    fn each_file_a_folder() = a_folder after 0;
+    fn each_file_huge() = huge after 0;
+    fn each_file_not_utf8() = not_utf8 after 0;
+    fn each_number_beyond_bounds() = beyond_bounds after 0;
+    fn each_file_gone_between_two_readings() = missing after 1;
+    fn each_file_garbled_between_two_readings() = not_utf8 after 1;
 }

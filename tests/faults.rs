@@ -130,67 +130,6 @@ fn may_open(files: u64) {
     }
 }
 
-// The table
-
-/// Holds the last cells of the tables in a text against the tests in the tree, and tells how many of them it names.
-fn named_tests(text: &str) -> usize {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut named = 0;
-    for cell in text
-        .lines()
-        .filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").next())
-    {
-        let mut file = PathBuf::new();
-        for word in cell.split('`').skip(1).step_by(2) {
-            if word.contains('/') || root.join(format!("tests/{word}.rs")).exists() {
-                let is_path = word.contains('/');
-                file = root.join(if is_path {
-                    word.to_owned()
-                } else {
-                    format!("tests/{word}.rs")
-                });
-                assert!(file.exists(), "{cell}: {}", file.display());
-            } else if word == "fuzz" {
-                file = root.join("fuzz/fuzz_targets");
-            } else if file.is_dir() {
-                assert!(
-                    file.join(format!("{word}.rs")).exists(),
-                    "{cell}: no target {word}"
-                );
-            } else {
-                let text =
-                    fs::read_to_string(&file).unwrap_or_else(|_| panic!("{cell}: {word} is of no file"));
-                let is_there = word.split('…').all(|part| text.contains(part));
-                assert!(is_there, "{cell}: {} has no {word}", file.display());
-            }
-            named += 1;
-        }
-    }
-    named
-}
-
-#[test]
-fn each_test_that_the_tables_name_is_there() {
-    let read = |name: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
-        fs::read_to_string(path).unwrap()
-    };
-    let faults = named_tests(&read("faults.md"));
-    assert!(faults > 30, "{faults}");
-    let security = read("security.md");
-    let (_, threats) = security
-        .split_once("\n## Threats\n")
-        .expect("docs/security.md has no threats");
-    let threats = threats.split("\n## ").next().unwrap_or_default();
-    assert!(named_tests(threats) > 30, "{threats}");
-    let rows = threats
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| who"));
-    for row in rows {
-        assert!(named_tests(row) > 0, "no test: {row}");
-    }
-}
-
 // The log
 
 #[test]
