@@ -1337,9 +1337,19 @@ fn scope_shows_pools_and_which_volumes_lie_in_them() {
         );
         assert_eq!(fact("storage_powerflex_system"), "prod");
         assert_eq!(node["metrics"]["storage_read_iops"]["samples"][0]["value"], 100.0);
-        assert!(
-            node["metrics"]["storage_used"].is_object() || node["metrics"].as_object().unwrap().len() > 2
-        );
+        let metrics: Vec<&str> = node["metrics"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let wanted = [
+            "storage_powerflex_used",
+            "storage_read_iops",
+            "storage_read_throughput",
+            "storage_used",
+        ];
+        assert_eq!(metrics, wanted, "what is not known is absent");
         let leads = |volume: &str| {
             let edges = nodes[format!("uid-{volume};<persistent_volume>")]["adjacency"].clone();
             edges.as_array().is_some_and(|edges| edges.contains(&json!(ssd)))
