@@ -28,6 +28,7 @@ use support::fixture::Machine;
 use support::kubelet_folder::{KubeletFolder, shell};
 use support::node_with_pods::{PODS, node};
 use support::powerflex_gateway::{Gateway, Mood, settings};
+use support::process::peak_bytes;
 use support::scope_contract::{Expectations, assert_holds};
 use support::scripted_api::{Answer, Asked, ScriptedApi};
 use support::server::{HOST, PROGRAM, Server, of_cluster, program, run};
@@ -69,17 +70,9 @@ fn vol_data(name: &[u8]) -> String {
     json!({"driverName": text, "volumeHandle": text, "specVolID": text, "attachmentID": text, "nodeName": text}).to_string()
 }
 
-/// The flags for a machine other than this one.
+/// The flags for a machine other than this one, of which no API server knows.
 fn of(machine: &Machine) -> Vec<String> {
-    let roots = machine.roots();
-    let flag = |name: &str, root: &Path| format!("--{name}={}", root.display());
-    vec![
-        flag("procfs", &roots.proc),
-        flag("sysfs", &roots.sys),
-        flag("udev-data", &roots.udev),
-        flag("kubelet-root", &roots.kubelet),
-        "--no-cluster".to_owned(),
-    ]
+    [machine.flags(), vec!["--no-cluster".to_owned()]].concat()
 }
 
 fn serve(command: Command, plugins: &Path, flags: &[String]) -> Server {
@@ -371,13 +364,6 @@ fn kubeconfig(folder: &Path, api: &ScriptedApi, token: &str) -> PathBuf {
     path
 }
 
-/// The most memory that the program had at once, in bytes.
-fn peak(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-}
-
 /// Starts the program for the whole cluster of that server, and does this with it on a thread that may wait.
 async fn beside(api: &ScriptedApi, work: impl FnOnce(&Server) + Send + 'static) {
     let folder = tempfile::tempdir().unwrap();
@@ -435,7 +421,7 @@ async fn an_api_server_that_never_stops_talking_costs_its_own_figures() {
         // Some more attempts, each of which must be given back.
         std::thread::sleep(Duration::from_secs(5));
         assert!(has_class(&server.page()));
-        let peak = peak(server);
+        let peak = peak_bytes(server.id());
         assert!(peak < 64 << 20, "{peak} bytes");
     })
     .await;
@@ -476,7 +462,7 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
     });
     beside(&api, |server| {
         // A program that is not optimized is three times as large from the first.
-        let before = peak(server);
+        let before = peak_bytes(server.id());
         within(Duration::from_secs(30), || {
             let page = Page::parse(server.get("/metrics?exclude[]=resources").text());
             expect_that(has_class(&page), "it is not known yet")
@@ -493,7 +479,7 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
         server.soon_logged("more than 100000 items");
         server.soon_logged("more things in them cannot be understood");
         assert!(server.log().len() < 250, "{} lines", server.log().len());
-        let more = peak(server) - before;
+        let more = peak_bytes(server.id()) - before;
         assert!(more < 50 << 20, "{more} bytes more than {before}");
     })
     .await;
@@ -529,7 +515,7 @@ async fn a_tenants_lists_that_are_nonsense_cost_themselves_and_little_memory() {
         ];
         let server = Server::launch(program(PROGRAM), &plugins, &arguments);
         // A program that is not optimized is three times as large from the first.
-        let before = peak(&server);
+        let before = peak_bytes(server.id());
         for _ in 0..6 {
             let page = server.page();
             let restarts = page.value("storage_probe_container_restarts_total", &[("pod", "web-0")]);
@@ -539,7 +525,7 @@ async fn a_tenants_lists_that_are_nonsense_cost_themselves_and_little_memory() {
         }
         server.soon_logged("more than 4 MiB");
         server.soon_logged("more than 20000 items");
-        let more = peak(&server) - before;
+        let more = peak_bytes(server.id()) - before;
         assert!(more < 36 << 20, "{more} bytes more than {before}");
     })
     .await
@@ -569,7 +555,7 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
         file,
     ];
     let server = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
-    let before = peak(&server);
+    let before = peak_bytes(server.id());
     let lists = |item: &str, bytes| nonsense(item, bytes);
     // Volumes of a pool, and figures of pools, in place of pools.
     let by_id = |bytes: usize| {
@@ -605,7 +591,7 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
     server.soon_logged("more than 12 MiB");
     server.soon_logged("more than 20000 items");
     // Of 256 MiB that the cluster's process may have.
-    let more = peak(&server) - before;
+    let more = peak_bytes(server.id()) - before;
     assert!(more < 80 << 20, "{more} bytes more than {before}");
 }
 
@@ -650,7 +636,7 @@ async fn a_pod_costs_no_more_memory_than_its_text() {
     let plugins = folder.path().join("plugins");
     tokio::task::spawn_blocking(move || {
         let server = Server::launch(program(PROGRAM), &plugins, &of_cluster(&path));
-        let before = peak(&server);
+        let before = peak_bytes(server.id());
         for field in ["containers", "initContainers", "volumes"] {
             let told = format!("pods shop/of-{field}: spec.{field}: ");
             within(Duration::from_secs(30), || {
@@ -662,7 +648,7 @@ async fn a_pod_costs_no_more_memory_than_its_text() {
             assert_eq!(lines.count(), 1, "{field} is said once");
         }
         // What is read is held three times while it is read.
-        let more = peak(&server) - before;
+        let more = peak_bytes(server.id()) - before;
         assert!(more < 30 << 20, "{more} bytes more than {before}");
     })
     .await

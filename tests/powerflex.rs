@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::exposition::{Page, open_metrics_violations};
 use support::powerflex_gateway::{Gateway, Logins, Mood, PASSWORD, Pool, USER, pool, settings};
+use support::process::{resident_bytes, used_seconds};
 use support::prometheus::Prometheus;
 use support::scope_contract::{Expectations, assert_holds};
 use support::server::{PROGRAM, Server, program};
@@ -1465,33 +1466,19 @@ fn five_hundred_pools() {
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     let first = exporter.server.get("/metrics/powerflex");
     let samples = Page::parse(first.text()).samples().len();
-    let cpu = || cpu_milliseconds(exporter.server.id());
-    let (before, started) = (cpu(), Instant::now());
+    let process = exporter.server.id();
+    let (before, started) = (used_seconds(process), Instant::now());
     for _ in 0..10 {
         std::thread::sleep(SHARED);
         let page = exporter.page();
         assert_is(Exporter::up(&page, "prod"), 1.0);
     }
-    let used = (cpu() - before) / 10.0;
+    let used = (used_seconds(process) - before) / 10.0 * 1e3;
     let idle = started.elapsed();
     println!(
         "500 pools: {} bytes, {samples} samples, {used:.1} ms CPU a scrape (over {idle:?}), {} kB resident",
         first.body.len(),
-        resident_kilobytes(exporter.server.id())
+        resident_bytes(process) / 1024
     );
     assert!(used < 500.0 * support::time_slack());
-}
-
-fn cpu_milliseconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    ticks as f64 * 10.0
-}
-
-fn resident_kilobytes(process: u32) -> String {
-    let status =
-        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().to_owned()
 }

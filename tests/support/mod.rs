@@ -32,6 +32,7 @@ pub mod metrics_server;
 pub mod node_with_pods;
 pub mod openssl;
 pub mod powerflex_gateway;
+pub mod process;
 pub mod prometheus;
 pub mod reading;
 pub mod relay;
