@@ -23,8 +23,10 @@ use scope_storage_probe::cluster::connect::Whereabouts;
 use scope_storage_probe::cluster::secret;
 use scope_storage_probe::model::text::is_obeyed;
 use serde_json::json;
+use support::backend::{SHARED, powerflex_up, resources_up};
 use support::exposition::{Page, open_metrics_violations};
 use support::fixture::Machine;
+use support::kubeconfig::kubeconfig_file;
 use support::kubelet_folder::{KubeletFolder, shell};
 use support::node_with_pods::{PODS, node};
 use support::powerflex_gateway::{Gateway, Mood, settings};
@@ -357,11 +359,7 @@ fn links_pipes_and_huge_files_in_the_kubelets_tree_lead_nowhere() {
 
 /// A kubeconfig for that server, with this token.
 fn kubeconfig(folder: &Path, api: &ScriptedApi, token: &str) -> PathBuf {
-    let path = folder.join("kubeconfig");
-    let cluster = json!({"server": format!("http://{}", api.address)});
-    let config = support::kubeconfig::kubeconfig(&cluster, &json!({"token": token}));
-    fs::write(&path, config.to_string()).unwrap();
-    path
+    kubeconfig_file(folder, api.address, &json!({"token": token}))
 }
 
 /// Starts the program for the whole cluster of that server, and does this with it on a thread that may wait.
@@ -442,13 +440,6 @@ fn nonsensical_list(item: &str, time: usize) -> Answer {
     )
 }
 
-/// Scrapes within this time share a reading.
-const SHARED: Duration = Duration::from_millis(1100);
-
-fn up(page: &Page, instance: &[(&str, &str)]) -> Option<f64> {
-    page.value("storage_probe_backend_up", instance)
-}
-
 #[tokio::test]
 async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
     let api = ScriptedApi::start(|asked: &Asked| {
@@ -472,7 +463,7 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
             assert!(has_class(&page));
             // What is short is a list of which nothing can be understood.
             let wanted = if time == 2 { 1.0 } else { 0.0 };
-            assert_eq!(up(&page, &[("backend", "resources")]), Some(wanted), "{time}");
+            assert_eq!(resources_up(&page), Some(wanted), "{time}");
             std::thread::sleep(SHARED);
         }
         server.soon_logged("more than 12 MiB");
@@ -520,7 +511,7 @@ async fn a_tenants_lists_that_are_nonsense_cost_themselves_and_little_memory() {
             let page = server.page();
             let restarts = page.value("storage_probe_container_restarts_total", &[("pod", "web-0")]);
             assert_eq!(restarts, Some(3.0));
-            assert_eq!(up(&page, &[("backend", "resources")]), Some(0.0));
+            assert_eq!(resources_up(&page), Some(0.0));
             std::thread::sleep(SHARED);
         }
         server.soon_logged("more than 4 MiB");
@@ -578,7 +569,7 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
             bad.change(|mood| mood.instead = vec![(path, 200, answer.clone())]);
             std::thread::sleep(SHARED);
             let page = Page::parse(server.get("/metrics/powerflex").text());
-            assert_eq!(up(&page, &[("instance", "good")]), Some(1.0), "{path}");
+            assert_eq!(powerflex_up(&page, "good"), Some(1.0), "{path}");
             let pools = page
                 .samples()
                 .iter()
@@ -735,16 +726,12 @@ if [ -e "$0" ]; then
 fi
 echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
     "status": {"token": "hush-token", "expirationTimestamp": "2026-01-01T00:00:00Z"}}'"#;
-    let path = folder.join("kubeconfig");
     let user = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "IfAvailable",
         "command": "sh", "args": ["-c", SCRIPT, fails, "--password=hush-argument"],
         "env": [{"name": "SECRET", "value": "hush-environment"}],
     }});
-    let cluster = json!({"server": format!("http://{address}")});
-    let config = support::kubeconfig::kubeconfig(&cluster, &user);
-    fs::write(&path, config.to_string()).unwrap();
-    path
+    kubeconfig_file(folder, address, &user)
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use scope_storage_probe::args::Arguments;
 use scope_storage_probe::model::control::Control;
 use serde_json::{Value, json};
 use support::api_server::{self, ApiServer, Right, rights};
+use support::backend::powerflex_up;
 use support::kubernetes_tools::{kustomized, objects, run, tool};
 use support::powerflex_gateway::{self, Gateway, Mood};
 use support::server::{PROGRAM, Server, program};
@@ -302,9 +303,7 @@ fn powerflex_has_its_secret_and_no_other() {
     let probe = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
     let is_up = |wanted: f64| {
         within(Duration::from_secs(30), || {
-            let up = probe
-                .page()
-                .value("storage_probe_backend_up", &[("instance", "powerflex")]);
+            let up = powerflex_up(&probe.page(), "powerflex");
             expect_that(up == Some(wanted), format!("{up:?}: {:?}", probe.log()))
         });
     };

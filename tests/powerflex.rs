@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use support::backend::{SHARED, powerflex_up};
 use support::exposition::{Page, open_metrics_violations};
+use support::kubeconfig::{NOWHERE, kubeconfig_file};
 use support::powerflex_gateway::{Gateway, Logins, Mood, PASSWORD, Pool, USER, pool, settings};
 use support::process::{resident_bytes, used_seconds};
 use support::prometheus::Prometheus;
@@ -17,9 +19,6 @@ use support::scope_contract::{Expectations, assert_holds};
 use support::server::{PROGRAM, Server, program};
 use support::{expect_that, within};
 use tempfile::TempDir;
-
-/// Scrapes within this time share a reading.
-const SHARED: Duration = Duration::from_millis(1100);
 
 /// The program as a PowerFlex exporter without a cluster.
 struct Exporter {
@@ -67,13 +66,6 @@ impl Exporter {
     fn later(&self) -> Page {
         std::thread::sleep(SHARED);
         self.page()
-    }
-
-    fn up(page: &Page, instance: &str) -> Option<f64> {
-        page.value(
-            "storage_probe_backend_up",
-            &[("backend", "powerflex"), ("instance", instance)],
-        )
     }
 }
 
@@ -126,7 +118,7 @@ fn every_version_and_every_way_to_sign_in() {
         });
         let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
         let page = exporter.page();
-        assert_is(Exporter::up(&page, "prod"), 1.0);
+        assert_is(powerflex_up(&page, "prod"), 1.0);
         assert_is(of_pool(&page, "raw_capacity_bytes", "ssd"), 311_424_000.0 * KIB);
         assert_is(
             of_pool(&page, "usable_available_bytes", "hdd"),
@@ -145,7 +137,7 @@ fn every_version_and_every_way_to_sign_in() {
         );
         // Once names are known, three requests; and one sign-in for all of it.
         gateway.forget();
-        assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+        assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
         assert_eq!(
             gateway.requests(),
             [
@@ -205,11 +197,11 @@ fn a_token_that_runs_out_in_the_middle_of_a_scrape() {
     });
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     let page = exporter.page();
-    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(powerflex_up(&page, "prod"), 1.0);
     assert_is(of_pool(&page, "volumes", "ssd"), 2.0);
     assert_eq!(gateway.logins(), 2);
     gateway.expire();
-    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     assert_eq!(gateway.logins(), 3);
 }
 
@@ -217,10 +209,10 @@ fn a_token_that_runs_out_in_the_middle_of_a_scrape() {
 fn a_second_401_is_a_failure() {
     let gateway = Gateway::start(Mood::default());
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
-    assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.page(), "prod"), 1.0);
     gateway.change(|mood| mood.accepts_no_token = true);
     gateway.forget();
-    assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 0.0);
     let asked = gateway.requests();
     let refused = asked
         .iter()
@@ -229,12 +221,12 @@ fn a_second_401_is_a_failure() {
     assert_eq!((refused, gateway.logins()), (2, 2), "{asked:?}");
     // The token is tried again, which locks no account; the password is not.
     gateway.forget();
-    assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 0.0);
     assert_eq!(gateway.requests(), ["GET /api/types/StoragePool/instances"]);
     let said = exporter.server.soon_logged("401 even after a new sign-in");
     assert!(said.contains("powerflex prod"), "{said}");
     gateway.change(|mood| mood.accepts_no_token = false);
-    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     exporter.server.soon_logged("powerflex prod: answers again");
 }
 
@@ -248,14 +240,14 @@ fn a_wrong_password_is_not_tried_again_until_it_changes() {
             ..Mood::default()
         });
         let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
-        assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+        assert_is(powerflex_up(&exporter.page(), "prod"), 0.0);
         let tried = gateway.requests().len();
-        assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+        assert_is(powerflex_up(&exporter.later(), "prod"), 0.0);
         assert_eq!(gateway.requests().len(), tried, "an account is soon locked");
         let said = exporter.server.soon_logged("refused the user monitor");
         assert!(said.contains("Unauthorized"), "{said}");
         std::fs::write(exporter.folder.path().join("password"), "another").unwrap();
-        assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+        assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     }
 }
 
@@ -309,10 +301,10 @@ fn what_may_be_a_refusal_is_not_tried_again_either() {
             system["login"] = json!(login);
         });
         let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
-        assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+        assert_is(powerflex_up(&exporter.page(), "prod"), 0.0);
         let tried = gateway.requests().len();
         assert_eq!(tried, answers.len(), "{:?}", gateway.requests());
-        assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+        assert_is(powerflex_up(&exporter.later(), "prod"), 0.0);
         assert_eq!(gateway.requests().len(), tried, "{login} {answers:?}");
         let said = exporter.server.soon_logged("refused the user monitor");
         assert!(said.contains(told), "{said}");
@@ -339,7 +331,7 @@ fn a_front_end_that_knows_the_native_sign_in_alone() {
             ..Mood::default()
         });
         let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
-        assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
+        assert_is(powerflex_up(&exporter.page(), "prod"), 1.0);
     }
 }
 
@@ -353,7 +345,7 @@ fn access_tokens_are_renewed_before_they_run_out() {
     });
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     exporter.page();
-    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     assert_eq!((gateway.logins(), gateway.renewals()), (1, 1));
 }
 
@@ -365,7 +357,7 @@ fn a_page_in_place_of_an_answer() {
         gateway.expire();
         gateway.change(|mood| mood.page_at = Some(place));
         let page = exporter.later();
-        assert_is(Exporter::up(&page, "prod"), 0.0);
+        assert_is(powerflex_up(&page, "prod"), 0.0);
         assert!(
             page.samples()
                 .iter()
@@ -378,7 +370,7 @@ fn a_page_in_place_of_an_answer() {
         .soon_logged("/api/types/System/instances is answered with 503");
     assert!(exporter.server.logged("Whitelabel").is_err());
     gateway.change(|mood| mood.page_at = None);
-    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
 }
 
 #[test]
@@ -387,9 +379,9 @@ fn a_connection_that_was_kept_and_is_hung_up_on() {
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     exporter.page();
     gateway.change(|mood| mood.hangs_up = 1);
-    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     gateway.change(|mood| mood.hangs_up = 9);
-    assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 0.0);
     exporter
         .server
         .soon_logged("powerflex prod: cannot reach https://");
@@ -403,7 +395,7 @@ fn a_query_that_is_refused_is_replaced_by_one_for_each_object() {
     });
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     let page = exporter.page();
-    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(powerflex_up(&page, "prod"), 1.0);
     assert_is(of_pool(&page, "raw_capacity_bytes", "ssd"), 311_424_000.0 * KIB);
     assert_is(of_pool(&page, "raw_capacity_bytes", "hdd"), 311_424_000.0 * KIB);
     assert_is(
@@ -411,7 +403,7 @@ fn a_query_that_is_refused_is_replaced_by_one_for_each_object() {
         3.0,
     );
     gateway.forget();
-    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     let asked = gateway.requests();
     assert!(
         asked.iter().all(|request| !request.contains("querySelected")),
@@ -436,7 +428,7 @@ fn mixed_without(path: &'static str, status: u16) -> (Gateway, Exporter, Page) {
     });
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     let page = exporter.page();
-    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(powerflex_up(&page, "prod"), 1.0);
     exporter.later();
     let log = exporter.server.log();
     let lines = log.iter().filter(|line| line.contains(path));
@@ -460,7 +452,7 @@ fn a_failed_query_costs_its_own_samples_alone() {
             mood.pools.remove(0);
             mood.instead.push((METRICS, status, String::new()));
         });
-        assert_is(Exporter::up(&exporter.later(), "prod"), 0.0);
+        assert_is(powerflex_up(&exporter.later(), "prod"), 0.0);
     }
     let (_gateway, _exporter, page) = mixed_without("/api/instances/querySelectedStatistics", 503);
     assert_eq!(of_pool(&page, "raw_capacity_bytes", "ssd"), None);
@@ -523,7 +515,7 @@ fn a_query_that_hangs_costs_its_own_samples_alone_and_is_not_asked_twice() {
         };
         let without = (path != SELECTED, path != METRICS);
         let first = page("4");
-        assert_is(Exporter::up(&first, "prod"), 1.0);
+        assert_is(powerflex_up(&first, "prod"), 1.0);
         assert_eq!(figures(&first), without, "{path}");
         assert_is(of_pool(&first, "info", "ec"), 1.0);
         // As long as it hangs nobody waits for it any more.
@@ -559,7 +551,7 @@ fn a_system_without_a_figure_is_not_read() {
             ..Mood::default()
         });
         let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
-        assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+        assert_is(powerflex_up(&exporter.page(), "prod"), 0.0);
         exporter.server.soon_logged("no figure is told");
     }
     let gateway = Gateway::start(Mood {
@@ -567,7 +559,7 @@ fn a_system_without_a_figure_is_not_read() {
         ..Mood::default()
     });
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
-    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    assert_is(powerflex_up(&exporter.page(), "prod"), 0.0);
     exporter.server.soon_logged("no figure is told");
 }
 
@@ -583,7 +575,7 @@ fn objects_that_fail_one_by_one_cost_themselves_and_one_line() {
     });
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     let page = exporter.page();
-    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(powerflex_up(&page, "prod"), 1.0);
     assert_eq!(of_pool(&page, "raw_capacity_bytes", "ssd"), None);
     assert_is(
         page.value("storage_probe_powerflex_system_data_servers", &[]),
@@ -631,7 +623,7 @@ fn a_query_that_is_answered_with_nothing_is_told_of_and_replaced() {
         for _ in 0..2 {
             gateway.forget();
             let page = exporter.later();
-            assert_is(Exporter::up(&page, "prod"), 1.0);
+            assert_is(powerflex_up(&page, "prod"), 1.0);
             for name in ["ssd", "hdd"] {
                 assert_is(of_pool(&page, "raw_capacity_bytes", name), 311_424_000.0 * KIB);
             }
@@ -686,11 +678,11 @@ fn who_is_asked_too_often_is_not_asked_for_each_object() {
         mood.instead
             .push(("/api/instances/querySelectedStatistics", 429, String::new()));
     });
-    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    assert_is(powerflex_up(&exporter.page(), "prod"), 0.0);
     exporter.server.soon_logged("is answered with 429");
     gateway.forget();
     gateway.change(|mood| mood.instead.clear());
-    assert_is(Exporter::up(&exporter.later(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     let asked = gateway.requests();
     assert_eq!(asked.len(), 3, "{asked:?}");
 }
@@ -824,7 +816,7 @@ fn two_systems_of_which_one_is_dead_and_one_that_is_slow() {
     );
     let page = Page::parse(answer.text());
     let up: Vec<_> = ["well", "dead", "slow"]
-        .map(|name| Exporter::up(&page, name).unwrap())
+        .map(|name| powerflex_up(&page, name).unwrap())
         .into();
     assert_eq!(format!("{up:?}"), "[1.0, 0.0, 0.0]");
     assert_is(
@@ -890,7 +882,7 @@ fn twenty_scrapes_at_once_sign_in_once() {
     std::thread::scope(|scope| {
         let scrapes: Vec<_> = (0..20).map(|_| scope.spawn(|| exporter.page())).collect();
         for scrape in scrapes {
-            assert_is(Exporter::up(&scrape.join().unwrap(), "prod"), 1.0);
+            assert_is(powerflex_up(&scrape.join().unwrap(), "prod"), 1.0);
         }
     });
     assert_eq!(gateway.logins(), 1);
@@ -902,7 +894,7 @@ fn what_is_not_wanted_is_not_asked() {
     let gateway = Gateway::start(Mood::default());
     let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
     let page = Page::parse(exporter.server.get("/metrics?exclude%5B%5D=powerflex").text());
-    assert_eq!(Exporter::up(&page, "prod"), None);
+    assert_eq!(powerflex_up(&page, "prod"), None);
     exporter.server.get("/");
     exporter.server.get("/readyz");
     assert!(
@@ -910,7 +902,7 @@ fn what_is_not_wanted_is_not_asked() {
         "nothing is asked before somebody scrapes"
     );
     let page = Page::parse(exporter.server.get("/metrics?collect[]=powerflex").text());
-    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(powerflex_up(&page, "prod"), 1.0);
     assert_eq!(exporter.server.get("/metrics?collect[]=disks").status, 400);
     assert_eq!(
         exporter
@@ -938,7 +930,7 @@ fn a_certificate_is_checked_unless_somebody_says_otherwise() {
     known["systems"][0].as_object_mut().unwrap().remove("ca_file");
     std::fs::write(&file, known.to_string()).unwrap();
     let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
-    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    assert_is(powerflex_up(&exporter.page(), "prod"), 0.0);
     let said = exporter.server.soon_logged("certificate");
     assert!(said.contains("ca.crt"), "{said}");
     assert!(
@@ -951,7 +943,7 @@ fn a_certificate_is_checked_unless_somebody_says_otherwise() {
     known["systems"][0]["insecure"] = json!(true);
     std::fs::write(&file, known.to_string()).unwrap();
     let exporter = Exporter::in_folder(folder, &["--no-cluster"]);
-    assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.page(), "prod"), 1.0);
     exporter.server.soon_logged("its certificate is not checked");
 }
 
@@ -974,7 +966,7 @@ fn on_a_machine_without_authorities_they_are_missed_by_who_checks_and_by_nobody_
         Exporter::by(command, folder, &["--no-cluster"])
     };
     let exporter = start(&known, folder);
-    assert_is(Exporter::up(&exporter.page(), "prod"), 0.0);
+    assert_is(powerflex_up(&exporter.page(), "prod"), 0.0);
     let said = exporter.server.soon_logged("no client can be made");
     assert!(said.contains("ca.crt in the Secret"), "{said}");
 
@@ -982,7 +974,7 @@ fn on_a_machine_without_authorities_they_are_missed_by_who_checks_and_by_nobody_
     drop(server);
     known["systems"][0]["insecure"] = json!(true);
     let exporter = start(&known, folder);
-    assert_is(Exporter::up(&exporter.page(), "prod"), 1.0);
+    assert_is(powerflex_up(&exporter.page(), "prod"), 1.0);
 }
 
 #[test]
@@ -1177,11 +1169,7 @@ fn systems_beside_a_tenants_namespaces() {
     let gateway = Gateway::start(Mood::default());
     let folder = tempfile::tempdir().unwrap();
     let file = settings(folder.path(), &[("prod", &gateway.url())]);
-    let kubeconfig = folder.path().join("kubeconfig");
-    let api = json!({"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {}}], "current-context": "c"});
-    std::fs::write(&kubeconfig, api.to_string()).unwrap();
+    let kubeconfig = kubeconfig_file(folder.path(), NOWHERE, &json!({}));
     let server = Server::launch(
         program(PROGRAM),
         &folder.path().join("plugins"),
@@ -1197,7 +1185,7 @@ fn systems_beside_a_tenants_namespaces() {
         ],
     );
     let page = Page::parse(server.get("/metrics").text());
-    assert_is(Exporter::up(&page, "prod"), 1.0);
+    assert_is(powerflex_up(&page, "prod"), 1.0);
     assert_is(of_pool(&page, "volumes", "ssd"), 2.0);
 }
 
@@ -1471,7 +1459,7 @@ fn five_hundred_pools() {
     for _ in 0..10 {
         std::thread::sleep(SHARED);
         let page = exporter.page();
-        assert_is(Exporter::up(&page, "prod"), 1.0);
+        assert_is(powerflex_up(&page, "prod"), 1.0);
     }
     let used = (used_seconds(process) - before) / 10.0 * 1e3;
     let idle = started.elapsed();

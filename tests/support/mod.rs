@@ -14,6 +14,7 @@ pub mod administrator;
 pub mod api_server;
 pub mod asker;
 pub mod authority;
+pub mod backend;
 pub mod changes;
 pub mod clusters;
 pub mod engine_definitions;
