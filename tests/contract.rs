@@ -19,12 +19,7 @@ use support::scope_contract::{
 use support::{clusters, generated, reading};
 
 fn expectations(host: &str) -> Expectations<'_> {
-    Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host,
-        maximal_bytes: None,
-    }
+    Expectations::of("storage", host)
 }
 
 #[test]

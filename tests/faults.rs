@@ -78,12 +78,7 @@ fn until_hung_up_on_all(server: &Server) {
 fn assert_answers_scope(server: &Server) {
     let answer = server.scope().get(REPORT).expect("no report");
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let expectations = Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host: HOST,
-        maximal_bytes: None,
-    };
+    let expectations = Expectations::of("storage", HOST);
     assert_holds(&answer.body, &expectations);
 }
 

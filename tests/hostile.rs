@@ -102,12 +102,7 @@ fn page(server: &Server) -> String {
 
 fn report(server: &Server) -> String {
     let report = server.report();
-    let expectations = Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host: HOST,
-        maximal_bytes: None,
-    };
+    let expectations = Expectations::of("storage", HOST);
     assert_holds(report.bytes(), &expectations);
     String::from_utf8(report.bytes().to_vec()).unwrap()
 }

@@ -1297,19 +1297,11 @@ fn scope_shows_pools_and_which_volumes_lie_in_them() {
             let nodes = report.at("/PersistentVolume/nodes").unwrap();
             expect_that(pools_in(nodes).len() == 2, "no pools yet").map(|()| report)
         });
-        assert_holds(
-            report.bytes(),
-            &Expectations {
-                plugin_id: if role == "all" {
-                    "storage"
-                } else {
-                    "storage-cluster"
-                },
-                api_version: "1",
-                host: if role == "all" { support::server::HOST } else { "" },
-                maximal_bytes: None,
-            },
-        );
+        let (plugin, host) = match role {
+            "all" => ("storage", support::server::HOST),
+            _ => ("storage-cluster", ""),
+        };
+        assert_holds(report.bytes(), &Expectations::of(plugin, host));
         let nodes = report.at("/PersistentVolume/nodes").unwrap();
         let ssd = "powerflex-14dbbf5617523654-e65f9c2700000001;<persistent_volume>";
         let node = &nodes[ssd];
