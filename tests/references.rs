@@ -142,14 +142,29 @@ fn full_name(family: &Family) -> String {
     }
 }
 
+/// The golden pages: of suites that are a file, and of each that is a folder.
+fn golden_pages() -> Vec<PathBuf> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let tests = place("tests");
+    let mut folders: Vec<PathBuf> = entries(&tests)
+        .iter()
+        .map(|suite| suite.join("snapshots"))
+        .filter(|folder| folder.is_dir())
+        .collect();
+    folders.push(tests.join("snapshots"));
+    let files = folders.iter().flat_map(|folder| entries(folder));
+    files
+        .filter(|path| path.to_string_lossy().ends_with(".page.snap"))
+        .collect()
+}
+
 /// The labels that a family's samples bear on any of the golden pages, of each family that is on one.
 fn labels() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for entry in fs::read_dir(place("tests/snapshots")).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.to_string_lossy().ends_with(".page.snap") {
-            continue;
-        }
+    for path in golden_pages() {
         for line in fs::read_to_string(path).unwrap().lines() {
             let Some((name, rest)) = line
                 .split_once(['{', ' '])
