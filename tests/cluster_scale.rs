@@ -6,7 +6,6 @@
 
 mod support;
 
-use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use support::changes::while_changed;
 use support::engine_definitions::{self, Versions};
 use support::large_cluster::{Size, node_name, objects, volume_name};
 use support::large_engines;
+use support::process::{peak_bytes, resident_bytes, used_seconds};
 use support::server::{Server, of_cluster, program};
 use support::time_slack;
 
@@ -88,22 +88,6 @@ fn measured_program() -> Command {
     )
 }
 
-/// `VmRSS` and `VmHWM` of a process, in bytes.
-fn memory(server: &Server, field: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    let kibibytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kibibytes * 1024.0
-}
-
-/// Seconds of a core that a process has used.
-fn used(process: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks = |number: usize| fields.split(' ').nth(number - 3).unwrap().parse::<f64>().unwrap();
-    (ticks(14) + ticks(15)) / 100.0
-}
-
 /// How long an answer of the plugin takes, in milliseconds, and how long it is.
 fn ask(server: &Server) -> (f64, usize) {
     let started = Instant::now();
@@ -115,30 +99,30 @@ fn ask(server: &Server) -> (f64, usize) {
 
 /// The share of a core that the process takes for this long, asked by Scope every second or by nobody.
 fn busy(server: &Server, asked: bool) -> f64 {
-    let (started, before) = (Instant::now(), used(server.id()));
+    let (started, before) = (Instant::now(), used_seconds(server.id()));
     while started.elapsed() < IDLE {
         if asked {
             ask(server);
         }
         std::thread::sleep(Duration::from_secs(1));
     }
-    (used(server.id()) - before) / started.elapsed().as_secs_f64() * 100.0
+    (used_seconds(server.id()) - before) / started.elapsed().as_secs_f64() * 100.0
 }
 
 fn memory_rows(server: &Server, names: [&'static str; 2], most: f64) -> [Row; 2] {
-    let megabytes = |field| memory(server, field) / MEGABYTE;
+    let [resident, peak] = [resident_bytes, peak_bytes].map(|of| of(server.id()) as f64 / MEGABYTE);
     [
-        row(names[0], megabytes("VmRSS"), most, "MB"),
-        row(names[1], megabytes("VmHWM"), most, "MB"),
+        row(names[0], resident, most, "MB"),
+        row(names[1], peak, most, "MB"),
     ]
 }
 
 /// The API server takes in what was laid into etcd, which must not count as the program's.
 fn until_idle(process: u32) {
     support::within(Duration::from_secs(120), || {
-        let before = used(process);
+        let before = used_seconds(process);
         std::thread::sleep(Duration::from_secs(1));
-        let share = used(process) - before;
+        let share = used_seconds(process) - before;
         support::expect_that(
             share < 0.2,
             format!("the API server is busy: {share:.2} of a core"),
@@ -177,7 +161,7 @@ fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize
     let started = Instant::now();
     let server = Server::launch(measured_program(), plugins.path(), &arguments);
     let synced = until_synced(&server, started);
-    let reading = used(server.id());
+    let reading = used_seconds(server.id());
     let page = server.page();
     let known = |resource| {
         let objects = page.value("storage_probe_kubernetes_objects", &[("resource", resource)]);
@@ -192,13 +176,13 @@ fn of_the_cluster_role(api: &ApiServer, size: Size, change: &mut dyn FnMut(usize
     let mut times: Vec<f64> = api.while_still(|| (0..500).map(|_| ask(&server).0).collect());
     // Each of these answers is made anew, from objects of which one has changed.
     let mut changed: Vec<f64> = Vec::new();
-    let before = used(server.id());
+    let before = used_seconds(server.id());
     for number in 0..CHANGES {
         change(number);
         std::thread::sleep(Duration::from_millis(100));
         changed.push(ask(&server).0);
     }
-    let each_change = (used(server.id()) - before) / CHANGES as f64 * 1e3;
+    let each_change = (used_seconds(server.id()) - before) / CHANGES as f64 * 1e3;
     let numbers_after = |number| change_of_a_volume(CHANGES + number, size);
     let (under_changes, rate) = while_changed(api, BUSY, numbers_after, || busy(&server, true));
     assert!(
@@ -270,7 +254,7 @@ fn of_engines(api: &ApiServer, change: &mut dyn FnMut(usize)) -> Vec<Row> {
         support::expect_that(synced, "not all engines' kinds are synced")
     });
     let synced = started.elapsed().as_secs_f64();
-    let reading = used(server.id());
+    let reading = used_seconds(server.id());
     let page = server.page();
     let copies = page
         .samples()

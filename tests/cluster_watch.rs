@@ -420,6 +420,16 @@ async fn megabytes_of_annotations_are_harmless() {
     watched
         .until("both come", |inventory| classes(inventory) == ["a", "huge"])
         .await;
+    let inventory = watched.until("all are seen", Inventory::is_synced).await;
+    assert_eq!(inventory.faults, []);
+    assert_eq!(inventory.watches[&ResourceKind::Classes].errors, 0);
+    assert_eq!(inventory.stale_since(), None);
+    let lists = api
+        .asked()
+        .into_iter()
+        .filter(|asked| asked.resource == "storageclasses" && !asked.watches());
+    assert_eq!(lists.count(), 1, "it was listed once");
+    assert_eq!(watched_from(&api), ["10"], "the watch was not broken");
 }
 
 /// Thirty objects of a megabyte each, as a tenant could have made them.

@@ -47,15 +47,7 @@ fn changed(change: impl FnOnce(&mut scope_storage_probe::model::inventory::Inven
 }
 
 fn laid_out(bytes: &[u8]) -> String {
-    assert_holds(
-        bytes,
-        &Expectations {
-            plugin_id: "storage-controls",
-            api_version: "1",
-            host: "",
-            maximal_bytes: None,
-        },
-    );
+    assert_holds(bytes, &Expectations::of("storage-controls", ""));
     let report: serde_json::Value = serde_json::from_slice(bytes).unwrap();
     format!("{report:#}")
 }

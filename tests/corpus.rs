@@ -39,12 +39,7 @@ fn wrong_with(objects: &str) -> Vec<String> {
 }
 
 fn judged(report: &[u8], plugin_id: &str) -> Vec<String> {
-    let expectations = Expectations {
-        plugin_id,
-        api_version: "1",
-        host: "",
-        maximal_bytes: None,
-    };
+    let expectations = Expectations::of(plugin_id, "");
     match serde_json::from_slice(report) {
         Ok(report) => violations(&report, &expectations),
         Err(error) => vec![format!("not JSON: {error}")],

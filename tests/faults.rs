@@ -25,6 +25,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::exposition::Page;
 use support::fixture::Machine;
 use support::http::{Answer, Connection, head};
+use support::process::resident_bytes;
 use support::report::Report;
 use support::scope_contract::{Expectations, assert_holds};
 use support::server::{HOST, PROGRAM, Server, program};
@@ -36,31 +37,11 @@ const PROMPT: Duration = Duration::from_secs(1);
 const MENDED: Duration = Duration::from_secs(20);
 const MEGABYTE: u64 = 1_000_000;
 
-/// The flags for a machine other than this one.
-fn of(machine: &Machine) -> Vec<String> {
-    let roots = machine.roots();
-    [
-        ("procfs", roots.proc),
-        ("sysfs", roots.sys),
-        ("udev-data", roots.udev),
-        ("kubelet-root", roots.kubelet),
-    ]
-    .map(|(flag, root)| format!("--{flag}={}", root.display()))
-    .into()
-}
-
 fn start(command: Command, plugins: &Path, machine: Option<&Machine>) -> Server {
     let mut arguments = vec!["--listen=127.0.0.1:0".to_owned()];
-    arguments.extend(machine.map(of).unwrap_or_default());
+    arguments.extend(machine.map(Machine::flags).unwrap_or_default());
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     Server::launch(command, plugins, &arguments)
-}
-
-/// `VmRSS` of the program, in bytes.
-fn resident(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// How many files the program has open, by its own account: nobody else of its user may look.
@@ -97,12 +78,7 @@ fn until_hung_up_on_all(server: &Server) {
 fn assert_answers_scope(server: &Server) {
     let answer = server.scope().get(REPORT).expect("no report");
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let expectations = Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host: HOST,
-        maximal_bytes: None,
-    };
+    let expectations = Expectations::of("storage", HOST);
     assert_holds(&answer.body, &expectations);
 }
 
@@ -127,67 +103,6 @@ fn may_open(files: u64) {
         };
         setrlimit(Resource::Nofile, wanted)
             .unwrap_or_else(|error| panic!("this test opens {files} files: {error} (ulimit -n {files})"));
-    }
-}
-
-// The table
-
-/// Holds the last cells of the tables in a text against the tests in the tree, and tells how many of them it names.
-fn named_tests(text: &str) -> usize {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut named = 0;
-    for cell in text
-        .lines()
-        .filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").next())
-    {
-        let mut file = PathBuf::new();
-        for word in cell.split('`').skip(1).step_by(2) {
-            if word.contains('/') || root.join(format!("tests/{word}.rs")).exists() {
-                let is_path = word.contains('/');
-                file = root.join(if is_path {
-                    word.to_owned()
-                } else {
-                    format!("tests/{word}.rs")
-                });
-                assert!(file.exists(), "{cell}: {}", file.display());
-            } else if word == "fuzz" {
-                file = root.join("fuzz/fuzz_targets");
-            } else if file.is_dir() {
-                assert!(
-                    file.join(format!("{word}.rs")).exists(),
-                    "{cell}: no target {word}"
-                );
-            } else {
-                let text =
-                    fs::read_to_string(&file).unwrap_or_else(|_| panic!("{cell}: {word} is of no file"));
-                let is_there = word.split('…').all(|part| text.contains(part));
-                assert!(is_there, "{cell}: {} has no {word}", file.display());
-            }
-            named += 1;
-        }
-    }
-    named
-}
-
-#[test]
-fn each_test_that_the_tables_name_is_there() {
-    let read = |name: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
-        fs::read_to_string(path).unwrap()
-    };
-    let faults = named_tests(&read("faults.md"));
-    assert!(faults > 30, "{faults}");
-    let security = read("security.md");
-    let (_, threats) = security
-        .split_once("\n## Threats\n")
-        .expect("docs/security.md has no threats");
-    let threats = threats.split("\n## ").next().unwrap_or_default();
-    assert!(named_tests(threats) > 30, "{threats}");
-    let rows = threats
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| who"));
-    for row in rows {
-        assert!(named_tests(row) > 0, "no test: {row}");
     }
 }
 
@@ -449,7 +364,7 @@ fn health_waits_for_a_few_pages_however_many_are_asked_for() {
 fn ten_thousand_connections_keep_nobody_out() {
     may_open(12_000);
     let server = Server::start();
-    let before = resident(&server);
+    let before = resident_bytes(server.id());
     let address = server.address();
     let mut held = Vec::new();
     for _ in 0..10_000 {
@@ -473,7 +388,7 @@ fn ten_thousand_connections_keep_nobody_out() {
     prometheus.request("GET", "/metrics", &[]).unwrap();
     let answer = prometheus.answer(Instant::now() + Duration::from_secs(10), false);
     assert_eq!(answer.expect("no page").status, 200);
-    let grown = resident(&server).saturating_sub(before);
+    let grown = resident_bytes(server.id()).saturating_sub(before);
     assert!(grown < 8 * MEGABYTE, "{grown} bytes more than before");
     drop(held);
     until_hung_up_on_all(&server);
@@ -531,11 +446,11 @@ fn clients_that_do_not_take_their_answers_hold_up_nobody_and_cost_little() {
     let server = start(program(PROGRAM), folder.path(), Some(&machine));
     let page = server.get("/metrics").body.len() as u64;
     assert_answers_scope(&server);
-    let before = resident(&server);
+    let before = resident_bytes(server.id());
     let count = 50;
     let held = slow_readers(&server, count);
     assert_answers_scope(&server);
-    let grown = resident(&server).saturating_sub(before);
+    let grown = resident_bytes(server.id()).saturating_sub(before);
     let most = page * count as u64 / 2;
     assert!(
         grown < most,
@@ -557,7 +472,7 @@ fn clients_that_take_nothing_and_connect_anew_keep_nobody_from_his_page() {
     let (machine, folder) = (generated::machine(300), tempfile::tempdir().unwrap());
     let server = start(program(PROGRAM), folder.path(), Some(&machine));
     assert_eq!(disks(&server.page()), 300);
-    let before = resident(&server);
+    let before = resident_bytes(server.id());
     let (count, life) = (48_u32, Duration::from_secs(3));
     let attacked = AtomicBool::new(true);
     let answers = thread::scope(|scope| {
@@ -602,7 +517,7 @@ fn clients_that_take_nothing_and_connect_anew_keep_nobody_from_his_page() {
         assert!(told.starts_with("HTTP/1.1 200 "), "answer {at}: {told}");
         assert_eq!(disks(&Page::parse(page)), 300, "answer {at}");
     }
-    let grown = resident(&server).saturating_sub(before);
+    let grown = resident_bytes(server.id()).saturating_sub(before);
     assert!(grown < 16 * MEGABYTE, "{grown} bytes more than before");
 }
 

@@ -22,12 +22,7 @@ fn page(state: &State, format: Format) -> String {
 /// The report, laid out for people, after it was checked against the contract.
 fn report(state: &State) -> String {
     let bytes = scope::report(state);
-    let expectations = Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host: &state.host_id,
-        maximal_bytes: None,
-    };
+    let expectations = Expectations::of("storage", &state.host_id);
     assert_holds(&bytes, &expectations);
     let report: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     format!("{report:#}")
@@ -212,13 +207,5 @@ fn a_machine_about_which_nothing_can_be_read() {
     let state = reading::state(&machine, 2);
     assert!(!state.is_ready());
     insta::assert_snapshot!("nothing.page", page(&state, Format::Text));
-    assert_holds(
-        &scope::report(&state),
-        &Expectations {
-            plugin_id: "storage",
-            api_version: "1",
-            host: "blank",
-            maximal_bytes: None,
-        },
-    );
+    assert_holds(&scope::report(&state), &Expectations::of("storage", "blank"));
 }

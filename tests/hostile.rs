@@ -23,11 +23,14 @@ use scope_storage_probe::cluster::connect::Whereabouts;
 use scope_storage_probe::cluster::secret;
 use scope_storage_probe::model::text::is_obeyed;
 use serde_json::json;
+use support::backend::{SHARED, powerflex_up, resources_up};
 use support::exposition::{Page, open_metrics_violations};
 use support::fixture::Machine;
+use support::kubeconfig::kubeconfig_file;
 use support::kubelet_folder::{KubeletFolder, shell};
 use support::node_with_pods::{PODS, node};
 use support::powerflex_gateway::{Gateway, Mood, settings};
+use support::process::peak_bytes;
 use support::scope_contract::{Expectations, assert_holds};
 use support::scripted_api::{Answer, Asked, ScriptedApi};
 use support::server::{HOST, PROGRAM, Server, of_cluster, program, run};
@@ -69,17 +72,9 @@ fn vol_data(name: &[u8]) -> String {
     json!({"driverName": text, "volumeHandle": text, "specVolID": text, "attachmentID": text, "nodeName": text}).to_string()
 }
 
-/// The flags for a machine other than this one.
+/// The flags for a machine other than this one, of which no API server knows.
 fn of(machine: &Machine) -> Vec<String> {
-    let roots = machine.roots();
-    let flag = |name: &str, root: &Path| format!("--{name}={}", root.display());
-    vec![
-        flag("procfs", &roots.proc),
-        flag("sysfs", &roots.sys),
-        flag("udev-data", &roots.udev),
-        flag("kubelet-root", &roots.kubelet),
-        "--no-cluster".to_owned(),
-    ]
+    [machine.flags(), vec!["--no-cluster".to_owned()]].concat()
 }
 
 fn serve(command: Command, plugins: &Path, flags: &[String]) -> Server {
@@ -107,12 +102,7 @@ fn page(server: &Server) -> String {
 
 fn report(server: &Server) -> String {
     let report = server.report();
-    let expectations = Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host: HOST,
-        maximal_bytes: None,
-    };
+    let expectations = Expectations::of("storage", HOST);
     assert_holds(report.bytes(), &expectations);
     String::from_utf8(report.bytes().to_vec()).unwrap()
 }
@@ -364,18 +354,7 @@ fn links_pipes_and_huge_files_in_the_kubelets_tree_lead_nowhere() {
 
 /// A kubeconfig for that server, with this token.
 fn kubeconfig(folder: &Path, api: &ScriptedApi, token: &str) -> PathBuf {
-    let path = folder.join("kubeconfig");
-    let cluster = json!({"server": format!("http://{}", api.address)});
-    let config = support::kubeconfig::kubeconfig(&cluster, &json!({"token": token}));
-    fs::write(&path, config.to_string()).unwrap();
-    path
-}
-
-/// The most memory that the program had at once, in bytes.
-fn peak(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    kubeconfig_file(folder, api.address, &json!({"token": token}))
 }
 
 /// Starts the program for the whole cluster of that server, and does this with it on a thread that may wait.
@@ -435,7 +414,7 @@ async fn an_api_server_that_never_stops_talking_costs_its_own_figures() {
         // Some more attempts, each of which must be given back.
         std::thread::sleep(Duration::from_secs(5));
         assert!(has_class(&server.page()));
-        let peak = peak(server);
+        let peak = peak_bytes(server.id());
         assert!(peak < 64 << 20, "{peak} bytes");
     })
     .await;
@@ -456,13 +435,6 @@ fn nonsensical_list(item: &str, time: usize) -> Answer {
     )
 }
 
-/// Scrapes within this time share a reading.
-const SHARED: Duration = Duration::from_millis(1100);
-
-fn up(page: &Page, instance: &[(&str, &str)]) -> Option<f64> {
-    page.value("storage_probe_backend_up", instance)
-}
-
 #[tokio::test]
 async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
     let api = ScriptedApi::start(|asked: &Asked| {
@@ -476,7 +448,7 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
     });
     beside(&api, |server| {
         // A program that is not optimized is three times as large from the first.
-        let before = peak(server);
+        let before = peak_bytes(server.id());
         within(Duration::from_secs(30), || {
             let page = Page::parse(server.get("/metrics?exclude[]=resources").text());
             expect_that(has_class(&page), "it is not known yet")
@@ -486,14 +458,14 @@ async fn figures_that_are_nonsense_cost_themselves_and_little_memory() {
             assert!(has_class(&page));
             // What is short is a list of which nothing can be understood.
             let wanted = if time == 2 { 1.0 } else { 0.0 };
-            assert_eq!(up(&page, &[("backend", "resources")]), Some(wanted), "{time}");
+            assert_eq!(resources_up(&page), Some(wanted), "{time}");
             std::thread::sleep(SHARED);
         }
         server.soon_logged("more than 12 MiB");
         server.soon_logged("more than 100000 items");
         server.soon_logged("more things in them cannot be understood");
         assert!(server.log().len() < 250, "{} lines", server.log().len());
-        let more = peak(server) - before;
+        let more = peak_bytes(server.id()) - before;
         assert!(more < 50 << 20, "{more} bytes more than {before}");
     })
     .await;
@@ -529,17 +501,17 @@ async fn a_tenants_lists_that_are_nonsense_cost_themselves_and_little_memory() {
         ];
         let server = Server::launch(program(PROGRAM), &plugins, &arguments);
         // A program that is not optimized is three times as large from the first.
-        let before = peak(&server);
+        let before = peak_bytes(server.id());
         for _ in 0..6 {
             let page = server.page();
             let restarts = page.value("storage_probe_container_restarts_total", &[("pod", "web-0")]);
             assert_eq!(restarts, Some(3.0));
-            assert_eq!(up(&page, &[("backend", "resources")]), Some(0.0));
+            assert_eq!(resources_up(&page), Some(0.0));
             std::thread::sleep(SHARED);
         }
         server.soon_logged("more than 4 MiB");
         server.soon_logged("more than 20000 items");
-        let more = peak(&server) - before;
+        let more = peak_bytes(server.id()) - before;
         assert!(more < 36 << 20, "{more} bytes more than {before}");
     })
     .await
@@ -569,7 +541,7 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
         file,
     ];
     let server = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
-    let before = peak(&server);
+    let before = peak_bytes(server.id());
     let lists = |item: &str, bytes| nonsense(item, bytes);
     // Volumes of a pool, and figures of pools, in place of pools.
     let by_id = |bytes: usize| {
@@ -592,7 +564,7 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
             bad.change(|mood| mood.instead = vec![(path, 200, answer.clone())]);
             std::thread::sleep(SHARED);
             let page = Page::parse(server.get("/metrics/powerflex").text());
-            assert_eq!(up(&page, &[("instance", "good")]), Some(1.0), "{path}");
+            assert_eq!(powerflex_up(&page, "good"), Some(1.0), "{path}");
             let pools = page
                 .samples()
                 .iter()
@@ -605,7 +577,7 @@ fn a_gateway_that_answers_nonsense_costs_its_own_figures_and_little_memory() {
     server.soon_logged("more than 12 MiB");
     server.soon_logged("more than 20000 items");
     // Of 256 MiB that the cluster's process may have.
-    let more = peak(&server) - before;
+    let more = peak_bytes(server.id()) - before;
     assert!(more < 80 << 20, "{more} bytes more than {before}");
 }
 
@@ -650,7 +622,7 @@ async fn a_pod_costs_no_more_memory_than_its_text() {
     let plugins = folder.path().join("plugins");
     tokio::task::spawn_blocking(move || {
         let server = Server::launch(program(PROGRAM), &plugins, &of_cluster(&path));
-        let before = peak(&server);
+        let before = peak_bytes(server.id());
         for field in ["containers", "initContainers", "volumes"] {
             let told = format!("pods shop/of-{field}: spec.{field}: ");
             within(Duration::from_secs(30), || {
@@ -662,7 +634,7 @@ async fn a_pod_costs_no_more_memory_than_its_text() {
             assert_eq!(lines.count(), 1, "{field} is said once");
         }
         // What is read is held three times while it is read.
-        let more = peak(&server) - before;
+        let more = peak_bytes(server.id()) - before;
         assert!(more < 30 << 20, "{more} bytes more than {before}");
     })
     .await
@@ -749,16 +721,12 @@ if [ -e "$0" ]; then
 fi
 echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
     "status": {"token": "hush-token", "expirationTimestamp": "2026-01-01T00:00:00Z"}}'"#;
-    let path = folder.join("kubeconfig");
     let user = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "IfAvailable",
         "command": "sh", "args": ["-c", SCRIPT, fails, "--password=hush-argument"],
         "env": [{"name": "SECRET", "value": "hush-environment"}],
     }});
-    let cluster = json!({"server": format!("http://{address}")});
-    let config = support::kubeconfig::kubeconfig(&cluster, &user);
-    fs::write(&path, config.to_string()).unwrap();
-    path
+    kubeconfig_file(folder, address, &user)
 }
 
 #[tokio::test]

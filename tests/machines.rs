@@ -33,7 +33,7 @@ use serde_json::Value;
 
 /// One test for each stack, and the list of them.
 macro_rules! stacks {
-    ($($test:ident $name:literal)*) => {
+    ($(fn $test:ident() = $name:literal;)*) => {
         const STACKS: &[&str] = &[$($name),*];
         $(
             #[test]
@@ -46,28 +46,28 @@ macro_rules! stacks {
 }
 
 stacks! {
-    skeleton "skeleton"
-    partition "partition"
-    lvm_linear "lvm-linear"
-    lvm_thin "lvm-thin"
-    lvm_snapshot "lvm-snapshot"
-    luks "luks"
-    lvm_on_luks "lvm-on-luks"
-    md_raid1 "md-raid1"
-    md_raid0 "md-raid0"
-    md_degraded "md-degraded"
-    multipath "multipath"
-    nvme_namespaces "nvme-namespaces"
-    nvme_multipath "nvme-multipath"
-    bcache "bcache"
-    loop_devices "loop"
-    btrfs_two_disks "btrfs-two-disks"
-    overlay "overlay"
-    nfs "nfs"
-    network_disks "network-disks"
-    io_truth "io-truth"
-    hot_plug "hot-plug"
-    local_engines_volumes "local-engines"
+    fn skeleton() = "skeleton";
+    fn partition() = "partition";
+    fn lvm_linear() = "lvm-linear";
+    fn lvm_thin() = "lvm-thin";
+    fn lvm_snapshot() = "lvm-snapshot";
+    fn luks() = "luks";
+    fn lvm_on_luks() = "lvm-on-luks";
+    fn md_raid1() = "md-raid1";
+    fn md_raid0() = "md-raid0";
+    fn md_degraded() = "md-degraded";
+    fn multipath() = "multipath";
+    fn nvme_namespaces() = "nvme-namespaces";
+    fn nvme_multipath() = "nvme-multipath";
+    fn bcache() = "bcache";
+    fn loop_devices() = "loop";
+    fn btrfs_two_disks() = "btrfs-two-disks";
+    fn overlay() = "overlay";
+    fn nfs() = "nfs";
+    fn network_disks() = "network-disks";
+    fn io_truth() = "io-truth";
+    fn hot_plug() = "hot-plug";
+    fn local_engines_volumes() = "local-engines";
 }
 
 /// How many were asked, and how many were right.

@@ -1,5 +1,5 @@
-//! The references in docs/ are made of the flags and families themselves, so that they cannot drift; and rules and dashboards
-//! ask for families that exist.
+//! The references in docs/ are made of the flags and families themselves, so that they cannot drift; rules and dashboards ask for
+//! families that exist; and tables name tests that are there.
 //!
 //! `UPDATE_REFERENCES=1 cargo test --test references` writes them anew.
 
@@ -142,14 +142,29 @@ fn full_name(family: &Family) -> String {
     }
 }
 
+/// The golden pages: of suites that are a file, and of each that is a folder.
+fn golden_pages() -> Vec<PathBuf> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let tests = place("tests");
+    let mut folders: Vec<PathBuf> = entries(&tests)
+        .iter()
+        .map(|suite| suite.join("snapshots"))
+        .filter(|folder| folder.is_dir())
+        .collect();
+    folders.push(tests.join("snapshots"));
+    let files = folders.iter().flat_map(|folder| entries(folder));
+    files
+        .filter(|path| path.to_string_lossy().ends_with(".page.snap"))
+        .collect()
+}
+
 /// The labels that a family's samples bear on any of the golden pages, of each family that is on one.
 fn labels() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for entry in fs::read_dir(place("tests/snapshots")).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.to_string_lossy().ends_with(".page.snap") {
-            continue;
-        }
+    for path in golden_pages() {
         for line in fs::read_to_string(path).unwrap().lines() {
             let Some((name, rest)) = line
                 .split_once(['{', ' '])
@@ -315,4 +330,86 @@ fn rules_and_dashboards_ask_for_families_that_exist() {
         }
     }
     assert!(asked.len() > 30, "only {asked:?}");
+}
+
+/// The rows of the tables that end in a column of tests.
+fn rows_with_tests(text: &str) -> Vec<&str> {
+    let tables = text.split("\n\n").filter(|part| part.starts_with("| "));
+    let of_tests = tables.filter(|table| table.lines().next().unwrap().ends_with(" | test |"));
+    of_tests.flat_map(|table| table.lines().skip(2)).collect()
+}
+
+/// What can be named at a place, which is a suite, the path of a file, or `fuzz`: functions, or targets.
+///
+/// # Panics
+///
+/// Where there is no such place.
+fn names_at(place_of_tests: &str) -> BTreeSet<String> {
+    let sources = |folder: PathBuf| {
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let files = entries.map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
+    };
+    if place_of_tests == "fuzz" {
+        let targets = sources(place("fuzz/fuzz_targets"));
+        return targets
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+    }
+    let suite = place(&format!("tests/{place_of_tests}.rs"));
+    let files: Vec<PathBuf> = if place_of_tests.contains('/') {
+        vec![place(place_of_tests)]
+    } else if suite.exists() {
+        vec![suite]
+    } else {
+        sources(place("tests").join(place_of_tests)).collect()
+    };
+    let mut names = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let functions = text
+            .split("fn ")
+            .skip(1)
+            .filter_map(|behind| behind.split_once('('));
+        names.extend(functions.map(|(name, _)| name.to_owned()));
+    }
+    names
+}
+
+/// Holds the last cell of a row against the tests in the tree: `PLACE: NAME, NAME; PLACE`, where a name may have one `…` in the place
+/// of some letters.
+fn assert_names_tests(row: &str) {
+    let cell = row.strip_suffix(" |").unwrap().rsplit(" | ").next().unwrap();
+    let mut named = 0;
+    for part in cell.split("; ") {
+        let mut words = part.split('`').skip(1).step_by(2);
+        let at = words
+            .next()
+            .unwrap_or_else(|| panic!("no place of a test: {part}: {row}"));
+        let known = names_at(at);
+        for word in words {
+            named += 1;
+            let is_there = match word.split_once('…') {
+                Some((start, end)) => known.iter().any(|name| {
+                    name.strip_prefix(start)
+                        .is_some_and(|behind| behind.ends_with(end))
+                }),
+                None => known.contains(word),
+            };
+            assert!(is_there, "{at} has no {word}: {row}");
+        }
+    }
+    assert!(named > 0, "no test: {row}");
+}
+
+#[test]
+fn each_test_that_the_tables_name_is_there() {
+    for path in ["docs/faults.md", "docs/security.md"] {
+        let text = fs::read_to_string(place(path)).unwrap();
+        let rows = rows_with_tests(&text);
+        assert!(rows.len() > 15, "{path}: {rows:#?}");
+        for row in rows {
+            assert_names_tests(row);
+        }
+    }
 }

@@ -20,16 +20,15 @@ use scope_storage_probe::model::resources::ResourceFigures;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::write_backends_page;
 use serde_json::{Value, json};
+use support::backend::{SHARED, resources_up};
 use support::exposition::{Page, open_metrics_violations};
+use support::kubeconfig::kubeconfig_file;
 use support::prometheus::{Prometheus, promtool};
 use support::scripted_api::{Answer, Asked, ScriptedApi};
 use support::server::{PROGRAM, Server, program};
 use tokio::time::Instant;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Scrapes within this time share a reading.
-const SHARED: Duration = Duration::from_millis(1100);
-
 fn usage(cpu: &str, memory: &str) -> Value {
     json!({"cpu": cpu, "memory": memory})
 }
@@ -472,15 +471,7 @@ async fn a_cluster_without_a_metrics_server_has_nothing_to_be_asked() {
 
 /// A kubeconfig that leads to a scripted API server.
 fn kubeconfig(folder: &Path, address: SocketAddr) -> String {
-    let path = folder.join("kubeconfig");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "clusters": [{"name": "test", "cluster": {"server": format!("http://{address}")}}],
-        "users": [{"name": "test", "user": {}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-    });
-    std::fs::write(&path, config.to_string()).unwrap();
-    path.display().to_string()
+    kubeconfig_file(folder, address, &json!({})).display().to_string()
 }
 
 /// `serve` against a scripted API server, with these arguments.
@@ -504,10 +495,6 @@ async fn serve(
     tokio::task::spawn_blocking(run).await.unwrap();
 }
 
-fn up(page: &Page) -> Option<f64> {
-    page.value("storage_probe_backend_up", &[("backend", "resources")])
-}
-
 #[tokio::test]
 async fn a_scrape_has_the_figures_and_the_old_names_where_they_are_wanted() {
     let api = ScriptedApi::start(cluster);
@@ -524,7 +511,7 @@ async fn a_scrape_has_the_figures_and_the_old_names_where_they_are_wanted() {
                 &[("namespace", "shop"), ("container", "main"), ("node", "w1")],
             )
         };
-        assert_eq!((up(&alone), cpu(&alone)), (Some(1.0), Some(0.007)));
+        assert_eq!((resources_up(&alone), cpu(&alone)), (Some(1.0), Some(0.007)));
         let old = alone.value(
             "kube_metrics_server_pod_mem",
             &[
@@ -538,9 +525,9 @@ async fn a_scrape_has_the_figures_and_the_old_names_where_they_are_wanted() {
         assert_eq!(old, Some(128_458_752.0));
         assert!(alone.value("storage_probe_build_info", &[]).is_none());
         let all = server.page();
-        assert_eq!((up(&all), cpu(&all)), (Some(1.0), Some(0.007)));
+        assert_eq!((resources_up(&all), cpu(&all)), (Some(1.0), Some(0.007)));
         let without = Page::parse(server.get("/metrics?exclude[]=resources").text());
-        assert_eq!((up(&without), cpu(&without)), (None, None));
+        assert_eq!((resources_up(&without), cpu(&without)), (None, None));
     })
     .await;
 }
@@ -559,7 +546,7 @@ async fn who_has_more_time_does_not_get_what_was_cut_short_for_another() {
             let mut prometheus = server.prometheus();
             prometheus.request("GET", "/metrics/resources", &header).unwrap();
             let answer = prometheus.answer(std::time::Instant::now() + PATIENCE, false);
-            up(&Page::parse(answer.unwrap().text()))
+            resources_up(&Page::parse(answer.unwrap().text()))
         };
         std::thread::scope(|scope| {
             let hurried = scope.spawn(|| ask("0.8"));
@@ -617,7 +604,7 @@ async fn a_failing_metrics_server_is_logged_once_and_costs_the_page_nothing_else
         for _ in 0..3 {
             let page = server.page();
             std::thread::sleep(SHARED);
-            assert_eq!(up(&page), Some(0.0));
+            assert_eq!(resources_up(&page), Some(0.0));
             assert!(page.value("storage_probe_build_info", &[]).is_some());
             let root = server.get("/");
             assert!(
@@ -626,7 +613,7 @@ async fn a_failing_metrics_server_is_logged_once_and_costs_the_page_nothing_else
                 root.text()
             );
         }
-        assert_eq!(up(&server.page()), Some(1.0));
+        assert_eq!(resources_up(&server.page()), Some(1.0));
         server.soon_logged("answers again");
         let log = server.log();
         let told = |text: &str| log.iter().filter(|line| line.contains(text)).count();
@@ -641,8 +628,8 @@ async fn no_metrics_server_is_no_failure_and_who_does_not_want_it_does_not_ask()
         is_metrics(asked).then(|| Answer::text(404, "404 page not found"))
     });
     serve(&api, &["--role", "cluster"], |server| {
-        assert_eq!(up(&server.page()), None);
-        assert_eq!(up(&server.page()), None);
+        assert_eq!(resources_up(&server.page()), None);
+        assert_eq!(resources_up(&server.page()), None);
         let log = server.log();
         let told = log
             .iter()
@@ -653,7 +640,7 @@ async fn no_metrics_server_is_no_failure_and_who_does_not_want_it_does_not_ask()
     .await;
     let before = api.asked().iter().filter(|asked| is_metrics(asked)).count();
     serve(&api, &["--role", "cluster", "--no-resources"], |server| {
-        assert_eq!(up(&server.page()), None);
+        assert_eq!(resources_up(&server.page()), None);
         assert_eq!(server.get("/metrics/resources").status, 404);
     })
     .await;
@@ -670,7 +657,7 @@ async fn many_scrapes_at_once_share_a_reading() {
         cluster(asked)
     });
     serve(&api, &["--role", "cluster"], |server| {
-        let scrape = || up(&Page::parse(server.get("/metrics/resources").text()));
+        let scrape = || resources_up(&Page::parse(server.get("/metrics/resources").text()));
         std::thread::scope(|scope| {
             let scrapes: Vec<_> = (0..20).map(|_| scope.spawn(scrape)).collect();
             for scrape in scrapes {
@@ -705,7 +692,7 @@ async fn whoever_asks_again_and_again_makes_the_api_server_list_once_a_second() 
             let begun = std::time::Instant::now();
             for _ in 0..10 {
                 let page = Page::parse(server.get("/metrics/resources").text());
-                assert_eq!(up(&page), Some(wanted));
+                assert_eq!(resources_up(&page), Some(wanted));
             }
             if begun.elapsed() < Duration::from_secs(1) {
                 assert_eq!((lists("nodes"), lists("pods")), (time, time));
@@ -937,7 +924,7 @@ async fn a_tenants_program_needs_nothing_but_its_namespaces() {
     serve(&api, &["--namespace", "shop"], |server| {
         for target in ["/metrics", "/metrics/resources"] {
             let page = Page::parse(server.get(target).text());
-            assert_eq!(up(&page), Some(1.0));
+            assert_eq!(resources_up(&page), Some(1.0));
             let share = page.value(
                 "storage_probe_instance_memory_utilization_ratio",
                 &[("namespace", "shop"), ("service", "web"), ("instance", "web-0")],

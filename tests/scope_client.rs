@@ -74,12 +74,7 @@ fn probe(server: &Server, name: &str, ticks: u32) -> Met {
 }
 
 fn expectations() -> Expectations<'static> {
-    Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host: HOST,
-        maximal_bytes: None,
-    }
+    Expectations::of("storage", HOST)
 }
 
 /// Writes 4 KiB after 4 KiB, each brought to the disk before the next, until told to stop. Returns how many it wrote.

@@ -219,13 +219,7 @@ async fn the_profile_lists_what_the_program_calls_and_nothing_else() {
         // This machine, one with pods and their volumes, a cluster, and a PowerFlex system.
         run("node", &["--no-cluster"]);
         let machine = node();
-        let roots = machine.roots();
-        let flag = |name: &str, root: &Path| format!("--{name}={}", root.display());
-        let flags = [
-            flag("procfs", &roots.proc),
-            flag("sysfs", &roots.sys),
-            flag("kubelet-root", &roots.kubelet),
-        ];
+        let flags = machine.flags();
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         run("pods", &[&["--no-cluster"], &*flags].concat());
         let node_role = ["--role", "node", "--node-name", "w1", "--kubeconfig", &kubeconfig];

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use flate2::read::GzDecoder;
 use support::exposition::{Page, open_metrics_violations};
 use support::http::{Connection, Stream, head};
+use support::kubeconfig::{NOWHERE, kubeconfig_file};
 use support::powerflex_gateway::settings;
 use support::report::Report;
 use support::server::{PROGRAM, Server, of_cluster, program, run};
@@ -315,17 +316,12 @@ fn told_to_end_it_removes_its_socket_and_ends_at_once_whoever_is_connected() {
 #[test]
 fn told_to_end_while_it_waits_for_a_credential_plugin_it_removes_its_sockets_and_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let [path, process] = ["kubeconfig", "process"].map(|name| folder.path().join(name));
-    let config = serde_json::json!({
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {"exec": {
-            "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
-            "command": "sh", "args": ["-c", "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 60", process],
-        }}}],
-    });
-    fs::write(&path, config.to_string()).unwrap();
+    let process = folder.path().join("process");
+    let user = serde_json::json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+        "command": "sh", "args": ["-c", "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 60", process],
+    }});
+    let path = kubeconfig_file(folder.path(), NOWHERE, &user);
     let mut child = program(PROGRAM)
         .args(["serve", "--plugin-dir"])
         .arg(folder.path().join("plugins"))
@@ -603,14 +599,7 @@ fn head_is_refused_as_get_is_and_says_no_length_that_nobody_knows() {
 #[test]
 fn whoever_posts_what_is_not_offered_does_not_fill_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    let config = serde_json::json!({
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {}}],
-    });
-    let path = folder.path().join("kubeconfig");
-    fs::write(&path, config.to_string()).unwrap();
+    let path = kubeconfig_file(folder.path(), NOWHERE, &serde_json::json!({}));
     let mut arguments = of_cluster(path.to_str().unwrap());
     arguments.extend(["--enable-controls", "describe", "--controls-namespaces", "shop"]);
     let server = Server::launch(program(PROGRAM), folder.path(), &arguments);

@@ -205,15 +205,7 @@ impl Buttons {
 }
 
 fn holds(report: &[u8]) {
-    assert_holds(
-        report,
-        &Expectations {
-            plugin_id: "storage-controls",
-            api_version: "1",
-            host: "",
-            maximal_bytes: None,
-        },
-    );
+    assert_holds(report, &Expectations::of("storage-controls", ""));
 }
 
 /// One request on a connection of its own: status and body.

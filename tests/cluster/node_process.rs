@@ -92,17 +92,13 @@ impl Node {
     pub(super) fn start(name: &str, kubeconfig: &Path) -> Self {
         let machine = generated::machine(2);
         let plugins = tempfile::tempdir().unwrap();
-        let root = |flag: &str, path: &str| format!("--{flag}={}", machine.place(path).display());
-        let roots = [
-            root("procfs", "/proc"),
-            root("sysfs", "/sys"),
-            root("udev-data", "/run/udev/data"),
-            root("kubelet-root", "/var/lib/kubelet"),
+        let mut flags = machine.flags();
+        flags.extend([
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--node-name={name}"),
-        ];
+        ]);
         let mut arguments = vec!["--role", "node", "--listen", "127.0.0.1:0"];
-        arguments.extend(roots.iter().map(String::as_str));
+        arguments.extend(flags.iter().map(String::as_str));
         let server = Server::launch(tested_program(), plugins.path(), &arguments);
         Self {
             machine,

@@ -120,12 +120,7 @@ async fn odd_objects_are_shown_and_break_nothing() {
     });
 
     let report = server.report();
-    let expected = Expectations {
-        plugin_id: "storage-cluster",
-        api_version: "1",
-        host: "",
-        maximal_bytes: None,
-    };
+    let expected = Expectations::of("storage-cluster", "");
     assert_holds(report.bytes(), &expected);
     let volumes = report.at("/PersistentVolume/nodes").unwrap().to_string();
     assert!(

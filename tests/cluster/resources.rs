@@ -7,6 +7,7 @@ use scope_storage_probe::model::inventory::Role;
 use serde_json::{Value, json};
 
 use super::support::api_server::{ApiServer, shipped};
+use super::support::backend::{SHARED, resources_up};
 use super::support::exposition::Page;
 use super::support::metrics_server::{MetricsServer, node_metrics, pod_metrics};
 use super::support::server::{PROGRAM, Server, program};
@@ -27,17 +28,10 @@ pub(crate) fn serve(folder: &Path, kubeconfig: &Path, arguments: &[&str]) -> Ser
     Server::launch(program(PROGRAM), &folder.join("plugins"), &all)
 }
 
-/// For so long figures are shared by all who ask.
-pub(crate) const SHARED: Duration = Duration::from_millis(1100);
-
 /// The page of the figures alone, as they are now.
 pub(crate) fn figures(server: &Server) -> Page {
     std::thread::sleep(SHARED);
     Page::parse(server.get("/metrics/resources").text())
-}
-
-pub(crate) fn up(page: &Page) -> Option<f64> {
-    page.value("storage_probe_backend_up", &[("backend", "resources")])
 }
 
 fn pod(node: &str) -> Value {
@@ -118,7 +112,7 @@ async fn figures_come_through_a_real_api_server_with_the_shipped_rights() {
     );
     wait_until_ready(&program);
     let page = figures(&program);
-    assert_eq!(up(&page), Some(1.0));
+    assert_eq!(resources_up(&page), Some(1.0));
     assert_eq!(
         page.value("storage_probe_node_cpu_usage_cores", &[("node", "w1")]),
         Some(1.503_456_789)
@@ -179,21 +173,21 @@ async fn a_metrics_server_comes_fails_and_goes() {
     let scene = scene().await;
     let program = serve(scene.folder.path(), &scene.kubeconfig, &["--role", "cluster"]);
     wait_until_ready(&program);
-    assert_eq!(up(&figures(&program)), Some(1.0));
+    assert_eq!(resources_up(&figures(&program)), Some(1.0));
 
     scene.metrics.refuses(Some(503));
     std::thread::sleep(SHARED);
     let page = program.page();
-    assert_eq!((up(&page), cpu(&page, "shop")), (Some(0.0), None));
+    assert_eq!((resources_up(&page), cpu(&page, "shop")), (Some(0.0), None));
     let pods = page.value("storage_probe_kubernetes_objects", &[("resource", "pods")]);
     assert_eq!(pods, Some(2.0), "all else is there");
     assert!(program.get("/").text().contains("HTTP 503"), "the reason is told");
     scene.metrics.refuses(None);
-    assert_eq!(up(&figures(&program)), Some(1.0));
+    assert_eq!(resources_up(&figures(&program)), Some(1.0));
 
     scene.metrics.uninstall(&scene.server).await;
     within(LIMIT, || {
-        let up = up(&figures(&program));
+        let up = resources_up(&figures(&program));
         expect_that(up.is_none(), format!("{up:?} though there is none any more"))
     });
 }
@@ -213,7 +207,10 @@ async fn a_metrics_server_that_is_gone_without_a_word_is_a_failure() {
     drop(metrics);
     within(LIMIT, || {
         let page = figures(&program);
-        expect_that(up(&page) == Some(0.0), format!("{:?}", up(&page)))
+        expect_that(
+            resources_up(&page) == Some(0.0),
+            format!("{:?}", resources_up(&page)),
+        )
     });
     let told = program.get("/");
     assert!(told.text().contains("HTTP 503"), "{}", told.text());

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::resources::{SHARED, figures, serve, up};
+use super::resources::{figures, serve};
 use super::support::api_server::{ApiServer, shipped_for_tenants};
+use super::support::backend::{SHARED, resources_up};
 use super::support::exposition::Page;
 use super::support::metrics_server::{MetricsServer, node_metrics, pod_metrics};
 use super::support::server::run;
@@ -111,7 +112,7 @@ async fn a_tenant_sees_its_services_come_and_go() {
     let kubeconfig = server.kubeconfig("tenant");
     let program = serve(folder.path(), &kubeconfig, &["--namespace", "shop"]);
     let page = figures(&program);
-    assert_eq!(up(&page), Some(1.0));
+    assert_eq!(resources_up(&page), Some(1.0));
     assert_own_alone(&page);
     for (family, value) in [
         ("instance_ready", 1.0),
@@ -227,7 +228,7 @@ async fn what_a_tenant_may_not_see_is_left_out() {
             expected[left_out] = false;
             expect_that(told == expected, format!("{user}: {told:?}")).map(|()| page)
         });
-        assert_eq!(up(&page), Some(1.0), "{user}");
+        assert_eq!(resources_up(&page), Some(1.0), "{user}");
         assert_own_alone(&page);
         // What is written on the way to an answer may be read after it.
         program.soon_logged("not seen: ");
@@ -251,7 +252,7 @@ async fn what_a_tenant_may_not_see_is_left_out() {
         &["--namespace", "shop"],
     );
     let page = figures(&program);
-    assert_eq!(up(&page), Some(1.0));
+    assert_eq!(resources_up(&page), Some(1.0));
     let names = page.samples().iter().map(|sample| sample.name.as_str());
     assert!(
         names.clone().all(|name| name.contains("backend_")),

@@ -56,12 +56,7 @@ pub(super) fn report(process: Process, body: &[u8]) -> Answer {
         Process::Node => ("storage", HOST),
         Process::Cluster => ("storage-cluster", ""),
     };
-    let expectations = Expectations {
-        plugin_id,
-        api_version: "1",
-        host,
-        maximal_bytes: None,
-    };
+    let expectations = Expectations::of(plugin_id, host);
     let mut wrong = violations(&report, &expectations);
     wrong.extend(schema_violations(
         include_str!("../../plugin-spec/report.schema.json"),

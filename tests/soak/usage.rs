@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use super::support::process::resident_bytes;
 use super::support::server::Server;
 
 /// Allocators and page tables: what may come and go without being a leak.
@@ -24,11 +25,8 @@ pub(super) struct Usage {
 impl Usage {
     /// Reads it now.
     pub(super) fn read(&mut self, server: &Server) {
-        let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         let files = fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count();
-        self.readings.push((kibibytes * 1024, files as u64));
+        self.readings.push((resident_bytes(server.id()), files as u64));
     }
 
     /// The most in each quarter of the time.

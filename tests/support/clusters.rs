@@ -163,15 +163,7 @@ pub fn seen_unnamed(machine: &Machine, name: &str, inventory: Inventory) -> Stat
 
 /// A report as it is read, held against the contract with Scope.
 pub fn checked(bytes: &[u8], plugin_id: &str, host: &str) -> Value {
-    assert_holds(
-        bytes,
-        &Expectations {
-            plugin_id,
-            api_version: "1",
-            host,
-            maximal_bytes: None,
-        },
-    );
+    assert_holds(bytes, &Expectations::of(plugin_id, host));
     serde_json::from_slice(bytes).unwrap()
 }
 

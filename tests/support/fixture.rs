@@ -42,6 +42,19 @@ impl Machine {
         Roots::below(self.folder.path())
     }
 
+    /// What the program is told so that it reads this machine in place of the one that it runs on.
+    pub fn flags(&self) -> Vec<String> {
+        let roots = self.roots();
+        [
+            ("procfs", roots.proc),
+            ("sysfs", roots.sys),
+            ("udev-data", roots.udev),
+            ("kubelet-root", roots.kubelet),
+        ]
+        .map(|(flag, root)| format!("--{flag}={}", root.display()))
+        .into()
+    }
+
     /// Where a path of the machine lies here.
     pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();

@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::kubeconfig::kubeconfig;
+use super::kubeconfig::kubeconfig_file;
 use super::scripted_api;
 
 /// What becomes of answers.
@@ -107,10 +107,7 @@ impl Relay {
 
     /// A kubeconfig file in this folder, for the user whose token this is.
     pub fn kubeconfig(&self, folder: &Path, token: &str) -> String {
-        let path = folder.join("kubeconfig");
-        let cluster = json!({"server": format!("http://{}", self.address)});
-        let config = kubeconfig(&cluster, &json!({"token": token}));
-        std::fs::write(&path, config.to_string()).unwrap();
+        let path = kubeconfig_file(folder, self.address, &json!({"token": token}));
         path.display().to_string()
     }
 }

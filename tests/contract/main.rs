@@ -1,5 +1,7 @@
 //! Every report keeps the contract with Scope: the schema in `plugin-spec/`, and the traps that no schema can express.
 
+mod mutations;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::Arc;
@@ -14,17 +16,12 @@ use scope_storage_probe::render::scope;
 use serde_json::Value;
 use support::reading::WALL;
 use support::scope_contract::{
-    DECLARATION, Expectations, MAXIMAL_BYTES, assert_holds, declaration_differences, mutations, violations,
+    DECLARATION, Expectations, MAXIMAL_BYTES, assert_holds, declaration_differences, violations,
 };
 use support::{clusters, generated, reading};
 
 fn expectations(host: &str) -> Expectations<'_> {
-    Expectations {
-        plugin_id: "storage",
-        api_version: "1",
-        host,
-        maximal_bytes: None,
-    }
+    Expectations::of("storage", host)
 }
 
 #[test]
@@ -264,7 +261,8 @@ fn the_declaration_and_the_report_name_the_same_templates() {
 fn every_check_of_the_contract_can_fail() {
     let state = reading::state(&generated::machine(3), 3);
     let good: Value = serde_json::from_slice(&scope::report(&state)).unwrap();
-    let example: Value = serde_json::from_str(include_str!("../plugin-spec/examples/report.json")).unwrap();
+    let example: Value =
+        serde_json::from_str(include_str!("../../plugin-spec/examples/report.json")).unwrap();
     let host = |report: &Value| {
         let host = report["Host"]["nodes"]
             .as_object()
@@ -277,7 +275,7 @@ fn every_check_of_the_contract_can_fail() {
         violations(&example, &expectations(&host(&example))),
         [] as [String; 0]
     );
-    for (name, mutate) in mutations() {
+    for (name, mutate) in mutations::all() {
         let mut bad = example.clone();
         mutate(&mut bad);
         let caught = std::panic::catch_unwind(|| {
