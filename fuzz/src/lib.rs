@@ -73,8 +73,9 @@ pub const READERS: &[(&str, Tried)] = &[
     ("control/api.rs", By(&["description"])),
     (
         "control/perform.rs",
-        Not("names of claims, by derived code; what is shown is `description`"),
+        Not("whether it is a status, by derived code; what is shown is `description`"),
     ),
+    ("control/restored.rs", Not("names of claims, by derived code")),
     ("engine/", By(&["objects"])),
     ("host/cgroup/text.rs", By(&["counters"])),
     ("host/diskstats.rs", By(&["diskstats"])),
@@ -103,6 +104,10 @@ pub const READERS: &[(&str, Tried)] = &[
     ("model/text.rs", By(&["words"])),
     ("mounted_file.rs", By(&["powerflex_config", "web_config"])),
     ("render/prometheus/negotiation.rs", By(&["request"])),
+    (
+        "render/scope/control_answer.rs",
+        Not("a report that the program has written itself"),
+    ),
     ("render/tree/disk.rs", Not("what whoever starts it names")),
     ("serve/mod.rs", By(&["request", "words"])),
     ("serve/web/configuration.rs", By(&["web_config"])),
