@@ -32,10 +32,6 @@ use Tried::{By, Not};
 
 /// Each file of the program, or folder of such, that takes texts apart which are not its own: `tests/corpus.rs` finds those that are missing.
 pub const READERS: &[(&str, Tried)] = &[
-    (
-        "app/controls.rs",
-        Not("a name that is told as it is, of a body that `control` tries"),
-    ),
     ("app/exporter.rs", Not("one number, by the standard library")),
     ("app/log.rs", Not("the program's own lines")),
     ("app/pressed.rs", By(&["control"])),
