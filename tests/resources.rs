@@ -573,7 +573,7 @@ async fn who_asks_while_it_is_read_for_another_gets_the_same() {
             let mut prometheus = server.prometheus();
             prometheus.request("GET", "/metrics/resources", &header).unwrap();
             let answer = prometheus.answer(std::time::Instant::now() + PATIENCE, false);
-            up(&Page::parse(answer.unwrap().text()))
+            resources_up(&Page::parse(answer.unwrap().text()))
         };
         std::thread::scope(|scope| {
             // One list after the other, some 1.4 s.

@@ -105,7 +105,7 @@ pub const READERS: &[(&str, Tried)] = &[
         Not("a report that the program has written itself"),
     ),
     ("render/tree/disk.rs", Not("what whoever starts it names")),
-    ("serve/mod.rs", By(&["request", "words"])),
+    ("serve/request.rs", By(&["request", "words"])),
     ("serve/web/configuration.rs", By(&["web_config"])),
     ("serve/web/credentials.rs", By(&["web_config"])),
     ("serve/web/gate.rs", By(&["request"])),
