@@ -34,10 +34,20 @@ impl Resolver<'_> {
 
     fn add_ends(&self, devices: &[DeviceNumber], ends: &mut Ends, followed: &mut BTreeSet<DeviceNumber>) {
         for device in devices {
+            if ends.remote.is_none() {
+                ends.remote = self.remote(*device).cloned();
+            }
             for end in self.facts.devices.disks_of(*device) {
                 self.add_end(end, ends, followed);
             }
         }
+    }
+
+    /// The other machine that a device leads to: by itself, as DRBD's do, or by what it is made of. The nearest says most of the volume.
+    fn remote(&self, device: DeviceNumber) -> Option<&RemoteTarget> {
+        let below = self.facts.devices.below(device).into_iter();
+        let mut targets = below.filter_map(|device| self.facts.remotes.get(&device.number)?.first());
+        targets.next()
     }
 
     /// A loop device is followed to the disks of its file, and a ZFS volume to those of its pool. A file may lie on a filesystem of another
@@ -55,10 +65,6 @@ impl Resolver<'_> {
             }
         } else {
             ends.disks.insert(end.number);
-            if ends.remote.is_none() {
-                let paths = self.facts.remotes.get(&end.number);
-                ends.remote = paths.and_then(|paths| paths.first()).cloned();
-            }
         }
     }
 

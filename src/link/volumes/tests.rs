@@ -10,6 +10,7 @@ use crate::model::loss::{Loss, loss};
 use crate::model::mount::Mount;
 use crate::model::mount_table::MountTable;
 use crate::model::placement::Volume;
+use crate::model::remote::RemoteTarget;
 use crate::model::topology::Topology;
 use crate::model::volume::{PodVolume, VolumeMode};
 
@@ -144,4 +145,61 @@ fn pools_on_zfs_volumes_are_followed_and_a_circle_of_them_ends() {
     lower.links = vec!["zvol/guest/lower".into()];
     let map = link(&machine(vec![lower, upper]), None);
     assert_eq!(volume(&map).placement.disks, []);
+}
+
+/// LINSTOR's volumes: DRBD over a logical volume.
+#[test]
+fn a_drbd_device_over_a_disk_of_this_node_leads_to_its_peers_and_to_the_disk() {
+    let (logical, drbd) = (DeviceNumber::new(253, 5), DeviceNumber::new(147, 1000));
+    let devices = vec![
+        disk(SDA, "sda"),
+        BlockDevice::over(logical, "dm-5", "lvm", &[SDA]),
+        BlockDevice::over(drbd, "drbd1000", "disk", &[logical]),
+    ];
+    let target = RemoteTarget::Drbd {
+        resource: "pvc-1".into(),
+        volume: Some(0),
+    };
+    let sample = HostSample {
+        remotes: Arc::new([(drbd, vec![target.clone()])].into()),
+        ..machine(devices)
+    };
+    let map = link(&sample, None);
+    let placement = &volume(&map).placement;
+    assert_eq!(
+        (&placement.disks[..], &placement.remote),
+        (&[SDA][..], &Some(target))
+    );
+    assert_eq!(loss(&map.devices, volume(&map), SDA), Loss::Unknown);
+}
+
+#[test]
+fn where_both_lead_to_another_machine_the_device_wins_over_what_it_is_made_of() {
+    let drbd = DeviceNumber::new(147, 1000);
+    let target = |lun| RemoteTarget::FibreChannel {
+        port: "0x1".into(),
+        lun: Some(lun),
+    };
+    let devices = |upper: &str, kind| {
+        vec![
+            disk(SDA, "sda"),
+            disk(SDB, "sdb"),
+            BlockDevice::over(drbd, upper, kind, &[SDA, SDB]),
+        ]
+    };
+    let remote = |upper, kind, targets: &[(DeviceNumber, u64)]| {
+        let remotes = targets.iter().map(|(device, lun)| (*device, vec![target(*lun)]));
+        let sample = HostSample {
+            remotes: Arc::new(remotes.collect()),
+            ..machine(devices(upper, kind))
+        };
+        volume(&link(&sample, None)).placement.remote.clone()
+    };
+    assert_eq!(
+        remote("drbd1000", "disk", &[(SDA, 1), (drbd, 2)]),
+        Some(target(2))
+    );
+    assert_eq!(remote("dm-0", "lvm", &[(SDA, 1), (SDB, 2)]), Some(target(1)));
+    assert_eq!(remote("dm-0", "lvm", &[(SDB, 2)]), Some(target(2)));
+    assert_eq!(remote("dm-0", "lvm", &[]), None);
 }
