@@ -1,7 +1,7 @@
 //! The block devices that a filesystem lies on, also where its device number does not name them.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::zfs_pools::zfs_pools;
 use crate::model::btrfs::BtrfsFilesystem;
@@ -15,6 +15,16 @@ pub(super) struct FilesystemDevices<'a> {
     btrfs: &'a [BtrfsFilesystem],
     /// The members of each ZFS pool; looked for where there is ZFS.
     zfs_pools: OnceCell<BTreeMap<&'a str, Vec<DeviceNumber>>>,
+}
+
+/// The disks, and the loop devices that serve as such, below some devices.
+#[derive(Debug, Default)]
+pub(super) struct Below {
+    /// Their numbers.
+    pub(super) disks: BTreeSet<DeviceNumber>,
+    /// True where the way to them leads through a ZFS volume: others have a part of its pool as well, and how much of the pool it takes is
+    /// not what its filesystem says.
+    pub(super) by_zfs_volume: bool,
 }
 
 impl<'a> FilesystemDevices<'a> {
@@ -67,5 +77,26 @@ impl<'a> FilesystemDevices<'a> {
     pub(super) fn of_zfs_volume(&self, volume: &BlockDevice) -> &[DeviceNumber] {
         let pool = volume.zfs_pool();
         pool.map_or(&[], |pool| self.of_zfs_pool(&pool))
+    }
+
+    /// The disks below these devices, of a ZFS volume those of its pool. A loop device is not followed to the disk of its file, whose
+    /// filesystem counts what the loop device takes of it already.
+    pub(super) fn below(&self, members: &[DeviceNumber]) -> Below {
+        let mut below = Below::default();
+        let mut followed = BTreeSet::new();
+        let mut members = members.to_vec();
+        while let Some(member) = members.pop() {
+            for end in self.devices.disks_of(member) {
+                if !end.is_zfs_volume() {
+                    below.disks.insert(end.number);
+                    continue;
+                }
+                below.by_zfs_volume = true;
+                if followed.insert(end.number) {
+                    members.extend(self.of_zfs_volume(end));
+                }
+            }
+        }
+        below
     }
 }
