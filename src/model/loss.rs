@@ -107,6 +107,13 @@ fn of_stacked(devices: &BlockDevices, device: &BlockDevice, parents: &[Loss]) ->
         // Its peers have the same, and it serves what they have where the disk below it is gone.
         _ if device.kernel_name.starts_with("drbd") => unsure_if_lost(worst(parents)),
         _ if is_mirrored_by_lvm(devices, device) => if_some_are_spare(parents),
+        _ if device
+            .parents
+            .iter()
+            .any(|parent| is_cached_by_lvm(devices, *parent)) =>
+        {
+            of_cached(devices, device, parents)
+        }
         _ => worst(parents),
     }
 }
@@ -200,6 +207,26 @@ fn is_mirrored_by_lvm(devices: &BlockDevices, device: &BlockDevice) -> bool {
         .iter()
         .filter_map(|parent| devices.get(*parent))
         .any(|parent| parent.name.contains("_rimage_") || parent.name.contains("_mimage_"))
+}
+
+/// What LVM caches is called `…_corig`, with dm-writecache `…_wcorig`; it keeps these endings for itself.
+fn is_cached_by_lvm(devices: &BlockDevices, number: DeviceNumber) -> bool {
+    let is_origin =
+        |device: &BlockDevice| device.name.ends_with("_corig") || device.name.ends_with("_wcorig");
+    devices.get(number).is_some_and(is_origin)
+}
+
+/// A logical volume is lost with what is cached. Its further parents are the cache; whether that holds what is nowhere else depends on its
+/// mode, which the graph does not show: with writethrough, which is the default, it does not.
+fn of_cached(devices: &BlockDevices, device: &BlockDevice, parents: &[Loss]) -> Loss {
+    let each = device.parents.iter().zip(parents).map(|(parent, loss)| {
+        if is_cached_by_lvm(devices, *parent) {
+            *loss
+        } else {
+            unsure_if_lost(*loss)
+        }
+    });
+    each.min().unwrap_or(Loss::Untouched)
 }
 
 #[cfg(test)]

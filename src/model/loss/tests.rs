@@ -212,3 +212,34 @@ fn what_drbd_serves_its_peers_may_have_as_well() {
     assert_eq!(on_drbd("raid1", &[SDA, SDB]), Loss::Degraded);
     assert_eq!(on_drbd("lvm", &[SDB]), Loss::Untouched);
 }
+
+/// A logical volume over what is cached and the cache, each of which lies on some of the disks; with `sda` it loses this.
+fn loss_of_cached(origin: (&str, &[DeviceNumber]), cache: (&str, &[DeviceNumber])) -> Loss {
+    let number = |minor| DeviceNumber::new(253, minor);
+    let part =
+        |minor, (name, disks): (&str, &[DeviceNumber])| BlockDevice::over(number(minor), name, "lvm", disks);
+    let devices = BlockDevices::new(disks().into_iter().chain([
+        part(1, origin),
+        part(2, cache),
+        BlockDevice::over(number(0), "vg-data", "lvm", &[number(1), number(2)]),
+    ]));
+    loss(&devices, &Volume::on(&devices, number(0)), SDA)
+}
+
+#[test]
+fn what_lvm_caches_is_lost_with_its_own_disk_and_may_survive_its_cache() {
+    let caches = [
+        ("vg-data_corig", "vg-fast_cvol-cdata"),
+        ("vg-data_corig", "vg-fast_cpool_cdata"),
+        ("vg-data_wcorig", "vg-fast_cvol"),
+    ];
+    for (origin, cache) in caches {
+        let of = |on, cache_on| loss_of_cached((origin, on), (cache, cache_on));
+        assert_eq!(of(&[SDA], &[SDB]), Loss::Lost, "{origin}");
+        assert_eq!(of(&[SDA], &[SDA]), Loss::Lost, "{origin}");
+        assert_eq!(of(&[SDB], &[SDA]), Loss::Unknown, "{cache}");
+        assert_eq!(of(&[SDB], &[SDC]), Loss::Untouched, "{cache}");
+    }
+    let plain = loss_of_cached(("vg-one", &[SDB]), ("vg-other", &[SDA]));
+    assert_eq!(plain, Loss::Lost);
+}
