@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Resolver;
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
+use crate::model::mount::Mount;
 use crate::model::placement::{Medium, Placement};
 use crate::model::remote::RemoteTarget;
 
@@ -76,7 +77,11 @@ impl Resolver<'_> {
             return;
         }
         let file = file.strip_suffix(" (deleted)").unwrap_or(file);
-        if let Some(mount) = self.table.of(Path::new(file)) {
+        if let Some(mount) = self
+            .table
+            .of(Path::new(file))
+            .filter(|mount| may_hold(mount, device))
+        {
             let below = self.on_mount(mount, true, followed);
             ends.memory |= below.medium == Medium::Memory;
             ends.disks.extend(below.disks);
@@ -87,4 +92,11 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// False where a loop device's file cannot be on the mount at which its path leads on this node. Who may write to a file keeps the mount by which
+/// he opened it from being made read-only, though not the filesystem after an error: then the path is one of a container's, or another
+/// mount has been put over the file.
+fn may_hold(mount: &Mount, device: &BlockDevice) -> bool {
+    !(mount.read_only && device.read_only == Some(false))
 }

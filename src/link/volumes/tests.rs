@@ -203,3 +203,38 @@ fn where_both_lead_to_another_machine_the_device_wins_over_what_it_is_made_of() 
     assert_eq!(remote("dm-0", "lvm", &[(SDB, 2)]), Some(target(2)));
     assert_eq!(remote("dm-0", "lvm", &[]), None);
 }
+
+/// Drivers that run in containers open files by other paths than the node's.
+#[test]
+fn a_file_that_is_written_to_does_not_lie_on_a_mount_that_refuses_writes() {
+    let root = |read_only, filesystem_read_only| Mount {
+        id: 1,
+        parent_id: 0,
+        number: SDA,
+        root: "/".into(),
+        mount_point: "/".into(),
+        read_only,
+        fstype: "erofs".into(),
+        source: "/dev/sda".into(),
+        filesystem_read_only,
+    };
+    let disks = |root: Mount, writable: Option<bool>| {
+        let file = BlockDevice {
+            backing_file: Some("/data/pvc-1/disk.img".into()),
+            read_only: writable.map(|writable| !writable),
+            ..BlockDevice::new(DeviceNumber::new(7, 0), "loop0", DeviceType::Loop)
+        };
+        let sample = machine(vec![disk(SDA, "sda"), file]);
+        let mounts = [&[root][..], &sample.mounts].concat();
+        let sample = HostSample {
+            mounts: Arc::new(MountTable::from(mounts)),
+            ..sample
+        };
+        volume(&link(&sample, None)).placement.disks.clone()
+    };
+    assert_eq!(disks(root(true, true), Some(true)), []);
+    assert_eq!(disks(root(true, true), Some(false)), [SDA]);
+    assert_eq!(disks(root(true, true), None), [SDA]);
+    assert_eq!(disks(root(false, true), Some(true)), [SDA], "after an error");
+    assert_eq!(disks(root(false, false), Some(true)), [SDA]);
+}
