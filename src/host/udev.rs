@@ -18,11 +18,12 @@ pub struct UdevRecord {
 }
 
 /// How the names begin that are kept. A disk has a dozen others, which repeat what its properties say.
-const TELLING_LINKS: [&str; 4] = [
+const TELLING_LINKS: [&str; 5] = [
     "disk/by-id/emc-vol-",
     "disk/by-id/google-",
     "disk/azure/",
     "drbd/by-res/",
+    "zvol/",
 ];
 
 /// Reads one record. Lines that are not understood are passed over: the file has many kinds of them.
@@ -204,7 +205,8 @@ mod tests {
     fn only_names_that_tell_the_volume_are_kept() {
         let record = parse(
             b"S:disk/by-path/pci-0000:00:04.0\nS:disk/by-id/google-data-1\nS:disk/by-id/scsi-0Google_PersistentDisk_data-1\n\
-              S:disk/azure/scsi1/lun3\nS:disk/by-id/emc-vol-456ee5d74123-6d0\nS:drbd/by-res/pvc-1/0\nS:\nS\n",
+              S:disk/azure/scsi1/lun3\nS:disk/by-id/emc-vol-456ee5d74123-6d0\nS:drbd/by-res/pvc-1/0\nS:zvol/tank/pvc-1\n\
+              S:\nS\n",
         );
         assert_eq!(
             record.links,
@@ -212,7 +214,8 @@ mod tests {
                 "disk/azure/scsi1/lun3",
                 "disk/by-id/emc-vol-456ee5d74123-6d0",
                 "disk/by-id/google-data-1",
-                "drbd/by-res/pvc-1/0"
+                "drbd/by-res/pvc-1/0",
+                "zvol/tank/pvc-1"
             ]
         );
     }

@@ -1,9 +1,10 @@
 //! What lies on each disk of a node.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use super::filesystem_devices::FilesystemDevices;
 use crate::model::device::{BlockDevice, DeviceNumber, DeviceType, Identity};
 use crate::model::graph::BlockDevices;
 use crate::model::mount::{Filesystem, FilesystemUsage, Mount};
@@ -28,7 +29,7 @@ pub(super) fn disk(
     }
 }
 
-/// The device that a mount is of: by its number, or for btrfs, whose numbers are anonymous, by its source.
+/// The device at which a mount is told of, as `lsblk` does: by its number, or for btrfs, whose numbers are anonymous, by its source.
 fn device_of<'a>(
     devices: &'a BlockDevices,
     number: DeviceNumber,
@@ -107,49 +108,53 @@ pub(super) struct OnDisk<'a> {
     usage: Option<&'a FilesystemUsage>,
     /// Its mount point; of a pod's own the volume's name.
     name: Cow<'a, str>,
-    /// True where it lies on no other disk.
+    /// True where it lies on no other disk, and what is in use there is this filesystem's.
     is_alone: bool,
 }
 
 /// The filesystems on each disk: the node's own, and those that are mounted for pods alone.
 pub(super) fn filesystems_by_disk<'a>(
-    devices: &BlockDevices,
+    devices: &FilesystemDevices<'_>,
     filesystems: &'a [Filesystem],
     volumes: &'a [Volume],
 ) -> BTreeMap<DeviceNumber, Vec<OnDisk<'a>>> {
     let mut on_disks: BTreeMap<DeviceNumber, Vec<OnDisk<'a>>> = BTreeMap::new();
-    for filesystem in filesystems {
-        if let Some(device) = device_of(devices, filesystem.number, &filesystem.fstype, &filesystem.source) {
-            let disks = devices.disks_of(device.number);
-            for disk in &disks {
-                on_disks.entry(disk.number).or_default().push(OnDisk {
-                    usage: filesystem.usage.as_ref().ok(),
-                    name: filesystem.mount_point.to_string_lossy(),
-                    is_alone: disks.len() == 1 && tells_its_devices(&filesystem.fstype),
-                });
-            }
+    let mut add = |members: &[DeviceNumber], fstype: Option<&str>, usage, name: Cow<'a, str>| {
+        let below = devices.below(members);
+        let is_alone =
+            below.disks.len() == 1 && !below.by_zfs_volume && fstype.is_some_and(has_its_devices_to_itself);
+        for disk in below.disks {
+            on_disks.entry(disk).or_default().push(OnDisk {
+                usage,
+                name: name.clone(),
+                is_alone,
+            });
         }
+    };
+    for filesystem in filesystems {
+        let fstype = filesystem.fstype.as_str();
+        add(
+            &devices.of(filesystem.number, fstype, &filesystem.source),
+            Some(fstype),
+            filesystem.usage.as_ref().ok(),
+            filesystem.mount_point.to_string_lossy(),
+        );
     }
     for volume in of_pods_alone(filesystems, volumes) {
         let placement = &volume.placement;
-        let stacks = placement.devices.iter();
-        let disks: BTreeSet<DeviceNumber> = stacks
-            .flat_map(|device| devices.disks_of(*device))
-            .map(|disk| disk.number)
-            .collect();
-        for disk in &disks {
-            on_disks.entry(*disk).or_default().push(OnDisk {
-                usage: volume.known_usage(),
-                name: Cow::Borrowed(&volume.name),
-                is_alone: disks.len() == 1 && placement.fstype.as_deref().is_some_and(tells_its_devices),
-            });
-        }
+        add(
+            &placement.devices,
+            placement.fstype.as_deref(),
+            volume.known_usage(),
+            Cow::Borrowed(&volume.name),
+        );
     }
     on_disks
 }
 
-/// False for filesystems that may span devices which their source does not name, or share them with others.
-fn tells_its_devices(fstype: &str) -> bool {
+/// False for filesystems of which others have the devices as well: each dataset of a pool, and each subvolume of a btrfs filesystem, is one by
+/// its number.
+fn has_its_devices_to_itself(fstype: &str) -> bool {
     !matches!(fstype, "btrfs" | "zfs")
 }
 
@@ -199,4 +204,103 @@ pub(super) fn fullest(on_it: &[OnDisk<'_>]) -> Option<(u16, String)> {
         })
         .max_by(|one, two| one.0.cmp(&two.0).then_with(|| two.1.cmp(one.1)))
         .map(|(thousandths, name)| (thousandths, name.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::btrfs::BtrfsFilesystem;
+    use crate::model::device::Signature;
+
+    const SDA: DeviceNumber = DeviceNumber::new(8, 0);
+    const SDB: DeviceNumber = DeviceNumber::new(8, 16);
+    const ZVOL: DeviceNumber = DeviceNumber::new(230, 0);
+
+    /// Two disks with partitions, of which `sda3` is the pool `rpool`, and a volume of that pool.
+    fn devices() -> BlockDevices {
+        let partition =
+            |minor, name: &str, disk| BlockDevice::over(DeviceNumber::new(8, minor), name, "part", &[disk]);
+        let mut member = partition(3, "sda3", SDA);
+        member.signature = Signature {
+            fstype: Some("zfs_member".into()),
+            label: Some("rpool".into()),
+            uuid: None,
+        };
+        let mut zvol = BlockDevice::over(ZVOL, "zd0", "disk", &[]);
+        zvol.links = vec!["zvol/rpool/pvc-1".into()];
+        BlockDevices::new([
+            BlockDevice::over(SDA, "sda", "disk", &[]),
+            partition(1, "sda1", SDA),
+            member,
+            partition(4, "sda4", SDA),
+            BlockDevice::over(SDB, "sdb", "disk", &[]),
+            partition(18, "sdb2", SDB),
+            partition(19, "sdb3", SDB),
+            zvol,
+        ])
+    }
+
+    /// A filesystem of a thousand bytes, of which so many are in use.
+    fn filesystem(
+        number: (u32, u32),
+        fstype: &str,
+        source: &str,
+        mount_point: &str,
+        used: u64,
+    ) -> Filesystem {
+        Filesystem {
+            number: DeviceNumber::new(number.0, number.1),
+            mount_point: mount_point.into(),
+            fstype: fstype.into(),
+            source: source.into(),
+            usage: Ok(FilesystemUsage {
+                size: 1000,
+                free: 1000 - used,
+                available: 1000 - used,
+                files: None,
+                files_free: None,
+                read_only: false,
+            }),
+        }
+    }
+
+    /// What is said of a disk: bytes in use, and the fullest filesystem in thousandths.
+    fn told(disk: DeviceNumber, filesystems: &[Filesystem]) -> (Option<u64>, Option<String>) {
+        let devices = devices();
+        let btrfs = [BtrfsFilesystem {
+            device_names: vec!["sda4".into(), "sdb3".into()],
+        }];
+        let on_disks = filesystems_by_disk(&FilesystemDevices::new(&devices, &btrfs), filesystems, &[]);
+        let on_it = on_disks.get(&disk).map_or(&[][..], Vec::as_slice);
+        let fullest = fullest(on_it).map(|(thousandths, name)| format!("{thousandths} {name}"));
+        (used(on_it), fullest)
+    }
+
+    #[test]
+    fn a_pool_counts_among_what_fills_a_disk() {
+        let boot = filesystem((8, 1), "vfat", "/dev/sda1", "/boot/efi", 20);
+        assert_eq!(
+            told(SDA, std::slice::from_ref(&boot)),
+            (Some(20), Some("20 /boot/efi".to_owned()))
+        );
+        let root = filesystem((0, 25), "zfs", "rpool/ROOT", "/", 970);
+        assert_eq!(told(SDA, &[boot.clone(), root]), (None, Some("970 /".to_owned())));
+        let on_zvol = filesystem((230, 0), "ext4", "/dev/zd0", "/data", 500);
+        let both = [boot, on_zvol];
+        assert_eq!(told(SDA, &both), (None, Some("500 /data".to_owned())));
+        assert_eq!(told(ZVOL, &both), (None, None));
+    }
+
+    #[test]
+    fn btrfs_counts_on_each_of_its_devices() {
+        let filesystems = [
+            filesystem((0, 30), "btrfs", "/dev/sda4", "/", 700),
+            filesystem((8, 18), "ext4", "/dev/sdb2", "/data", 300),
+        ];
+        assert_eq!(told(SDB, &filesystems), (None, Some("700 /".to_owned())));
+        assert_eq!(
+            told(SDB, &filesystems[1..]),
+            (Some(300), Some("300 /data".to_owned()))
+        );
+    }
 }

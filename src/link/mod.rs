@@ -10,6 +10,7 @@ mod disagreements;
 mod disks;
 mod engine_tables;
 mod engines;
+mod filesystem_devices;
 mod node;
 pub mod powerflex;
 mod promises;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disagreements::Seen;
+use super::filesystem_devices::FilesystemDevices;
 use super::{disks, promises, volumes};
 
 use crate::model::btrfs::BtrfsFilesystem;
@@ -168,7 +169,8 @@ fn fill_in(topology: &mut Topology, sample: &HostSample) {
             volume.usage = usage(sample, &by_number, volume);
         }
     }
-    let filesystems = disks::filesystems_by_disk(&sample.devices, &sample.filesystems, &topology.volumes);
+    let devices = FilesystemDevices::new(&sample.devices, &sample.btrfs);
+    let filesystems = disks::filesystems_by_disk(&devices, &sample.filesystems, &topology.volumes);
     for disk in topology.disks.iter_mut().chain(&mut topology.loops) {
         let on_it = filesystems.get(&disk.number).map_or(&[][..], Vec::as_slice);
         disk.used = disks::used(on_it);

@@ -3,13 +3,15 @@
 //! A plain function of the node's mounts, the block device graph and the kubelet's folders. `docs/volumes.md` says for every
 //! sort of volume what is shown and from which datum.
 
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::zfs_pools::zfs_pools;
+use super::filesystem_devices::FilesystemDevices;
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::cluster_map::{Declared, DeclaredPath};
-use crate::model::device::{BlockDevice, DeviceNumber, DeviceType};
+use crate::model::device::{BlockDevice, DeviceNumber};
 use crate::model::graph::BlockDevices;
 use crate::model::mount::Mount;
 use crate::model::mount_table::MountTable;
@@ -53,23 +55,12 @@ struct Resolver<'a> {
     bound_nodes: BTreeMap<&'a Path, &'a Mount>,
     /// Loop devices by their file: the kubelet holds one on each raw block volume.
     held: BTreeMap<&'a Path, &'a BlockDevice>,
-    /// The members of each ZFS pool.
-    zfs_pools: BTreeMap<&'a str, Vec<DeviceNumber>>,
+    filesystems: FilesystemDevices<'a>,
     /// Filesystems on which the node itself lives.
     of_the_node: BTreeSet<DeviceNumber>,
     written: Written<'a>,
     /// For each filesystem the volumes that have a mount of it.
     owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>>,
-}
-
-/// What a volume's devices come down to.
-#[derive(Default)]
-struct Ends {
-    disks: BTreeSet<DeviceNumber>,
-    files: BTreeMap<DeviceNumber, Vec<DeviceNumber>>,
-    remote: Option<RemoteTarget>,
-    /// True where some of it is in this node's memory.
-    memory: bool,
 }
 
 /// The PersistentVolumes that the kubelet has written down.
@@ -118,7 +109,7 @@ impl<'a> Resolver<'a> {
                 .map(|mount| (mount.mount_point.as_path(), mount))
                 .collect(),
             held: held.collect(),
-            zfs_pools: zfs_pools(facts.devices),
+            filesystems: FilesystemDevices::new(facts.devices, facts.btrfs),
             of_the_node,
             written,
             owners,
@@ -239,7 +230,7 @@ impl<'a> Resolver<'a> {
             || remote.is_some_and(|remote| !matches!(remote, RemoteTarget::Ceph { .. })) && !has_device()
     }
 
-    fn on_mount(&self, mount: &Mount, shared: bool, loops: &mut BTreeSet<DeviceNumber>) -> Placement {
+    fn on_mount(&self, mount: &Mount, shared: bool, followed: &mut BTreeSet<DeviceNumber>) -> Placement {
         let mut placement = Placement {
             medium: Medium::Unknown,
             mount_point: Some(mount.mount_point.clone()),
@@ -247,7 +238,7 @@ impl<'a> Resolver<'a> {
             fstype: Some(mount.fstype.clone()),
             source: Some(mount.source.clone()),
             read_only: mount.refuses_writes(),
-            devices: self.devices_of(mount),
+            devices: self.filesystems.of(mount.number, &mount.fstype, &mount.source),
             disks: Vec::new(),
             files: BTreeMap::new(),
             remote: None,
@@ -256,98 +247,12 @@ impl<'a> Resolver<'a> {
         if MEMORY.contains(&mount.fstype.as_str()) {
             placement.medium = Medium::Memory;
         } else if !placement.devices.is_empty() {
-            self.add_disks(&mut placement, loops);
+            self.add_disks(&mut placement, followed);
         } else if let Some(remote) = self.facts.mount_remotes.get(&mount.id) {
             placement.medium = Medium::Network;
             placement.remote = Some(remote.clone());
         }
         placement
-    }
-
-    /// The devices of a filesystem: the one that its number names; for btrfs, whose number is anonymous, all devices
-    /// that the kernel lists with the one that was mounted; for ZFS the members of the pool.
-    fn devices_of(&self, mount: &Mount) -> Vec<DeviceNumber> {
-        let devices = self.facts.devices;
-        if let Some(device) = devices.get(mount.number) {
-            return vec![device.number];
-        }
-        match mount.fstype.as_str() {
-            "btrfs" => {
-                let Some(source) = devices.by_source(&mount.source) else {
-                    return Vec::new();
-                };
-                let filesystem = self
-                    .facts
-                    .btrfs
-                    .iter()
-                    .find(|filesystem| filesystem.device_names.contains(&source.kernel_name));
-                filesystem.map_or_else(
-                    || vec![source.number],
-                    |filesystem| {
-                        let members = filesystem
-                            .device_names
-                            .iter()
-                            .filter_map(|name| devices.named(name));
-                        members.map(|device| device.number).collect()
-                    },
-                )
-            }
-            "zfs" => {
-                // A snapshot is mounted as `tank@now`.
-                let pool = mount.source.split(['/', '@']).next().unwrap_or_default();
-                self.zfs_pools.get(pool).cloned().unwrap_or_default()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn add_disks(&self, placement: &mut Placement, loops: &mut BTreeSet<DeviceNumber>) {
-        let mut ends = Ends::default();
-        for device in &placement.devices {
-            for end in self.facts.devices.disks_of(*device) {
-                self.add_end(end, &mut ends, loops);
-            }
-        }
-        placement.medium = if ends.disks.is_empty() && ends.memory {
-            Medium::Memory
-        } else {
-            Medium::Disk
-        };
-        placement.disks = ends.disks.into_iter().collect();
-        placement.files = ends.files;
-        placement.remote = ends.remote;
-    }
-
-    /// A loop device is followed to the disks of its file. A file may lie on a filesystem of another loop device, and a
-    /// broken machine may have a circle of them: each is followed once. zram and files in memory are on no disk.
-    fn add_end(&self, end: &BlockDevice, ends: &mut Ends, loops: &mut BTreeSet<DeviceNumber>) {
-        if end.is_memory() {
-            ends.memory = true;
-            return;
-        }
-        if end.device_type != DeviceType::Loop {
-            ends.disks.insert(end.number);
-            if ends.remote.is_none() {
-                let paths = self.facts.remotes.get(&end.number);
-                ends.remote = paths.and_then(|paths| paths.first()).cloned();
-            }
-            return;
-        }
-        let Some(file) = &end.backing_file else { return };
-        if !loops.insert(end.number) {
-            return;
-        }
-        let file = file.strip_suffix(" (deleted)").unwrap_or(file);
-        if let Some(mount) = self.table.of(Path::new(file)) {
-            let below = self.on_mount(mount, true, loops);
-            ends.memory |= below.medium == Medium::Memory;
-            ends.disks.extend(below.disks);
-            ends.files.extend(below.files);
-            ends.files.insert(end.number, below.devices);
-            if ends.remote.is_none() {
-                ends.remote = below.remote;
-            }
-        }
     }
 
     /// A raw block volume is a file bound to a device's node: the bind's `root` names the node in devtmpfs.
@@ -421,3 +326,6 @@ pub fn layers(devices: &BlockDevices, placement: &Placement) -> BTreeSet<DeviceN
 fn is_nfs(fstype: &str) -> bool {
     matches!(fstype, "nfs" | "nfs4")
 }
+
+#[cfg(test)]
+mod tests;

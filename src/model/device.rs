@@ -230,7 +230,7 @@ pub struct BlockDevice {
     /// Filesystem or member signature.
     pub signature: Signature,
     /// Names below `/dev` that udev gave the device and that say which volume of a storage system it is:
-    /// `disk/by-id/google-NAME`, `disk/by-id/emc-vol-SYSTEM-VOLUME`, … Other names are not kept, and partitions have none.
+    /// `disk/by-id/google-NAME`, `disk/by-id/emc-vol-SYSTEM-VOLUME`, `zvol/POOL/VOLUME`, … Other names are not kept, and partitions have none.
     pub links: Vec<String>,
 }
 
@@ -284,6 +284,22 @@ impl BlockDevice {
     /// True for zram: memory of this node that looks like a disk.
     pub fn is_memory(&self) -> bool {
         self.device_type == DeviceType::Disk && self.kernel_name.starts_with("zram")
+    }
+
+    /// True for a ZFS volume (zvol): a part of a pool that looks like a disk.
+    pub fn is_zfs_volume(&self) -> bool {
+        let number = self.kernel_name.strip_prefix("zd").unwrap_or_default();
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        self.device_type == DeviceType::Disk && is_number
+    }
+
+    /// The pool of a ZFS volume, by the link that the rules of OpenZFS for udev make, `zvol/POOL/VOLUME`: a plus in it stands for a blank, which
+    /// a pool's name may have, and a plus it may not. The kernel itself does not say which pool it is.
+    pub fn zfs_pool(&self) -> Option<String> {
+        let mut links = self.links.iter().filter(|_| self.is_zfs_volume());
+        let volume = links.find_map(|link| link.strip_prefix("zvol/"))?;
+        let pool = volume.split('/').next().filter(|pool| !pool.is_empty())?;
+        Some(pool.replace('+', " "))
     }
 
     /// The volume group of a logical volume. Device mapper joins its name to the volume's by a dash, and doubles their own dashes.

@@ -121,7 +121,8 @@ impl BlockDevices {
         order
     }
 
-    /// The disks at the bottom of `number`'s stack: itself where it is a disk, each only once.
+    /// What is at the bottom of `number`'s stack, each only once: disks, and what looks like one to the kernel, as loop devices and ZFS
+    /// volumes do; itself where there is nothing below it.
     ///
     /// A multipath map counts as one disk and its paths are not descended into.
     pub fn disks_of(&self, number: DeviceNumber) -> Vec<&BlockDevice> {
@@ -164,12 +165,15 @@ impl BlockDevices {
     }
 
     /// True for a whole disk as a person counts them: nothing beneath it but the paths of a multipath map,
-    /// and not itself such a path. Optical drives, loop devices, which are files, and zram, which is memory, are
-    /// not counted.
+    /// and not itself such a path. Optical drives, loop devices, which are files, zram, which is memory, and ZFS
+    /// volumes, which are parts of their pools, are not counted.
     pub fn is_disk(&self, device: &BlockDevice) -> bool {
         match device.device_type {
             DeviceType::Multipath => true,
-            DeviceType::Disk => device.parents.is_empty() && !self.is_path(device) && !device.is_memory(),
+            DeviceType::Disk => {
+                let is_made_up = device.is_memory() || device.is_zfs_volume();
+                device.parents.is_empty() && !is_made_up && !self.is_path(device)
+            }
             _ => false,
         }
     }

@@ -59,7 +59,8 @@ pub struct Placement {
     pub devices: Vec<DeviceNumber>,
     /// The whole disks below those, each once.
     pub disks: Vec<DeviceNumber>,
-    /// For each loop device on the way down to the disks the devices of the filesystem that its file lies on.
+    /// For each loop device on the way down to the disks the devices of the filesystem that its file lies on, and for each ZFS volume those of
+    /// its pool.
     pub files: BTreeMap<DeviceNumber, Vec<DeviceNumber>>,
     /// The machine that the data are on, if that is another one.
     pub remote: Option<RemoteTarget>,

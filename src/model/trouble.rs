@@ -87,9 +87,11 @@ impl Troubles {
         if self.is_empty() {
             return BTreeMap::new();
         }
-        // The way to a disk may lead through a file: then the devices below do not have the disk among them.
+        // The way to a disk may lead through a file or a ZFS volume: then the devices below do not have the disk among them, nor what the
+        // file's filesystem or the pool lies on.
         let placement = &volume.placement;
-        let stacks = placement.devices.iter().chain(&placement.disks);
+        let through = placement.files.values().flatten();
+        let stacks = placement.devices.iter().chain(through).chain(&placement.disks);
         stacks
             .flat_map(|number| devices.below(*number))
             .filter_map(|device| Some((device.number, self.get(device.number)?)))
@@ -265,5 +267,23 @@ mod tests {
         assert_eq!(below(LOGICAL), ["253:0 degraded"]);
         assert_eq!(below(SDB), ["8:16 unusable"]);
         assert_eq!(below(SDA), [""; 0]);
+    }
+
+    #[test]
+    fn a_volume_is_told_of_what_is_wrong_below_the_filesystem_of_its_file() {
+        let mut array = BlockDevice::over(MAP, "md0", "raid1", &[SDA]);
+        array.missing_members = Some(1);
+        let file = DeviceNumber::new(7, 0);
+        let devices = BlockDevices::new([
+            disk(SDA, "sda", Some("running")),
+            array,
+            BlockDevice::over(file, "loop0", "loop", &[]),
+        ]);
+        let mut volume = Volume::on(&devices, file);
+        volume.placement.files.insert(file, vec![MAP]);
+        volume.placement.disks = vec![SDA];
+        let troubles = Troubles::of(&devices);
+        let found: Vec<_> = troubles.below(&devices, &volume).into_keys().collect();
+        assert_eq!(found, [MAP]);
     }
 }
