@@ -25,7 +25,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.priorityClassName | default (include "probe.name" .) }}
 {{- end }}
 
-{{/* What both containers have in common. */}}
+{{/* What all containers have in common. */}}
 {{- define "probe.container" -}}
 image: {{ include "probe.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}

@@ -101,6 +101,24 @@ fn the_chart_refuses_what_it_does_not_know() {
     }
 }
 
+/// What is made of each workload's pods, the labels aside, to which Helm adds its own: how many, how they are exchanged, what they are
+/// annotated with.
+fn rollouts(manifest: &str) -> BTreeMap<String, Value> {
+    let workloads = objects(manifest)
+        .into_iter()
+        .filter(|object| object["kind"] == "DaemonSet" || object["kind"] == "Deployment");
+    let rollout = workloads.map(|object| {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let mut spec = object["spec"].clone();
+        let fields = spec.as_object_mut().unwrap();
+        fields.remove("selector");
+        let template = fields.remove("template").unwrap();
+        fields.insert("annotations".into(), template["metadata"]["annotations"].clone());
+        (name, spec)
+    });
+    rollout.collect()
+}
+
 #[test]
 #[ignore = "needs kubectl and helm: cargo test --test manifests -- --ignored"]
 fn the_chart_makes_what_the_manifests_make() {
@@ -132,6 +150,10 @@ fn the_chart_makes_what_the_manifests_make() {
                 .unwrap()
                 .remove("imagePullPolicy");
             assert_eq!(sorted(&theirs), sorted(ours), "{overlay_name}: {name}");
+        }
+        let charted = rollouts(&chart(settings).unwrap());
+        for (name, ours) in rollouts(&kustomized(&overlay(overlay_name))) {
+            assert_eq!(charted[&name], ours, "{overlay_name}: {name}");
         }
     }
 }
