@@ -23,7 +23,7 @@ pub struct Mount {
     pub fstype: String,
     /// What was mounted, as it was said: `/dev/sda1`, `server:/export`, `tmpfs`.
     pub source: String,
-    /// True where the whole filesystem refuses writes, as after an error.
+    /// True where the whole filesystem says that it refuses writes, as after an error.
     pub filesystem_read_only: bool,
 }
 
