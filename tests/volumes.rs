@@ -20,11 +20,12 @@ use scope_storage_probe::model::graph::BlockDevices;
 use scope_storage_probe::model::host::HostSample;
 use scope_storage_probe::model::io::{CgroupIo, CountedElsewhere, DatasetIo, IoCounters, PodIo};
 use scope_storage_probe::model::itself::SelfFigures;
-use scope_storage_probe::model::mount::{FilesystemUsage, Mount};
+use scope_storage_probe::model::mount::{FilesystemUsage, Mount, UsageError};
 use scope_storage_probe::model::mount_table::MountTable;
 use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
 use scope_storage_probe::model::remote::RemoteTarget;
 use scope_storage_probe::model::volume::{PodVolume, VolumeMode};
+use scope_storage_probe::model::volume_usage::VolumeUsage;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::scope;
@@ -251,17 +252,68 @@ fn a_disk_is_filled_by_pods_volumes() {
     };
     assert_eq!(filled(&sample), (None, None), "nobody was asked");
     for answer in sample.volume_usage.answers_mut() {
-        *answer = Ok(FilesystemUsage {
-            size: 1000,
-            free: 400,
-            available: 400,
-            files: None,
-            files_free: None,
-            read_only: false,
-        });
+        *answer = Ok(FILLED);
     }
     assert_eq!(filled(&sample), (Some(600), Some((600, "pvc-alone".to_owned()))));
 }
+
+/// A backup has the claim for reading alone, and its pod's UID comes first.
+#[test]
+fn a_volume_is_read_only_where_all_its_pods_have_it_so() {
+    let of = |read_only: &[&str], usages: [Option<bool>; 2]| {
+        let machine = node();
+        let mounts = std::fs::read_to_string(machine.place("/proc/1/mountinfo")).unwrap();
+        let is_of = |line: &str, pod: &&str| line.contains("pvc-alone/mount") && line.contains(*pod);
+        let mounts: String = mounts
+            .lines()
+            .map(|line| {
+                let is_read_only = read_only.iter().any(|pod| is_of(line, pod));
+                let options = if is_read_only {
+                    " ro,relatime "
+                } else {
+                    " rw,relatime "
+                };
+                line.replace(" rw,relatime ", options) + "\n"
+            })
+            .collect();
+        machine.write("/proc/1/mountinfo", mounts);
+        let mut sample = Host::new(machine.roots()).sample(Instant::now() + Duration::from_secs(2));
+        let paths =
+            [WEB, BASE].map(|pod| format!("{PODS}/{pod}/volumes/kubernetes.io~csi/pvc-alone/mount").into());
+        let answers = usages.map(|read_only| {
+            let read_only = read_only.ok_or(UsageError::Slow)?;
+            Ok(FilesystemUsage { read_only, ..FILLED })
+        });
+        sample.volume_usage = VolumeUsage::new(paths.into(), answers.into());
+        let topology = link(&sample, None);
+        let volume = topology.volumes.iter().find(|volume| volume.name == "pvc-alone");
+        let volume = volume.unwrap();
+        let refused = volume.known_usage().map(|usage| usage.read_only);
+        (volume.placement.read_only, refused)
+    };
+    assert_eq!(of(&[WEB], [Some(true), Some(false)]), (false, Some(false)));
+    assert_eq!(of(&[BASE], [Some(false), Some(true)]), (false, Some(false)));
+    assert_eq!(of(&[WEB, BASE], [Some(true); 2]), (true, Some(true)));
+    assert_eq!(
+        of(&[], [Some(true); 2]),
+        (false, Some(true)),
+        "the filesystem itself"
+    );
+    let no_answer = [Some(true), None];
+    assert_eq!(of(&[WEB], no_answer), (false, Some(false)), "the other may write");
+    assert_eq!(of(&[WEB, BASE], no_answer), (true, Some(true)));
+    assert_eq!(of(&[WEB], [None; 2]), (false, None));
+}
+
+/// Bytes of a small filesystem.
+const FILLED: FilesystemUsage = FilesystemUsage {
+    size: 1000,
+    free: 400,
+    available: 400,
+    files: None,
+    files_free: None,
+    read_only: false,
+};
 
 fn mount(id: u64, number: DeviceNumber, root: &str, point: &str, fstype: &str, source: &str) -> Mount {
     Mount {

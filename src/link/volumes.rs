@@ -139,6 +139,9 @@ impl<'a> Resolver<'a> {
                     // Of several pods one may have it mounted and another not yet.
                     if known.placement.medium == Medium::NotMounted {
                         known.placement = self.placement(volume);
+                    } else if let Some(mount) = self.table.at(&volume.path) {
+                        // One may have it for reading alone, and the others write.
+                        known.placement.read_only &= mount.refuses_writes();
                     }
                     // Two of one pod can have one name where the node alone is asked: it is one user then.
                     if known.users.iter().all(|other| other.pod_uid != user.pod_uid) {

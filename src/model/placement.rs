@@ -53,7 +53,7 @@ pub struct Placement {
     pub fstype: Option<String>,
     /// What was mounted: `/dev/sdb`, `server:/export`, `pool/dataset`.
     pub source: Option<String>,
-    /// True where the kernel refuses writes through this mount.
+    /// True where the kernel refuses writes, by way of the mount of each pod that has the volume.
     pub read_only: bool,
     /// The block devices right below: one, or the members of a btrfs filesystem or a ZFS pool.
     pub devices: Vec<DeviceNumber>,
