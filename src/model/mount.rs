@@ -43,7 +43,7 @@ pub struct FilesystemUsage {
     pub free: u64,
     /// Bytes that a user without privilege can still write.
     pub available: u64,
-    /// Inodes in all; `None` where the filesystem has no fixed number.
+    /// Inodes in all; `None` where the filesystem has no fixed number, or does not know how many are free.
     pub files: Option<u64>,
     /// Inodes not in use; `None` as above.
     pub files_free: Option<u64>,
