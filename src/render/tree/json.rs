@@ -91,7 +91,7 @@ fn json_device(state: &State, device: &BlockDevice) -> Map<String, Value> {
             "written_bytes_per_second",
             json!(rates.map(|rates| rates.written_bytes)),
         ),
-        ("utilization", json!(rates.map(|rates| rates.utilization))),
+        ("utilization", json!(rates.and_then(|rates| rates.utilization))),
     ];
     known(fields)
 }
