@@ -13,6 +13,7 @@ use scope_storage_probe::app::observer::Observer;
 use scope_storage_probe::host::Host;
 use scope_storage_probe::link::link;
 use scope_storage_probe::link::volume_io::count;
+use scope_storage_probe::link::volume_sums::VolumeSums;
 use scope_storage_probe::link::volumes::{Facts, place};
 use scope_storage_probe::model::cluster_map::Declared;
 use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
@@ -358,7 +359,8 @@ fn placed(
         pod_volumes: &[local_volume("v")],
         declared: &Declared::default(),
     });
-    count(devices, &BTreeMap::default(), counted, &mut placed);
+    let mut sums = VolumeSums::default();
+    count(devices, &BTreeMap::default(), counted, &mut sums, &mut placed);
     placed.remove(0)
 }
 
@@ -394,6 +396,71 @@ fn a_folder_on_a_partition_of_a_multipath_disk_is_counted_there() {
     let mounts = vec![mount(2, partition, "/folder", "/pods/v", "xfs", "/dev/dm-1")];
     let volume = placed(&devices, mounts, &BTreeMap::default(), &counted);
     assert_eq!(volume.io.unwrap().counters.reads.completed, 7);
+}
+
+/// Prometheus takes a counter that goes back for one that began anew, and adds the whole sum at once.
+#[test]
+fn counters_of_a_folder_go_on_when_one_of_its_pods_ends() {
+    let disk = DeviceNumber::new(8, 0);
+    let devices = BlockDevices::new([BlockDevice::new(disk, "sda", DeviceType::Disk)]);
+    let mut sums = VolumeSums::default();
+    let mut reads = |pods: &[(&str, u64)]| {
+        let pod_volumes: Vec<_> = pods
+            .iter()
+            .map(|(pod, _)| PodVolume {
+                pod_uid: (*pod).into(),
+                path: format!("/pods/{pod}").into(),
+                ..local_volume("v")
+            })
+            .collect();
+        let mounts = (2..).zip(&pod_volumes).map(|(id, volume)| {
+            mount(
+                id,
+                disk,
+                "/folder",
+                volume.path.to_str().unwrap(),
+                "xfs",
+                "/dev/sda",
+            )
+        });
+        let mut placed = place(&Facts {
+            mounts: &MountTable::from(mounts.collect::<Vec<_>>()),
+            devices: &devices,
+            btrfs: &[],
+            remotes: &BTreeMap::default(),
+            mount_remotes: &BTreeMap::default(),
+            kubelet: Path::new("/var/lib/kubelet"),
+            pod_volumes: &pod_volumes,
+            declared: &Declared::default(),
+        });
+        let did = pods.iter().map(|(pod, reads)| {
+            let io = CgroupIo {
+                reads: *reads,
+                ..CgroupIo::default()
+            };
+            let pod_io = PodIo {
+                is_complete: true,
+                devices: [(disk, io)].into(),
+                ..PodIo::default()
+            };
+            ((*pod).to_owned(), pod_io)
+        });
+        let counted = CountedElsewhere {
+            pods: did.collect(),
+            ..CountedElsewhere::default()
+        };
+        count(&devices, &BTreeMap::default(), &counted, &mut sums, &mut placed);
+        placed.first()?.io.map(|io| io.counters.reads.completed)
+    };
+    assert_eq!(reads(&[(WEB, 500), (BASE, 300)]), Some(800));
+    assert_eq!(reads(&[(BASE, 310)]), Some(810));
+    assert_eq!(
+        reads(&[(BASE, 320), (WEB, 500)]),
+        Some(820),
+        "one reading lacked it"
+    );
+    assert_eq!(reads(&[]), None);
+    assert_eq!(reads(&[(BASE, 330)]), Some(330), "the volume was away");
 }
 
 /// Of a pod that is not listed at a disk it is known that it did nothing there, if all its disks are listed.
@@ -512,7 +579,14 @@ fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
         declared: &Declared::default(),
     });
     let counters = [zram, file].map(|number| (number, IoCounters::default())).into();
-    count(&devices, &counters, &CountedElsewhere::default(), &mut placed);
+    let mut sums = VolumeSums::default();
+    count(
+        &devices,
+        &counters,
+        &CountedElsewhere::default(),
+        &mut sums,
+        &mut placed,
+    );
     for volume in &placed {
         assert_eq!(
             (volume.placement.medium, volume.placement.disks.as_slice()),

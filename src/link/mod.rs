@@ -16,6 +16,7 @@ mod promises;
 pub mod resources;
 mod snapshots;
 pub mod volume_io;
+pub mod volume_sums;
 pub mod volumes;
 mod zfs_pools;
 
