@@ -23,7 +23,7 @@ use scope_storage_probe::model::io::{CgroupIo, CountedElsewhere, DatasetIo, IoCo
 use scope_storage_probe::model::itself::SelfFigures;
 use scope_storage_probe::model::mount::{FilesystemUsage, Mount, UsageError};
 use scope_storage_probe::model::mount_table::MountTable;
-use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
+use scope_storage_probe::model::placement::{IoSource, Medium, QuotaOf, Volume};
 use scope_storage_probe::model::remote::RemoteTarget;
 use scope_storage_probe::model::volume::{PodVolume, VolumeMode};
 use scope_storage_probe::model::volume_usage::VolumeUsage;
@@ -306,6 +306,49 @@ fn a_volume_is_read_only_where_all_its_pods_have_it_so() {
     assert_eq!(of(&[WEB], [None; 2]), (false, None));
 }
 
+/// XFS and ext4 answer for a folder with a project quota as if it were a filesystem. The device is shared all the same.
+#[test]
+fn a_folder_with_a_project_quota_has_figures_of_its_own() {
+    let of = |options: &str, is_nodes_own: bool| {
+        let machine = node();
+        for file in ["/proc/1/mountinfo", "/proc/self/mountinfo"] {
+            let mounts = std::fs::read_to_string(machine.place(file)).unwrap();
+            let mounts: String = mounts
+                .lines()
+                .filter(|line| is_nodes_own || !line.contains(" /mnt/third "))
+                .map(|line| line.replace("/dev/nvme1n1p1 rw", &format!("/dev/nvme1n1p1 {options}")) + "\n")
+                .collect();
+            machine.write(file, mounts);
+        }
+        let mut sample = Host::new(machine.roots()).sample(Instant::now() + Duration::from_secs(2));
+        let paths = [(WEB, "local-folder"), (BASE, "local-other")]
+            .map(|(pod, name)| format!("{PODS}/{pod}/volumes/kubernetes.io~local-volume/{name}").into());
+        let sizes = [FILLED.size, 10 * FILLED.size];
+        let answers = sizes.map(|size| Ok(FilesystemUsage { size, ..FILLED }));
+        sample.volume_usage = VolumeUsage::new(paths.into(), answers.into());
+        for filesystem in &mut sample.filesystems {
+            filesystem.usage = Ok(FilesystemUsage {
+                size: 10 * FILLED.size,
+                ..FILLED
+            });
+        }
+        let topology = link(&sample, None);
+        let disk = topology.devices.named("nvme1n1").unwrap().number;
+        let in_all = 10 * FILLED.size - FILLED.free;
+        assert_eq!(topology.disk(disk).unwrap().used, Some(in_all), "no quota's");
+        ["local-folder", "local-other"].map(|name| {
+            let volume = topology.volumes.iter().find(|volume| volume.name == name);
+            let volume = volume.unwrap();
+            (volume.placement.shared, volume.figures_shared)
+        })
+    };
+    for is_nodes_own in [true, false] {
+        let found = of("rw,prjquota", is_nodes_own);
+        assert_eq!(found, [(true, false), (true, true)], "{is_nodes_own}");
+    }
+    assert_eq!(of("rw", true), [(true, true), (true, true)]);
+}
+
 /// Bytes of a small filesystem.
 const FILLED: FilesystemUsage = FilesystemUsage {
     size: 1000,
@@ -327,6 +370,7 @@ fn mount(id: u64, number: DeviceNumber, root: &str, point: &str, fstype: &str, s
         fstype: fstype.into(),
         source: source.into(),
         filesystem_read_only: false,
+        has_folder_quotas: false,
     }
 }
 
@@ -514,7 +558,7 @@ fn counters_of_a_dataset_that_is_mounted_anew_are_others() {
     assert_ne!(origin(1, 10), origin(2, 20));
 }
 
-/// A server's folder has the figures of all that is on the server's filesystem, but for Ceph's, which has a quota.
+/// A server's folder has the figures of all that is on the server's filesystem, unless it has a quota.
 #[test]
 fn what_a_server_gives_is_shared() {
     let smb = RemoteTarget::Smb {
@@ -527,7 +571,10 @@ fn what_a_server_gives_is_shared() {
         filesystem: None,
         path: "/volumes/v".into(),
     };
-    for (fstype, remote, shared) in [("cifs", smb, true), ("ceph", ceph, false)] {
+    for (fstype, remote, quota_of) in [
+        ("cifs", smb, QuotaOf::Nobody),
+        ("ceph", ceph, QuotaOf::CephFolder),
+    ] {
         let mounts = vec![mount(
             7,
             DeviceNumber::new(0, 60),
@@ -544,8 +591,12 @@ fn what_a_server_gives_is_shared() {
             &CountedElsewhere::default(),
         );
         assert_eq!(
-            (volume.placement.medium, volume.placement.shared),
-            (Medium::Network, shared),
+            (
+                volume.placement.medium,
+                volume.placement.shared,
+                volume.placement.quota_of
+            ),
+            (Medium::Network, true, quota_of),
             "{fstype}"
         );
     }

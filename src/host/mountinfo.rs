@@ -58,6 +58,7 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         fstype,
         source,
         filesystem_read_only: has_option(super_options, &REFUSES_WRITES),
+        has_folder_quotas: has_option(super_options, &["prjquota"]),
     })
 }
 
@@ -114,6 +115,7 @@ mod tests {
                     fstype: "ext3".into(),
                     source: "/dev/root".into(),
                     filesystem_read_only: false,
+                    has_folder_quotas: false,
                 }
             );
         }
@@ -162,6 +164,18 @@ mod tests {
         }
         let mount = one("9 1 8:16 / /data emergency_ro - ext4 /dev/sdb rw");
         assert!(!mount.refuses_writes(), "no option of a mount");
+    }
+
+    #[test]
+    fn a_filesystem_says_whether_folders_may_have_quotas() {
+        for (options, expected) in [
+            ("rw,attr2,prjquota", true),
+            ("rw,attr2,usrquota,pqnoenforce", false),
+            ("rw,noquota", false),
+        ] {
+            let mount = one(&format!("9 1 8:16 /a /pods/a rw - xfs /dev/sdb {options}"));
+            assert_eq!(mount.has_folder_quotas, expected, "{options}");
+        }
     }
 
     #[test]

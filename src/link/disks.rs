@@ -139,7 +139,7 @@ pub(super) fn filesystems_by_disk<'a>(
             .collect();
         for disk in &disks {
             on_disks.entry(*disk).or_default().push(OnDisk {
-                usage: volume.known_usage(),
+                usage: volume.usage_of_filesystem(),
                 name: Cow::Borrowed(&volume.name),
                 is_alone: disks.len() == 1 && placement.fstype.as_deref().is_some_and(tells_its_devices),
             });
@@ -172,7 +172,7 @@ fn of_pods_alone<'a>(
             continue;
         };
         let known = found.entry(number).or_insert(volume);
-        if known.known_usage().is_none() {
+        if known.usage_of_filesystem().is_none() {
             *known = volume;
         }
     }

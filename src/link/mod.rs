@@ -13,6 +13,7 @@ mod engines;
 mod node;
 pub mod powerflex;
 mod promises;
+mod quotas;
 pub mod resources;
 mod snapshots;
 pub mod volume_io;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disagreements::Seen;
-use super::{disks, promises, volumes};
+use super::{disks, promises, quotas, volumes};
 
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::cluster_map::{ClusterMap, Declared};
@@ -168,6 +168,7 @@ fn fill_in(topology: &mut Topology, sample: &HostSample) {
             volume.usage = usage(sample, &by_number, volume);
         }
     }
+    quotas::fill_in(&mut topology.volumes, &by_number);
     let filesystems = disks::filesystems_by_disk(&sample.devices, &sample.filesystems, &topology.volumes);
     for disk in topology.disks.iter_mut().chain(&mut topology.loops) {
         let on_it = filesystems.get(&disk.number).map_or(&[][..], Vec::as_slice);

@@ -25,6 +25,8 @@ pub struct Mount {
     pub source: String,
     /// True where the whole filesystem says that it refuses writes, as after an error.
     pub filesystem_read_only: bool,
+    /// True where a folder may have a quota of its own (a project quota), for which statfs(2) then answers there.
+    pub has_folder_quotas: bool,
 }
 
 impl Mount {
