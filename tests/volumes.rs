@@ -13,6 +13,7 @@ use scope_storage_probe::app::observer::Observer;
 use scope_storage_probe::host::Host;
 use scope_storage_probe::link::link;
 use scope_storage_probe::link::volume_io::count;
+use scope_storage_probe::link::volume_sums::VolumeSums;
 use scope_storage_probe::link::volumes::{Facts, place};
 use scope_storage_probe::model::cluster_map::Declared;
 use scope_storage_probe::model::device::{BlockDevice, DeviceNumber, DeviceType};
@@ -20,11 +21,12 @@ use scope_storage_probe::model::graph::BlockDevices;
 use scope_storage_probe::model::host::HostSample;
 use scope_storage_probe::model::io::{CgroupIo, CountedElsewhere, DatasetIo, IoCounters, PodIo};
 use scope_storage_probe::model::itself::SelfFigures;
-use scope_storage_probe::model::mount::{FilesystemUsage, Mount};
+use scope_storage_probe::model::mount::{FilesystemUsage, Mount, UsageError};
 use scope_storage_probe::model::mount_table::MountTable;
-use scope_storage_probe::model::placement::{IoSource, Medium, Volume};
+use scope_storage_probe::model::placement::{IoSource, Medium, QuotaOf, Volume};
 use scope_storage_probe::model::remote::RemoteTarget;
 use scope_storage_probe::model::volume::{PodVolume, VolumeMode};
+use scope_storage_probe::model::volume_usage::VolumeUsage;
 use scope_storage_probe::render::prometheus::exposition::Format;
 use scope_storage_probe::render::prometheus::node_page;
 use scope_storage_probe::render::scope;
@@ -251,17 +253,111 @@ fn a_disk_is_filled_by_pods_volumes() {
     };
     assert_eq!(filled(&sample), (None, None), "nobody was asked");
     for answer in sample.volume_usage.answers_mut() {
-        *answer = Ok(FilesystemUsage {
-            size: 1000,
-            free: 400,
-            available: 400,
-            files: None,
-            files_free: None,
-            read_only: false,
-        });
+        *answer = Ok(FILLED);
     }
     assert_eq!(filled(&sample), (Some(600), Some((600, "pvc-alone".to_owned()))));
 }
+
+/// A backup has the claim for reading alone, and its pod's UID comes first.
+#[test]
+fn a_volume_is_read_only_where_all_its_pods_have_it_so() {
+    let of = |read_only: &[&str], usages: [Option<bool>; 2]| {
+        let machine = node();
+        let mounts = std::fs::read_to_string(machine.place("/proc/1/mountinfo")).unwrap();
+        let is_of = |line: &str, pod: &&str| line.contains("pvc-alone/mount") && line.contains(*pod);
+        let mounts: String = mounts
+            .lines()
+            .map(|line| {
+                let is_read_only = read_only.iter().any(|pod| is_of(line, pod));
+                let options = if is_read_only {
+                    " ro,relatime "
+                } else {
+                    " rw,relatime "
+                };
+                line.replace(" rw,relatime ", options) + "\n"
+            })
+            .collect();
+        machine.write("/proc/1/mountinfo", mounts);
+        let mut sample = Host::new(machine.roots()).sample(Instant::now() + Duration::from_secs(2));
+        let paths =
+            [WEB, BASE].map(|pod| format!("{PODS}/{pod}/volumes/kubernetes.io~csi/pvc-alone/mount").into());
+        let answers = usages.map(|read_only| {
+            let read_only = read_only.ok_or(UsageError::Slow)?;
+            Ok(FilesystemUsage { read_only, ..FILLED })
+        });
+        sample.volume_usage = VolumeUsage::new(paths.into(), answers.into());
+        let topology = link(&sample, None);
+        let volume = topology.volumes.iter().find(|volume| volume.name == "pvc-alone");
+        let volume = volume.unwrap();
+        let refused = volume.known_usage().map(|usage| usage.read_only);
+        (volume.placement.read_only, refused)
+    };
+    assert_eq!(of(&[WEB], [Some(true), Some(false)]), (false, Some(false)));
+    assert_eq!(of(&[BASE], [Some(false), Some(true)]), (false, Some(false)));
+    assert_eq!(of(&[WEB, BASE], [Some(true); 2]), (true, Some(true)));
+    assert_eq!(
+        of(&[], [Some(true); 2]),
+        (false, Some(true)),
+        "the filesystem itself"
+    );
+    let no_answer = [Some(true), None];
+    assert_eq!(of(&[WEB], no_answer), (false, Some(false)), "the other may write");
+    assert_eq!(of(&[WEB, BASE], no_answer), (true, Some(true)));
+    assert_eq!(of(&[WEB], [None; 2]), (false, None));
+}
+
+/// XFS and ext4 answer for a folder with a project quota as if it were a filesystem. The device is shared all the same.
+#[test]
+fn a_folder_with_a_project_quota_has_figures_of_its_own() {
+    let of = |options: &str, is_nodes_own: bool| {
+        let machine = node();
+        for file in ["/proc/1/mountinfo", "/proc/self/mountinfo"] {
+            let mounts = std::fs::read_to_string(machine.place(file)).unwrap();
+            let mounts: String = mounts
+                .lines()
+                .filter(|line| is_nodes_own || !line.contains(" /mnt/third "))
+                .map(|line| line.replace("/dev/nvme1n1p1 rw", &format!("/dev/nvme1n1p1 {options}")) + "\n")
+                .collect();
+            machine.write(file, mounts);
+        }
+        let mut sample = Host::new(machine.roots()).sample(Instant::now() + Duration::from_secs(2));
+        let paths = [(WEB, "local-folder"), (BASE, "local-other")]
+            .map(|(pod, name)| format!("{PODS}/{pod}/volumes/kubernetes.io~local-volume/{name}").into());
+        let sizes = [FILLED.size, 10 * FILLED.size];
+        let answers = sizes.map(|size| Ok(FilesystemUsage { size, ..FILLED }));
+        sample.volume_usage = VolumeUsage::new(paths.into(), answers.into());
+        for filesystem in &mut sample.filesystems {
+            filesystem.usage = Ok(FilesystemUsage {
+                size: 10 * FILLED.size,
+                ..FILLED
+            });
+        }
+        let topology = link(&sample, None);
+        let disk = topology.devices.named("nvme1n1").unwrap().number;
+        let in_all = 10 * FILLED.size - FILLED.free;
+        assert_eq!(topology.disk(disk).unwrap().used, Some(in_all), "no quota's");
+        ["local-folder", "local-other"].map(|name| {
+            let volume = topology.volumes.iter().find(|volume| volume.name == name);
+            let volume = volume.unwrap();
+            (volume.placement.shared, volume.figures_shared)
+        })
+    };
+    for is_nodes_own in [true, false] {
+        let found = of("rw,prjquota", is_nodes_own);
+        assert_eq!(found, [(true, false), (true, true)], "{is_nodes_own}");
+    }
+    assert_eq!(of("rw", true), [(true, true), (true, true)]);
+}
+
+/// Bytes of a small filesystem.
+const FILLED: FilesystemUsage = FilesystemUsage {
+    size: 1000,
+    free: 400,
+    available: 400,
+    files: None,
+    files_free: None,
+    read_only: false,
+};
 
 fn mount(id: u64, number: DeviceNumber, root: &str, point: &str, fstype: &str, source: &str) -> Mount {
     Mount {
@@ -274,6 +370,7 @@ fn mount(id: u64, number: DeviceNumber, root: &str, point: &str, fstype: &str, s
         fstype: fstype.into(),
         source: source.into(),
         filesystem_read_only: false,
+        has_folder_quotas: false,
     }
 }
 
@@ -306,7 +403,8 @@ fn placed(
         pod_volumes: &[local_volume("v")],
         declared: &Declared::default(),
     });
-    count(devices, &BTreeMap::default(), counted, &mut placed);
+    let mut sums = VolumeSums::default();
+    count(devices, &BTreeMap::default(), counted, &mut sums, &mut placed);
     placed.remove(0)
 }
 
@@ -342,6 +440,71 @@ fn a_folder_on_a_partition_of_a_multipath_disk_is_counted_there() {
     let mounts = vec![mount(2, partition, "/folder", "/pods/v", "xfs", "/dev/dm-1")];
     let volume = placed(&devices, mounts, &BTreeMap::default(), &counted);
     assert_eq!(volume.io.unwrap().counters.reads.completed, 7);
+}
+
+/// Prometheus takes a counter that goes back for one that began anew, and adds the whole sum at once.
+#[test]
+fn counters_of_a_folder_go_on_when_one_of_its_pods_ends() {
+    let disk = DeviceNumber::new(8, 0);
+    let devices = BlockDevices::new([BlockDevice::new(disk, "sda", DeviceType::Disk)]);
+    let mut sums = VolumeSums::default();
+    let mut reads = |pods: &[(&str, u64)]| {
+        let pod_volumes: Vec<_> = pods
+            .iter()
+            .map(|(pod, _)| PodVolume {
+                pod_uid: (*pod).into(),
+                path: format!("/pods/{pod}").into(),
+                ..local_volume("v")
+            })
+            .collect();
+        let mounts = (2..).zip(&pod_volumes).map(|(id, volume)| {
+            mount(
+                id,
+                disk,
+                "/folder",
+                volume.path.to_str().unwrap(),
+                "xfs",
+                "/dev/sda",
+            )
+        });
+        let mut placed = place(&Facts {
+            mounts: &MountTable::from(mounts.collect::<Vec<_>>()),
+            devices: &devices,
+            btrfs: &[],
+            remotes: &BTreeMap::default(),
+            mount_remotes: &BTreeMap::default(),
+            kubelet: Path::new("/var/lib/kubelet"),
+            pod_volumes: &pod_volumes,
+            declared: &Declared::default(),
+        });
+        let did = pods.iter().map(|(pod, reads)| {
+            let io = CgroupIo {
+                reads: *reads,
+                ..CgroupIo::default()
+            };
+            let pod_io = PodIo {
+                is_complete: true,
+                devices: [(disk, io)].into(),
+                ..PodIo::default()
+            };
+            ((*pod).to_owned(), pod_io)
+        });
+        let counted = CountedElsewhere {
+            pods: did.collect(),
+            ..CountedElsewhere::default()
+        };
+        count(&devices, &BTreeMap::default(), &counted, &mut sums, &mut placed);
+        placed.first()?.io.map(|io| io.counters.reads.completed)
+    };
+    assert_eq!(reads(&[(WEB, 500), (BASE, 300)]), Some(800));
+    assert_eq!(reads(&[(BASE, 310)]), Some(810));
+    assert_eq!(
+        reads(&[(BASE, 320), (WEB, 500)]),
+        Some(820),
+        "one reading lacked it"
+    );
+    assert_eq!(reads(&[]), None);
+    assert_eq!(reads(&[(BASE, 330)]), Some(330), "the volume was away");
 }
 
 /// Of a pod that is not listed at a disk it is known that it did nothing there, if all its disks are listed.
@@ -395,7 +558,7 @@ fn counters_of_a_dataset_that_is_mounted_anew_are_others() {
     assert_ne!(origin(1, 10), origin(2, 20));
 }
 
-/// A server's folder has the figures of all that is on the server's filesystem, but for Ceph's, which has a quota.
+/// A server's folder has the figures of all that is on the server's filesystem, unless it has a quota.
 #[test]
 fn what_a_server_gives_is_shared() {
     let smb = RemoteTarget::Smb {
@@ -408,7 +571,10 @@ fn what_a_server_gives_is_shared() {
         filesystem: None,
         path: "/volumes/v".into(),
     };
-    for (fstype, remote, shared) in [("cifs", smb, true), ("ceph", ceph, false)] {
+    for (fstype, remote, quota_of) in [
+        ("cifs", smb, QuotaOf::Nobody),
+        ("ceph", ceph, QuotaOf::CephFolder),
+    ] {
         let mounts = vec![mount(
             7,
             DeviceNumber::new(0, 60),
@@ -425,8 +591,12 @@ fn what_a_server_gives_is_shared() {
             &CountedElsewhere::default(),
         );
         assert_eq!(
-            (volume.placement.medium, volume.placement.shared),
-            (Medium::Network, shared),
+            (
+                volume.placement.medium,
+                volume.placement.shared,
+                volume.placement.quota_of
+            ),
+            (Medium::Network, true, quota_of),
             "{fstype}"
         );
     }
@@ -460,7 +630,14 @@ fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
         declared: &Declared::default(),
     });
     let counters = [zram, file].map(|number| (number, IoCounters::default())).into();
-    count(&devices, &counters, &CountedElsewhere::default(), &mut placed);
+    let mut sums = VolumeSums::default();
+    count(
+        &devices,
+        &counters,
+        &CountedElsewhere::default(),
+        &mut sums,
+        &mut placed,
+    );
     for volume in &placed {
         assert_eq!(
             (volume.placement.medium, volume.placement.disks.as_slice()),

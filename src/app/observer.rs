@@ -11,6 +11,7 @@ use crate::cluster::Cluster;
 use crate::history::{DeviceHistory, History};
 use crate::host::Host;
 use crate::link::volume_io;
+use crate::link::volume_sums::VolumeSums;
 use crate::link::{Before, relink};
 use crate::lock::locked;
 use crate::model::backend::BackendReadings;
@@ -84,6 +85,7 @@ pub struct Observer {
     cluster: Option<ClusterObserver>,
     history: DeviceHistory,
     volume_history: History<u64>,
+    volume_sums: VolumeSums,
     latest: Option<Arc<Observation>>,
     left_out: Arc<LeftOut>,
     faults: FaultLog,
@@ -98,6 +100,7 @@ impl Observer {
             cluster: None,
             history: DeviceHistory::default(),
             volume_history: History::default(),
+            volume_sums: VolumeSums::default(),
             latest: None,
             left_out: Arc::default(),
             faults: FaultLog::default(),
@@ -142,7 +145,13 @@ impl Observer {
         let counted = self
             .host
             .counted_elsewhere(&wanted.pods, &wanted.datasets, wanted.nfs, &mut sample);
-        volume_io::count(&sample.devices, &sample.counters, &counted, &mut topology.volumes);
+        volume_io::count(
+            &sample.devices,
+            &sample.counters,
+            &counted,
+            &mut self.volume_sums,
+            &mut topology.volumes,
+        );
         let volume_rates = self
             .volume_history
             .record(sample.taken_at, volume_io::counters(&topology.volumes));

@@ -69,7 +69,7 @@ fn parse_line(line: &[u8]) -> Option<DiskStatistics<'_>> {
             reads: operations(0)?,
             writes: operations(4)?,
             in_flight: values[8],
-            busy_milliseconds: values[9],
+            busy_milliseconds: Some(values[9]),
             weighted_milliseconds: values[10],
             discards: if count >= 15 { Some(operations(11)?) } else { None },
             flushes: (count >= 17).then(|| FlushCounters {
@@ -114,7 +114,7 @@ mod tests {
                 sda.counters.busy_milliseconds,
                 sda.counters.weighted_milliseconds
             ),
-            (1, 9, 12)
+            (1, Some(9), 12)
         );
         assert_eq!((sda.counters.discards, sda.counters.flushes), (None, None));
         assert_eq!(statistics[1].counters.discards.unwrap().bytes, 12_288);

@@ -54,15 +54,21 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         number,
         root,
         mount_point,
-        read_only: is_read_only(options),
+        read_only: has_option(options, &["ro"]),
         fstype,
         source,
-        filesystem_read_only: is_read_only(super_options),
+        filesystem_read_only: has_option(super_options, &REFUSES_WRITES),
+        has_folder_quotas: has_option(super_options, &["prjquota"]),
     })
 }
 
-fn is_read_only(options: &[u8]) -> bool {
-    options.split(|byte| *byte == b',').any(|option| option == b"ro")
+/// What a filesystem says of itself that takes no writes. Since Linux 6.12 (and 6.1.113, 5.15.168) ext4 is not made `ro` by an error that
+/// ends its writes; since 6.15 it says `emergency_ro` then, and `shutdown` where it was forced to stop. Those in between say nothing.
+const REFUSES_WRITES: [&str; 3] = ["ro", "emergency_ro", "shutdown"];
+
+fn has_option(options: &[u8], any_of: &[&str]) -> bool {
+    let mut options = options.split(|byte| *byte == b',');
+    options.any(|option| any_of.iter().any(|word| option == word.as_bytes()))
 }
 
 fn path(field: &[u8]) -> PathBuf {
@@ -109,6 +115,7 @@ mod tests {
                     fstype: "ext3".into(),
                     source: "/dev/root".into(),
                     filesystem_read_only: false,
+                    has_folder_quotas: false,
                 }
             );
         }
@@ -138,6 +145,37 @@ mod tests {
         assert_eq!(mounts.len(), 2);
         assert_eq!(bad, [2, 3]);
         assert!(mounts[1].filesystem_read_only);
+    }
+
+    /// The kernel leaves `rw` where it is.
+    #[test]
+    fn ext4_that_takes_no_writes_after_an_error_is_read_only() {
+        for (options, expected) in [
+            ("rw,emergency_ro", true),
+            ("rw,errors=remount-ro,shutdown", true),
+            ("rw,errors=remount-ro", false),
+        ] {
+            let mount = one(&format!("9 1 8:16 / /data rw,relatime - ext4 /dev/sdb {options}"));
+            assert_eq!(
+                (mount.read_only, mount.filesystem_read_only),
+                (false, expected),
+                "{options}"
+            );
+        }
+        let mount = one("9 1 8:16 / /data emergency_ro - ext4 /dev/sdb rw");
+        assert!(!mount.refuses_writes(), "no option of a mount");
+    }
+
+    #[test]
+    fn a_filesystem_says_whether_folders_may_have_quotas() {
+        for (options, expected) in [
+            ("rw,attr2,prjquota", true),
+            ("rw,attr2,usrquota,pqnoenforce", false),
+            ("rw,noquota", false),
+        ] {
+            let mount = one(&format!("9 1 8:16 /a /pods/a rw - xfs /dev/sdb {options}"));
+            assert_eq!(mount.has_folder_quotas, expected, "{options}");
+        }
     }
 
     #[test]

@@ -127,18 +127,22 @@ fn is_of_a_container(mount_point: &Path) -> bool {
         || WITHIN.iter().any(|folder| mount_point.contains(folder))
 }
 
-/// For each filesystem the mount with the shortest path at which it can be seen.
+/// For each filesystem the mount with the shortest path at which it can be seen. Where folders may have quotas of their own one of the whole
+/// goes before: at others a folder's quota may be told.
 pub type Visible<'a> = HashMap<DeviceNumber, &'a Mount>;
 
 /// Where filesystems can be seen in a namespace with these mounts.
 pub fn visible(own: &MountTable) -> Visible<'_> {
-    let length = |mount: &Mount| mount.mount_point.as_os_str().len();
+    let rank = |mount: &Mount| {
+        let may_have_quota = mount.has_folder_quotas && mount.root != Path::new("/");
+        (may_have_quota, mount.mount_point.as_os_str().len())
+    };
     let mut mounts: Visible<'_> = HashMap::with_capacity(own.len());
     for (_, mount) in own.found() {
         mounts
             .entry(mount.number)
             .and_modify(|shortest| {
-                if length(mount) < length(shortest) {
+                if rank(mount) < rank(shortest) {
                     *shortest = mount;
                 }
             })

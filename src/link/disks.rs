@@ -145,7 +145,7 @@ pub(super) fn filesystems_by_disk<'a>(
         add(
             &placement.devices,
             placement.fstype.as_deref(),
-            volume.known_usage(),
+            volume.usage_of_filesystem(),
             Cow::Borrowed(&volume.name),
         );
     }
@@ -177,7 +177,7 @@ fn of_pods_alone<'a>(
             continue;
         };
         let known = found.entry(number).or_insert(volume);
-        if known.known_usage().is_none() {
+        if known.usage_of_filesystem().is_none() {
             *known = volume;
         }
     }

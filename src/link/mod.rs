@@ -14,9 +14,11 @@ mod filesystem_devices;
 mod node;
 pub mod powerflex;
 mod promises;
+mod quotas;
 pub mod resources;
 mod snapshots;
 pub mod volume_io;
+pub mod volume_sums;
 pub mod volumes;
 mod zfs_pools;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::disagreements::Seen;
 use super::filesystem_devices::FilesystemDevices;
-use super::{disks, promises, volumes};
+use super::{disks, promises, quotas, volumes};
 
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::cluster_map::{ClusterMap, Declared};
@@ -169,6 +169,7 @@ fn fill_in(topology: &mut Topology, sample: &HostSample) {
             volume.usage = usage(sample, &by_number, volume);
         }
     }
+    quotas::fill_in(&mut topology.volumes, &by_number);
     let devices = FilesystemDevices::new(&sample.devices, &sample.btrfs);
     let filesystems = disks::filesystems_by_disk(&devices, &sample.filesystems, &topology.volumes);
     for disk in topology.disks.iter_mut().chain(&mut topology.loops) {
@@ -178,22 +179,27 @@ fn fill_in(topology: &mut Topology, sample: &HostSample) {
     }
 }
 
-/// How full a volume's filesystem is. Of several pods' mounts of one filesystem one answer is enough. A path of the node, an emptyDir among
-/// them, lies on a filesystem of the node's own, which has been asked already.
+/// How full a volume's filesystem is. Of several pods' mounts of one filesystem one answer is enough, but for writes: these are refused where
+/// none of the pods can write. A path of the node, an emptyDir among them, lies on a filesystem of the node's own, which has been asked already.
 fn usage(
     sample: &HostSample,
     by_number: &BTreeMap<DeviceNumber, &Filesystem>,
     volume: &Volume,
 ) -> Option<Result<FilesystemUsage, UsageError>> {
     let users = volume.users.iter();
-    let mut answers = users.filter_map(|user| sample.volume_usage.get(&user.path));
-    let first = answers.next();
-    let answer = match first {
-        Some(Err(_)) => answers.find(|answer| answer.is_ok()).or(first),
-        _ => first,
+    let answers = users.filter_map(|user| sample.volume_usage.get(&user.path));
+    let answer = answers.clone().find(|answer| answer.is_ok());
+    let Some(answer) = answer.or_else(|| answers.clone().next()) else {
+        return Some(by_number.get(&volume.placement.number?)?.usage.clone());
     };
-    let of_filesystem = || Some(&by_number.get(&volume.placement.number?)?.usage);
-    answer.or_else(of_filesystem).cloned()
+    let mut answer = answer.clone();
+    if let Ok(usage) = &mut answer {
+        // Who gave no answer may be the one who writes, unless the mounts say otherwise.
+        let refuses =
+            |answer: &Result<FilesystemUsage, UsageError>| answer.as_ref().is_ok_and(|usage| usage.read_only);
+        usage.read_only = volume.placement.read_only || answers.clone().all(refuses);
+    }
+    Some(answer)
 }
 
 /// The kubelet holds a loop device on each raw block volume, so that nobody takes the device away: that is no disk.

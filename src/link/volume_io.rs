@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::volume_sums::{Part, VolumeSums};
 use crate::model::device::DeviceNumber;
 use crate::model::graph::BlockDevices;
 use crate::model::io::{CgroupIo, CountedElsewhere, IoCounters, NfsIo, OperationCounters};
@@ -61,25 +62,35 @@ pub fn wanted(devices: &BlockDevices, volumes: &[Volume]) -> Wanted {
     wanted
 }
 
-/// Fills in each volume's I/O.
+/// Fills in each volume's I/O. What those had counted who have gone is in `sums`.
 pub fn count(
     devices: &BlockDevices,
     device_counters: &BTreeMap<DeviceNumber, IoCounters>,
     counted: &CountedElsewhere,
+    sums: &mut VolumeSums,
     volumes: &mut [Volume],
 ) {
+    sums.begin();
     let on_disk = LazyCell::new(|| volumes_of_pods_by_disk(devices, volumes));
     let owners = LazyCell::new(|| volumes_by_filesystem(volumes));
-    let of = |volume: &Volume| {
+    let mut of = |volume: &Volume| {
         let who = counter(devices, volume);
+        let mut sum_of = |parts: Option<Vec<(u64, Part)>>| {
+            let sum = source_of(devices, counted, volume, &who).finish();
+            let Some(parts) = parts else {
+                sums.keep(sum);
+                return None;
+            };
+            Some(sums.sum(sum, parts))
+        };
         let counters = match &who {
             Counter::Device(device) => device_counters.get(device).copied(),
-            Counter::Pods(disk) => of_pods(volume, *disk, &on_disk, counted),
+            Counter::Pods(disk) => sum_of(of_pods(volume, *disk, &on_disk, counted)),
             Counter::Dataset(dataset) => {
                 let io = counted.datasets.get(dataset);
                 io.map(|io| plain(io.reads, io.read_bytes, io.writes, io.written_bytes))
             }
-            Counter::Nfs => of_nfs(volume, &owners, counted),
+            Counter::Nfs => sum_of(of_nfs(volume, &owners, counted)),
             Counter::Nobody => None,
         }?;
         Some(VolumeIo {
@@ -89,7 +100,8 @@ pub fn count(
         })
     };
     let persistent = volumes.iter().filter(|volume| volume.persistent);
-    let found: Vec<_> = persistent.map(of).collect();
+    let found: Vec<_> = persistent.map(&mut of).collect();
+    sums.end();
     let persistent = volumes.iter_mut().filter(|volume| volume.persistent);
     for (volume, io) in persistent.zip(found) {
         volume.io = io;
@@ -104,9 +116,13 @@ pub fn counters(volumes: &[Volume]) -> impl Iterator<Item = (u64, IoCounters)> {
         .filter_map(|volume| Some((volume.io?.origin, volume.io?.counters)))
 }
 
-/// Whose counters those of a volume are: the same as long as they go on from where they were. A disk's were not begun with the volume, nor a
-/// pod's with its use of it, so whatever takes their place is another.
-fn origin(devices: &BlockDevices, counted: &CountedElsewhere, volume: &Volume, who: &Counter) -> u64 {
+/// What counts a volume, whoever uses it.
+fn source_of(
+    devices: &BlockDevices,
+    counted: &CountedElsewhere,
+    volume: &Volume,
+    who: &Counter,
+) -> DefaultHasher {
     // Of a node's volumes no two have the same 64 bits but once in a million million nodes.
     let mut hasher = DefaultHasher::new();
     volume.name.hash(&mut hasher);
@@ -123,6 +139,13 @@ fn origin(devices: &BlockDevices, counted: &CountedElsewhere, volume: &Volume, w
         }
         Counter::Nfs | Counter::Nobody => {}
     }
+    hasher
+}
+
+/// Whose counters those of a volume are: the same as long as they go on from where they were. A disk's were not begun with the volume, nor a
+/// pod's with its use of it, so whatever takes their place is another.
+fn origin(devices: &BlockDevices, counted: &CountedElsewhere, volume: &Volume, who: &Counter) -> u64 {
+    let mut hasher = source_of(devices, counted, volume, who);
     match who {
         Counter::Pods(_) => volume.users.iter().for_each(|user| {
             user.pod_uid.hash(&mut hasher);
@@ -173,15 +196,21 @@ fn volumes_of_pods_by_disk<'a>(
     number
 }
 
+/// A name as a number.
+fn number_of(name: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A pod's control group does not tell the pod's volumes on one disk apart: where there are two, nothing is known of either.
 fn of_pods(
     volume: &Volume,
     disk: DeviceNumber,
     on_disk: &BTreeMap<(&str, DeviceNumber), usize>,
     counted: &CountedElsewhere,
-) -> Option<IoCounters> {
-    let mut sum = CgroupIo::default();
-    for user in &volume.users {
+) -> Option<Vec<(u64, Part)>> {
+    let of_pod = |user: &VolumeUser| {
         if on_disk
             .get(&(user.pod_uid.as_str(), disk))
             .is_some_and(|number| *number > 1)
@@ -192,12 +221,15 @@ fn of_pods(
         // A pod that did nothing on the disk is not listed there, but nor is one whose I/O there nobody counts.
         let nothing = || pod.is_complete.then(CgroupIo::default);
         let io = pod.devices.get(&disk).copied().or_else(nothing)?;
-        sum.reads = sum.reads.saturating_add(io.reads);
-        sum.writes = sum.writes.saturating_add(io.writes);
-        sum.read_bytes = sum.read_bytes.saturating_add(io.read_bytes);
-        sum.written_bytes = sum.written_bytes.saturating_add(io.written_bytes);
-    }
-    Some(plain(sum.reads, sum.read_bytes, sum.writes, sum.written_bytes))
+        let part = Part {
+            incarnation: pod.incarnation,
+            // Of a sum over containers, as in version 1, some may be the same as before.
+            begins_anew: pod.is_complete,
+            counters: plain(io.reads, io.read_bytes, io.writes, io.written_bytes),
+        };
+        Some((number_of(&user.pod_uid), part))
+    };
+    volume.users.iter().map(of_pod).collect()
 }
 
 /// The kernel counts per NFS filesystem and not per mount point: pods that mount it alike share the counters, and
@@ -206,19 +238,25 @@ fn of_nfs(
     volume: &Volume,
     owners: &BTreeMap<DeviceNumber, usize>,
     counted: &CountedElsewhere,
-) -> Option<IoCounters> {
+) -> Option<Vec<(u64, Part)>> {
     let mut seen = BTreeSet::new();
-    let mut counters = IoCounters::default();
+    let mut parts = Vec::new();
     for user in &volume.users {
         let filesystem = user.filesystem?;
         if owners.get(&filesystem).is_some_and(|owners| *owners > 1) {
             return None;
         }
         if seen.insert(filesystem) {
-            counters = counters.plus(&of_nfs_mount(counted.nfs.get(&user.path)?));
+            let io = counted.nfs.get(&user.path)?;
+            let part = Part {
+                incarnation: io.incarnation,
+                begins_anew: true,
+                counters: of_nfs_mount(io),
+            };
+            parts.push((number_of(filesystem), part));
         }
     }
-    (!seen.is_empty()).then_some(counters)
+    (!parts.is_empty()).then_some(parts)
 }
 
 /// For each filesystem how many volumes have a mount of it.

@@ -6,16 +6,18 @@
 mod ends;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::filesystem_devices::FilesystemDevices;
+use super::quotas::quota_of;
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::cluster_map::{Declared, DeclaredPath};
 use crate::model::device::{BlockDevice, DeviceNumber};
 use crate::model::graph::BlockDevices;
 use crate::model::mount::Mount;
 use crate::model::mount_table::MountTable;
-use crate::model::placement::{Medium, Placement, Volume, VolumeUser};
+use crate::model::placement::{Medium, Placement, QuotaOf, Volume, VolumeUser};
 use crate::model::remote::RemoteTarget;
 use crate::model::volume::{PodVolume, VolumeMode};
 
@@ -59,8 +61,8 @@ struct Resolver<'a> {
     /// Filesystems on which the node itself lives.
     of_the_node: BTreeSet<DeviceNumber>,
     written: Written<'a>,
-    /// For each filesystem the volumes that have a mount of it.
-    owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>>,
+    /// For each filesystem the volumes that have a mount of it, each with the folder that is mounted.
+    owners: BTreeMap<DeviceNumber, BTreeSet<(&'a OsStr, VolumeKey)>>,
 }
 
 /// The PersistentVolumes that the kubelet has written down.
@@ -79,13 +81,13 @@ impl<'a> Resolver<'a> {
             .collect();
         let csi = facts.pod_volumes.iter().filter(|volume| volume.csi.is_some());
         let written: Written<'_> = csi.filter_map(PodVolume::persistent_volume).collect();
-        let mut owners: BTreeMap<DeviceNumber, BTreeSet<VolumeKey>> = BTreeMap::new();
+        let mut owners: BTreeMap<DeviceNumber, BTreeSet<(&OsStr, VolumeKey)>> = BTreeMap::new();
         for volume in facts.pod_volumes {
             if let Some(mount) = table.at(&volume.path) {
                 owners
                     .entry(mount.number)
                     .or_default()
-                    .insert(key(facts, &written, volume));
+                    .insert((mount.root.as_os_str(), key(facts, &written, volume)));
             }
         }
         for declared in &facts.declared.paths {
@@ -93,7 +95,7 @@ impl<'a> Resolver<'a> {
                 owners
                     .entry(mount.number)
                     .or_default()
-                    .insert(key_of_path(declared));
+                    .insert((mount.root.as_os_str(), key_of_path(declared)));
             }
         }
         let is_node = |mount: &&Mount| mount.fstype == "devtmpfs" && mount.root != Path::new("/");
@@ -130,6 +132,9 @@ impl<'a> Resolver<'a> {
                     // Of several pods one may have it mounted and another not yet.
                     if known.placement.medium == Medium::NotMounted {
                         known.placement = self.placement(volume);
+                    } else if let Some(mount) = self.table.at(&volume.path) {
+                        // One may have it for reading alone, and the others write.
+                        known.placement.read_only &= mount.refuses_writes();
                     }
                     // Two of one pod can have one name where the node alone is asked: it is one user then.
                     if known.users.iter().all(|other| other.pod_uid != user.pod_uid) {
@@ -197,8 +202,17 @@ impl<'a> Resolver<'a> {
             VolumeMode::Block => self.raw_block(volume),
             VolumeMode::Filesystem => match self.table.at(&volume.path) {
                 Some(mount) => {
-                    let shared = self.is_shared(mount, &key(self.facts, &self.written, volume));
-                    self.on_mount(mount, shared, &mut BTreeSet::new())
+                    let own = key(self.facts, &self.written, volume);
+                    let shared = self.is_shared(mount, &own);
+                    let mut placement = self.on_mount(mount, shared, &mut BTreeSet::new());
+                    let remote = self.facts.mount_remotes.get(&mount.id);
+                    placement.quota_of = quota_of(
+                        mount,
+                        remote,
+                        self.is_alone(mount, &own),
+                        self.has_own_folder(mount, &own),
+                    );
+                    placement
                 }
                 None if volume.is_folder() => self
                     .table
@@ -213,21 +227,33 @@ impl<'a> Resolver<'a> {
 
     /// Others lie on the filesystem if only a folder of it is mounted here, if another volume has a mount of it, if the node
     /// itself lives on it, or if it is of a kind that is shared by design: an overlay's figures are those of the filesystem
-    /// that it lies on, and those of a server's folder the server's filesystem's. A folder of Ceph's tells its own quota.
+    /// that it lies on, and those of a server's folder the server's filesystem's.
     fn is_shared(&self, mount: &Mount, own: &VolumeKey) -> bool {
         let by_design = matches!(mount.fstype.as_str(), "zfs" | "overlay") || self.is_of_a_server(mount);
-        let others = self
-            .owners
-            .get(&mount.number)
-            .is_some_and(|owners| owners.iter().any(|owner| owner != own));
-        by_design || others || mount.root != Path::new("/") || self.of_the_node.contains(&mount.number)
+        by_design || mount.root != Path::new("/") || !self.is_alone(mount, own)
+    }
+
+    /// True where neither another volume nor the node has a mount of the filesystem.
+    fn is_alone(&self, mount: &Mount, own: &VolumeKey) -> bool {
+        let mut owners = self.owners.get(&mount.number).into_iter().flatten();
+        !owners.any(|(_, owner)| owner != own) && !self.of_the_node.contains(&mount.number)
+    }
+
+    /// True where no other volume has a mount of the same folder.
+    fn has_own_folder(&self, mount: &Mount, own: &VolumeKey) -> bool {
+        let root = mount.root.as_os_str();
+        let owners = self.owners.get(&mount.number);
+        let from_it = owners
+            .into_iter()
+            .flat_map(|owners| owners.range((root, VolumeKey::default())..));
+        let mut of_it = from_it.take_while(|(folder, _)| *folder == root);
+        !of_it.any(|(_, owner)| owner != own)
     }
 
     fn is_of_a_server(&self, mount: &Mount) -> bool {
         let remote = self.facts.mount_remotes.get(&mount.id);
         let has_device = || self.facts.devices.get(mount.number).is_some();
-        is_nfs(&mount.fstype)
-            || remote.is_some_and(|remote| !matches!(remote, RemoteTarget::Ceph { .. })) && !has_device()
+        is_nfs(&mount.fstype) || remote.is_some() && !has_device()
     }
 
     fn on_mount(&self, mount: &Mount, shared: bool, followed: &mut BTreeSet<DeviceNumber>) -> Placement {
@@ -243,6 +269,7 @@ impl<'a> Resolver<'a> {
             files: BTreeMap::new(),
             remote: None,
             shared,
+            quota_of: QuotaOf::Nobody,
         };
         if MEMORY.contains(&mount.fstype.as_str()) {
             placement.medium = Medium::Memory;

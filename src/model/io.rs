@@ -37,8 +37,8 @@ pub struct IoCounters {
     pub writes: OperationCounters,
     /// Requests in flight now; a gauge.
     pub in_flight: u64,
-    /// Milliseconds during which at least one request was in flight.
-    pub busy_milliseconds: u64,
+    /// Milliseconds during which at least one request was in flight; `None` where nobody counts that, as where several count beside each other.
+    pub busy_milliseconds: Option<u64>,
     /// `busy_milliseconds` weighted by the number of requests in flight.
     pub weighted_milliseconds: u64,
     /// Discards (TRIM, UNMAP); counted since Linux 4.18.
@@ -48,7 +48,27 @@ pub struct IoCounters {
 }
 
 impl IoCounters {
-    /// The sum of two devices' counters: the paths of one disk.
+    /// Those of a device that has done nothing.
+    pub const NOTHING: Self = {
+        let operations = OperationCounters {
+            completed: 0,
+            merged: 0,
+            bytes: 0,
+            milliseconds: 0,
+        };
+        Self {
+            reads: operations,
+            writes: operations,
+            in_flight: 0,
+            busy_milliseconds: Some(0),
+            weighted_milliseconds: 0,
+            discards: None,
+            flushes: None,
+        }
+    };
+
+    /// The sum of two devices' counters: the paths of one disk. How much of their busy times was at the same time nobody knows, so of these there
+    /// is a sum only where one of them was never busy.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         fn operations(one: &OperationCounters, two: &OperationCounters) -> OperationCounters {
@@ -63,7 +83,10 @@ impl IoCounters {
             reads: operations(&self.reads, &other.reads),
             writes: operations(&self.writes, &other.writes),
             in_flight: self.in_flight.saturating_add(other.in_flight),
-            busy_milliseconds: self.busy_milliseconds.saturating_add(other.busy_milliseconds),
+            busy_milliseconds: match (self.busy_milliseconds, other.busy_milliseconds) {
+                (Some(0), busy) | (busy, Some(0)) => busy,
+                _ => None,
+            },
             weighted_milliseconds: self
                 .weighted_milliseconds
                 .saturating_add(other.weighted_milliseconds),
@@ -184,8 +207,8 @@ pub struct IoRates {
     pub read_latency: Option<f64>,
     /// Mean seconds per completed write; `None` where none completed.
     pub write_latency: Option<f64>,
-    /// Share of the time during which at least one request was in flight, 0 to 1.
-    pub utilization: f64,
+    /// Share of the time during which at least one request was in flight, 0 to 1; `None` where nobody counts it.
+    pub utilization: Option<f64>,
 }
 
 impl IoRates {
@@ -202,7 +225,10 @@ impl IoRates {
         let writes = later.writes.completed.checked_sub(earlier.writes.completed)?;
         let read_bytes = later.reads.bytes.checked_sub(earlier.reads.bytes)?;
         let written_bytes = later.writes.bytes.checked_sub(earlier.writes.bytes)?;
-        let busy = busy(earlier.busy_milliseconds, later.busy_milliseconds, elapsed)?;
+        let busy = match (earlier.busy_milliseconds, later.busy_milliseconds) {
+            (Some(earlier), Some(later)) => Some(busy(earlier, later, elapsed)?),
+            _ => None,
+        };
         // A sum over requests, as of many at once, may have wrapped more than once: that costs one latency.
         let latency = |earlier: &OperationCounters, later: &OperationCounters, completed: u64| {
             let milliseconds = later.milliseconds.checked_sub(earlier.milliseconds)?;
@@ -216,7 +242,7 @@ impl IoRates {
             read_latency: latency(&earlier.reads, &later.reads, reads),
             write_latency: latency(&earlier.writes, &later.writes, writes),
             // The kernel rounds busy time up to its tick, so a little more than all the time is possible.
-            utilization: (busy as f64 / 1e3 / seconds).min(1.0),
+            utilization: busy.map(|busy| (busy as f64 / 1e3 / seconds).min(1.0)),
         })
     }
 
@@ -254,7 +280,7 @@ mod tests {
                 bytes,
                 milliseconds,
             },
-            busy_milliseconds: busy,
+            busy_milliseconds: Some(busy),
             ..IoCounters::default()
         }
     }
@@ -271,7 +297,18 @@ mod tests {
         assert_eq!(rates.read_bytes.to_bits(), 409_600_f64.to_bits());
         assert_eq!(rates.read_latency, Some(0.002));
         assert_eq!(rates.write_latency, None);
-        assert_eq!(rates.utilization.to_bits(), 0.5_f64.to_bits());
+        assert_eq!(rates.utilization, Some(0.5));
+    }
+
+    /// Four paths that are busy in the same quarter of a second are not a busy second.
+    #[test]
+    fn busy_times_of_several_have_no_sum() {
+        let [idle, one, other] = [0, 250, 400].map(|busy| counters(busy, 0, 0, busy));
+        assert_eq!(one.plus(&other).busy_milliseconds, None);
+        assert_eq!(one.plus(&idle).busy_milliseconds, Some(250));
+        assert_eq!(IoCounters::NOTHING.plus(&one), one);
+        let rates = IoRates::between(&one.plus(&idle), &one.plus(&other), Duration::from_secs(1)).unwrap();
+        assert_eq!((rates.reads, rates.utilization), (400.0, None));
     }
 
     #[test]
@@ -295,7 +332,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let rates = IoRates::between(&earlier, &counters(200, 8192, 1, 200), second).unwrap();
         assert_eq!(rates.reads.to_bits(), 100_f64.to_bits());
-        assert_eq!(rates.utilization.to_bits(), 0.5_f64.to_bits());
+        assert_eq!(rates.utilization, Some(0.5));
         let back = counters(200, 8192, 1, 1_000_000);
         assert_eq!(IoRates::between(&earlier, &back, second), None);
     }
@@ -307,6 +344,6 @@ mod tests {
             &counters(1, 1, 1, 1004),
             Duration::from_secs(1),
         );
-        assert_eq!(rates.unwrap().utilization.to_bits(), 1_f64.to_bits());
+        assert_eq!(rates.unwrap().utilization, Some(1.0));
     }
 }

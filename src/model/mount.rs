@@ -23,8 +23,10 @@ pub struct Mount {
     pub fstype: String,
     /// What was mounted, as it was said: `/dev/sda1`, `server:/export`, `tmpfs`.
     pub source: String,
-    /// True where the whole filesystem refuses writes, as after an error.
+    /// True where the whole filesystem says that it refuses writes, as after an error.
     pub filesystem_read_only: bool,
+    /// True where a folder may have a quota of its own (a project quota), for which statfs(2) then answers there.
+    pub has_folder_quotas: bool,
 }
 
 impl Mount {
@@ -43,7 +45,7 @@ pub struct FilesystemUsage {
     pub free: u64,
     /// Bytes that a user without privilege can still write.
     pub available: u64,
-    /// Inodes in all; `None` where the filesystem has no fixed number.
+    /// Inodes in all; `None` where the filesystem has no fixed number, or does not know how many are free.
     pub files: Option<u64>,
     /// Inodes not in use; `None` as above.
     pub files_free: Option<u64>,

@@ -204,6 +204,7 @@ mod tests {
             fstype: "ext4".into(),
             source: format!("/dev/sda{id}"),
             filesystem_read_only: false,
+            has_folder_quotas: false,
         }
     }
 

@@ -40,6 +40,17 @@ impl Medium {
     }
 }
 
+/// For what statfs(2) may answer in the place of a filesystem that others use as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaOf {
+    /// For nothing: the answer is the whole filesystem's.
+    Nobody,
+    /// For the folder that is mounted, where it has a project quota.
+    Folder,
+    /// For the folder of a Ceph filesystem that is mounted, where it has a quota, and else for the whole cluster.
+    CephFolder,
+}
+
 /// What carries a path or a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
@@ -53,7 +64,7 @@ pub struct Placement {
     pub fstype: Option<String>,
     /// What was mounted: `/dev/sdb`, `server:/export`, `pool/dataset`.
     pub source: Option<String>,
-    /// True where the kernel refuses writes through this mount.
+    /// True where the kernel refuses writes, by way of the mount of each pod that has the volume.
     pub read_only: bool,
     /// The block devices right below: one, or the members of a btrfs filesystem or a ZFS pool.
     pub devices: Vec<DeviceNumber>,
@@ -64,8 +75,11 @@ pub struct Placement {
     pub files: BTreeMap<DeviceNumber, Vec<DeviceNumber>>,
     /// The machine that the data are on, if that is another one.
     pub remote: Option<RemoteTarget>,
-    /// True where others than this volume lie on the same filesystem, so that its capacity and use are not the volume's alone.
+    /// True where others than this volume lie on the same filesystem. Its capacity and use are the volume's alone all the same where there is a
+    /// quota: see [`Volume::figures_shared`].
     pub shared: bool,
+    /// What a quota would be of.
+    pub quota_of: QuotaOf,
 }
 
 impl Placement {
@@ -83,6 +97,7 @@ impl Placement {
             files: BTreeMap::new(),
             remote: None,
             shared: false,
+            quota_of: QuotaOf::Nobody,
         }
     }
 }
@@ -163,6 +178,8 @@ pub struct Volume {
     pub device_size: Option<u64>,
     /// How full its filesystem is, or why that is unknown; `None` where it has no filesystem of its own to ask.
     pub usage: Option<Result<FilesystemUsage, UsageError>>,
+    /// True where capacity and use are those of a filesystem that others use as well.
+    pub figures_shared: bool,
     /// What was read and written; `None` where nobody counts it.
     pub io: Option<VolumeIo>,
     /// What its storage engine's objects say otherwise; empty where both say the same, and where no such object is read.
@@ -183,6 +200,7 @@ impl Volume {
             promised: None,
             device_size: None,
             usage: None,
+            figures_shared: false,
             io: None,
             disagreements: Vec::new(),
         }
@@ -191,6 +209,12 @@ impl Volume {
     /// How full its filesystem is; `None` where it has none, and where that is not known.
     pub fn known_usage(&self) -> Option<&FilesystemUsage> {
         self.usage.as_ref()?.as_ref().ok()
+    }
+
+    /// How full the whole filesystem is that it lies on; `None` where that is not known, as where it is a quota whose figures are told.
+    pub fn usage_of_filesystem(&self) -> Option<&FilesystemUsage> {
+        self.known_usage()
+            .filter(|_| self.figures_shared == self.placement.shared)
     }
 
     /// Its capacity in bytes: its filesystem's, else that of the raw device.

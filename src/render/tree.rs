@@ -152,7 +152,11 @@ fn row(state: &State, device: &BlockDevice, indent: &str) -> Row {
         written,
         reads,
         writes,
-        optional(rates.map(|rates| format!("{:.0}%", rates.utilization * 100.0))),
+        optional(
+            rates
+                .and_then(|rates| rates.utilization)
+                .map(|share| format!("{:.0}%", share * 100.0)),
+        ),
         optional(identity.model.clone()),
         optional(identity.serial.clone()),
         state.topology.mount_points_of(device.number).join(", "),

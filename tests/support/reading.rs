@@ -42,7 +42,8 @@ pub fn state(machine: &Machine, readings: u32) -> State {
                 counters.writes.completed += at * 10;
                 counters.writes.bytes += at * 10 * 16_384;
                 counters.writes.milliseconds += at * 20;
-                counters.busy_milliseconds += (at * 25).min(2000);
+                let busy = counters.busy_milliseconds.get_or_insert(0);
+                *busy += (at * 25).min(2000);
             }
         }
         rates = Some(history.record(&sample));
@@ -84,7 +85,7 @@ pub fn with_busy_volumes(machine: &Machine, volumes: usize, readings: u32) -> St
         io.counters = IoCounters {
             reads: operations,
             writes: operations,
-            busy_milliseconds: u64::from(reading) * 700,
+            busy_milliseconds: Some(u64::from(reading) * 700),
             ..IoCounters::default()
         };
         let counters = (0..volumes as u64).map(|origin| (origin, io.counters));

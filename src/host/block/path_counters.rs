@@ -1,7 +1,8 @@
 //! The I/O of NVMe multipath disks whose kernel counts it on their hidden paths alone.
 //!
 //! The disk's is the sum over its paths, and over those that it had: a sum over the paths of the moment would go back whenever one
-//! is lost, which looks as if the disk had begun anew. A path that is back counts once: the kernel may also have left it out of one reading, as
+//! is lost, which looks as if the disk had begun anew. Of the time during which the disk was busy there is no sum, once more than one path has
+//! counted. A path that is back counts once: the kernel may also have left it out of one reading, as
 //! it does where another device goes while it writes them down. What was counted before this program started on a path that had gone by then is
 //! in no file, and not in the sum.
 
@@ -32,13 +33,24 @@ impl PathReading {
     }
 }
 
+impl Disk {
+    fn new(sequence: Option<u64>) -> Self {
+        Self {
+            sequence,
+            paths: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            gone: IoCounters::NOTHING,
+        }
+    }
+}
+
 /// The paths of each disk, those that have gone among them.
 #[derive(Debug, Default)]
 pub(super) struct PathCounters {
     disks: BTreeMap<DeviceNumber, Disk>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Disk {
     sequence: Option<u64>,
     /// By the kernel's name.
@@ -74,12 +86,9 @@ impl PathCounters {
         paths: impl Iterator<Item = &'a str>,
         all: impl Fn(&str) -> Option<PathReading>,
     ) -> IoCounters {
-        let disk = self.disks.entry(number).or_default();
+        let disk = self.disks.entry(number).or_insert_with(|| Disk::new(sequence));
         if disk.sequence != sequence {
-            *disk = Disk {
-                sequence,
-                ..Disk::default()
-            };
+            *disk = Disk::new(sequence);
         }
         let lost = &mut disk.lost;
         disk.paths.retain(|name, known| match all(name) {
@@ -157,6 +166,28 @@ mod tests {
             1065,
             "another takes its name, and has done more"
         );
+    }
+
+    #[test]
+    fn how_long_a_disk_was_busy_is_known_while_one_path_alone_has_counted() {
+        let mut kept = PathCounters::default();
+        let mut busy = |one, other| {
+            let all = |name: &str| {
+                let counters = IoCounters {
+                    busy_milliseconds: Some(if name == "a" { one } else { other }),
+                    ..IoCounters::default()
+                };
+                Some(PathReading {
+                    sequence: None,
+                    counters,
+                })
+            };
+            kept.sum(DISK, None, ["a", "b"].into_iter(), all)
+                .busy_milliseconds
+        };
+        assert_eq!(busy(250, 0), Some(250));
+        assert_eq!(busy(500, 0), Some(500));
+        assert_eq!(busy(500, 250), None);
     }
 
     #[test]

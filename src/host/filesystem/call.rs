@@ -36,7 +36,8 @@ fn figures(answer: &StatVfs, mounted_read_only: bool) -> Answer {
         return Err(UsageError::NoSize);
     }
     let bytes = |blocks: u64| blocks.checked_mul(answer.f_frsize).ok_or(UsageError::NoSize);
-    let fixed = answer.f_files > 0;
+    // More free than there are: CephFS says −1, beside the number of objects of its cluster.
+    let fixed = answer.f_files > 0 && answer.f_ffree <= answer.f_files;
     Ok(FilesystemUsage {
         size: bytes(answer.f_blocks)?,
         free: bytes(answer.f_bfree)?,
@@ -122,6 +123,21 @@ mod tests {
         );
         (answer.f_blocks, answer.f_bfree) = (u64::MAX, 4);
         assert_eq!(used(&answer), Err(UsageError::NoSize));
+    }
+
+    /// CephFS has no number of inodes that are free, and says −1.
+    #[test]
+    fn where_more_inodes_are_free_than_there_are_none_is_known() {
+        let mut answer = statvfs("/").unwrap();
+        (answer.f_frsize, answer.f_blocks, answer.f_bfree, answer.f_bavail) = (4096, 10, 4, 3);
+        let mut inodes = |files, files_free| {
+            (answer.f_files, answer.f_ffree) = (files, files_free);
+            figures(&answer, false).map(|usage| (usage.files, usage.files_free))
+        };
+        assert_eq!(inodes(100, 40), Ok((Some(100), Some(40))));
+        assert_eq!(inodes(100, 100), Ok((Some(100), Some(100))));
+        assert_eq!(inodes(100, u64::MAX), Ok((None, None)));
+        assert_eq!(inodes(0, 0), Ok((None, None)));
     }
 
     #[test]

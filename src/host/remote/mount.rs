@@ -185,6 +185,7 @@ mod tests {
             fstype: fstype.into(),
             source: source.into(),
             filesystem_read_only: false,
+            has_folder_quotas: false,
         }
     }
 

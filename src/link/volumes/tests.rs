@@ -31,6 +31,7 @@ fn machine(devices: Vec<BlockDevice>) -> HostSample {
         fstype: "ext4".into(),
         source: format!("/dev/{}", last.kernel_name),
         filesystem_read_only: false,
+        has_folder_quotas: false,
     };
     let volume = PodVolume {
         pod_uid: "pod".into(),
@@ -217,6 +218,7 @@ fn a_file_that_is_written_to_does_not_lie_on_a_mount_that_refuses_writes() {
         fstype: "erofs".into(),
         source: "/dev/sda".into(),
         filesystem_read_only,
+        has_folder_quotas: false,
     };
     let disks = |root: Mount, writable: Option<bool>| {
         let file = BlockDevice {

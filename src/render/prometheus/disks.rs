@@ -139,9 +139,9 @@ const COUNTERS: [CounterFamily; 16] = [
     (
         Family::counter(
             "disk_io_time_seconds_total",
-            "Time during which requests were in flight.",
+            "Time during which requests were in flight. Absent for an NVMe multipath disk whose kernel counts on its paths alone, once more than one of them has counted: how much of their times was at the same time is in no file.",
         ),
-        |io| Some(seconds(io.busy_milliseconds)),
+        |io| io.busy_milliseconds.map(seconds),
     ),
     (
         Family::counter(
@@ -253,7 +253,9 @@ pub fn write(page: &mut Page<'_>, state: &State) {
     });
     page.family(&UTILIZATION, |samples| {
         for (labels, rates) in &rated {
-            samples.add(labels, rates.utilization);
+            if let Some(share) = rates.utilization {
+                samples.add(labels, share);
+            }
         }
     });
 }

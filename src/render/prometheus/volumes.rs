@@ -26,7 +26,7 @@ const VOLUME_REMOTE_INFO: Family = Family::gauge(
 );
 const CAPACITY: Family = Family::gauge(
     "volume_capacity_bytes",
-    "Capacity of the volume's filesystem, or of the raw block device. With shared=\"true\" the figure is that of a filesystem which others use as well.",
+    "Capacity of the volume's filesystem, or of the raw block device. With shared=\"true\" the figure is that of a filesystem which others use as well, and with shared=\"false\" that of one which the volume has to itself, or of the volume's own quota.",
 );
 const STATS_ERROR: Family = Family::gauge(
     "volume_stats_error",
@@ -163,7 +163,12 @@ pub fn write(page: &mut Page<'_>, topology: &Topology) {
 fn write_usage(page: &mut Page<'_>, persistent: &[(&Volume, &Labels)]) {
     let labelled: Vec<(&Volume, Labels)> = persistent
         .iter()
-        .map(|(volume, labels)| (*volume, (*labels).clone().with("shared", shared(volume))))
+        .map(|(volume, labels)| {
+            (
+                *volume,
+                (*labels).clone().with("shared", word(volume.figures_shared)),
+            )
+        })
         .collect();
     page.family(&CAPACITY, |samples| {
         for (volume, labels) in &labelled {
@@ -307,7 +312,7 @@ fn write_devices(topology: &Topology, volume: &Volume, labels: &Labels, samples:
             .with("disk", &found.kernel_name)
             .with_known("serial", serial)
             .with_known("volume_group", group.as_deref())
-            .with("shared", shared(volume));
+            .with("shared", word(volume.placement.shared));
         samples.add(&labels, 1_u64);
     }
 }
@@ -337,6 +342,6 @@ fn pod_labels(topology: &Topology, folder: &str) -> Labels {
     .with("uid", folder)
 }
 
-fn shared(volume: &Volume) -> &'static str {
-    if volume.placement.shared { "true" } else { "false" }
+fn word(is_true: bool) -> &'static str {
+    if is_true { "true" } else { "false" }
 }

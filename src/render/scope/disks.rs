@@ -85,7 +85,7 @@ pub(super) const RATE_METRICS: [RateMetric; 7] = [
         needs: Needs::Busy,
         label: "Utilisation",
         format: "percent",
-        value: |rates| Some(rates.utilization * 100.0),
+        value: |rates| Some(rates.utilization? * 100.0),
         ceiling: Some(100.0),
     },
     RateMetric {
@@ -168,7 +168,8 @@ pub(super) fn shown(state: &State) -> Vec<Shown<'_>> {
             state
                 .rates
                 .latest(shown.disk.number)
-                .map_or(0, |rates| (rates.utilization * 1e6) as u64)
+                .and_then(|rates| rates.utilization)
+                .map_or(0, |share| (share * 1e6) as u64)
         };
         shown.sort_by_cached_key(|shown| {
             (

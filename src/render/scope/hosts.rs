@@ -67,8 +67,10 @@ fn metrics<'a>(
         for (at, rates) in rates.get(&disk.number).into_iter().flatten() {
             *operations[*at].get_or_insert(0.0) += rates.operations();
             *throughput[*at].get_or_insert(0.0) += rates.throughput();
-            let so_far = busiest[*at].get_or_insert(0.0);
-            *so_far = f64::max(*so_far, rates.utilization * 100.0);
+            if let Some(share) = rates.utilization {
+                let so_far = busiest[*at].get_or_insert(0.0);
+                *so_far = f64::max(*so_far, share * 100.0);
+            }
         }
     }
     let series = |values: Vec<Option<f64>>, ceiling: Option<f64>| {
@@ -166,7 +168,9 @@ fn row_of<'a>(
         ),
         (
             "utilisation",
-            rates.map(|rates| Cow::Owned(format!("{:.1} %", rates.utilization * 100.0))),
+            rates
+                .and_then(|rates| rates.utilization)
+                .map(|share| Cow::Owned(format!("{:.1} %", share * 100.0))),
         ),
     ]
 }

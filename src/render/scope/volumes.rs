@@ -202,9 +202,13 @@ fn latest<'a>(
         (FILESYSTEM.0, filesystem(volume)),
         (
             SHARED.0,
-            placement.shared.then_some(Cow::Borrowed(
-                "with others: capacity and use are the whole filesystem's",
-            )),
+            placement
+                .shared
+                .then_some(Cow::Borrowed(if volume.figures_shared {
+                    "with others: capacity and use are the whole filesystem's"
+                } else {
+                    "with others: capacity and use are those of its quota"
+                })),
         ),
         (DRIVER.0, Some(Cow::Borrowed(volume.driver.as_str()))),
         (HANDLE.0, volume.handle.as_deref().map(Cow::Borrowed)),

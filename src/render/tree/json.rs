@@ -91,7 +91,7 @@ fn json_device(state: &State, device: &BlockDevice) -> Map<String, Value> {
             "written_bytes_per_second",
             json!(rates.map(|rates| rates.written_bytes)),
         ),
-        ("utilization", json!(rates.map(|rates| rates.utilization))),
+        ("utilization", json!(rates.and_then(|rates| rates.utilization))),
     ];
     known(fields)
 }
@@ -150,6 +150,7 @@ fn json_volume(state: &State, volume: &Volume) -> Map<String, Value> {
             json!((placement.medium != Medium::NotMounted).then_some(placement.read_only)),
         ),
         ("shared", json!(placement.shared)),
+        ("figures_shared", json!(volume.figures_shared)),
         ("capacity_bytes", json!(volume.capacity())),
         ("promised_bytes", json!(volume.promised)),
         ("used_bytes", json!(usage.map(FilesystemUsage::used))),

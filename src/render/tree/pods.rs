@@ -370,7 +370,12 @@ fn volume_note(volume: &Volume) -> String {
         (None, None) => parts.push("raw block device".to_owned()),
     }
     if placement.shared {
-        parts.push("shared".to_owned());
+        let word = if volume.figures_shared {
+            "shared"
+        } else {
+            "shared, with a quota"
+        };
+        parts.push(word.to_owned());
     }
     if !volume.disagreements.is_empty() {
         parts.push("not where its engine says".to_owned());
