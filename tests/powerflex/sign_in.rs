@@ -1,10 +1,11 @@
 //! Every way to sign in, when it is done again and when not, and that nothing of it is told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::support::backend::powerflex_up;
+use super::support::backend::{SHARED, powerflex_up};
+use super::support::exposition::Page;
 use super::support::powerflex_gateway::{Gateway, Logins, Mood, PASSWORD, USER, settings};
 use super::{Exporter, KIB, assert_is, change_settings, of_pool};
 
@@ -218,6 +219,27 @@ fn access_tokens_are_renewed_before_they_run_out() {
     exporter.page();
     assert_is(powerflex_up(&exporter.later(), "prod"), 1.0);
     assert_eq!((gateway.logins(), gateway.renewals()), (1, 1));
+}
+
+#[test]
+fn a_renewal_that_hangs_is_left_for_a_new_session() {
+    let gateway = Gateway::start(Mood {
+        version: "4.5".to_owned(),
+        logins: Logins::Native,
+        expires_in: Some(2),
+        hangs_at: Some("/rest/auth/update-token"),
+        ..Mood::default()
+    });
+    let exporter = Exporter::of(&[("prod", &gateway.url())], &[]);
+    exporter.page();
+    // Who asks now waits for half a minute, longer than a renewal may take.
+    std::thread::sleep(SHARED);
+    let headers = [("X-Prometheus-Scrape-Timeout-Seconds", "30")];
+    let mut prometheus = exporter.server.prometheus();
+    prometheus.request("GET", "/metrics", &headers).unwrap();
+    let answer = prometheus.answer(Instant::now() + Duration::from_secs(30), false);
+    assert_is(powerflex_up(&Page::parse(answer.unwrap().text()), "prod"), 1.0);
+    assert_eq!((gateway.logins(), gateway.renewals()), (2, 0));
 }
 
 #[test]
