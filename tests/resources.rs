@@ -532,22 +532,30 @@ async fn a_scrape_has_the_figures_and_the_old_names_where_they_are_wanted() {
     .await;
 }
 
-#[tokio::test]
-async fn who_has_more_time_does_not_get_what_was_cut_short_for_another() {
-    let api = ScriptedApi::start(|asked: &Asked| {
+/// A cluster whose two lists of metrics.k8s.io take 0.7 s each.
+fn with_slow_metrics() -> ScriptedApi {
+    ScriptedApi::start(|asked: &Asked| {
         if is_metrics(asked) {
             std::thread::sleep(Duration::from_millis(700));
         }
         cluster(asked)
-    });
+    })
+}
+
+/// Whether there were figures for who says that it waits for so many seconds.
+fn up_within(server: &Server, seconds: &str) -> Option<f64> {
+    let header = [("X-Prometheus-Scrape-Timeout-Seconds", seconds)];
+    let mut prometheus = server.prometheus();
+    prometheus.request("GET", "/metrics/resources", &header).unwrap();
+    let answer = prometheus.answer(std::time::Instant::now() + PATIENCE, false);
+    resources_up(&Page::parse(answer.unwrap().text()))
+}
+
+#[tokio::test]
+async fn who_has_more_time_does_not_get_what_was_cut_short_for_another() {
+    let api = with_slow_metrics();
     serve(&api, &["--role", "cluster"], |server| {
-        let ask = |seconds: &str| {
-            let header = [("X-Prometheus-Scrape-Timeout-Seconds", seconds)];
-            let mut prometheus = server.prometheus();
-            prometheus.request("GET", "/metrics/resources", &header).unwrap();
-            let answer = prometheus.answer(std::time::Instant::now() + PATIENCE, false);
-            resources_up(&Page::parse(answer.unwrap().text()))
-        };
+        let ask = |seconds: &str| up_within(server, seconds);
         std::thread::scope(|scope| {
             let hurried = scope.spawn(|| ask("0.8"));
             std::thread::sleep(Duration::from_millis(50));
@@ -561,20 +569,9 @@ async fn who_has_more_time_does_not_get_what_was_cut_short_for_another() {
 /// As two Prometheus servers do that scrape the same thing.
 #[tokio::test]
 async fn who_asks_while_it_is_read_for_another_gets_the_same() {
-    let api = ScriptedApi::start(|asked: &Asked| {
-        if is_metrics(asked) {
-            std::thread::sleep(Duration::from_millis(700));
-        }
-        cluster(asked)
-    });
+    let api = with_slow_metrics();
     serve(&api, &["--role", "cluster"], |server| {
-        let ask = |seconds: &str| {
-            let header = [("X-Prometheus-Scrape-Timeout-Seconds", seconds)];
-            let mut prometheus = server.prometheus();
-            prometheus.request("GET", "/metrics/resources", &header).unwrap();
-            let answer = prometheus.answer(std::time::Instant::now() + PATIENCE, false);
-            resources_up(&Page::parse(answer.unwrap().text()))
-        };
+        let ask = |seconds: &str| up_within(server, seconds);
         std::thread::scope(|scope| {
             // One list after the other, some 1.4 s.
             let first = scope.spawn(|| ask("15"));

@@ -386,6 +386,25 @@ fn local_volume(name: &str) -> PodVolume {
     }
 }
 
+/// These volumes of pods, placed on a machine of which nothing else is known.
+fn placed_of(
+    mounts: &MountTable,
+    devices: &BlockDevices,
+    mount_remotes: &BTreeMap<u64, RemoteTarget>,
+    pod_volumes: &[PodVolume],
+) -> Vec<Volume> {
+    place(&Facts {
+        mounts,
+        devices,
+        btrfs: &[],
+        remotes: &BTreeMap::default(),
+        mount_remotes,
+        kubelet: Path::new("/var/lib/kubelet"),
+        pod_volumes,
+        declared: &Declared::default(),
+    })
+}
+
 /// The only volume of a machine, with what a pod's control group did on each device counted.
 fn placed(
     devices: &BlockDevices,
@@ -393,16 +412,12 @@ fn placed(
     mount_remotes: &BTreeMap<u64, RemoteTarget>,
     counted: &CountedElsewhere,
 ) -> Volume {
-    let mut placed = place(&Facts {
-        mounts: &MountTable::from(mounts),
+    let mut placed = placed_of(
+        &MountTable::from(mounts),
         devices,
-        btrfs: &[],
-        remotes: &BTreeMap::default(),
         mount_remotes,
-        kubelet: Path::new("/var/lib/kubelet"),
-        pod_volumes: &[local_volume("v")],
-        declared: &Declared::default(),
-    });
+        &[local_volume("v")],
+    );
     let mut sums = VolumeSums::default();
     count(devices, &BTreeMap::default(), counted, &mut sums, &mut placed);
     placed.remove(0)
@@ -467,16 +482,12 @@ fn counters_of_a_folder_go_on_when_one_of_its_pods_ends() {
                 "/dev/sda",
             )
         });
-        let mut placed = place(&Facts {
-            mounts: &MountTable::from(mounts.collect::<Vec<_>>()),
-            devices: &devices,
-            btrfs: &[],
-            remotes: &BTreeMap::default(),
-            mount_remotes: &BTreeMap::default(),
-            kubelet: Path::new("/var/lib/kubelet"),
-            pod_volumes: &pod_volumes,
-            declared: &Declared::default(),
-        });
+        let mut placed = placed_of(
+            &MountTable::from(mounts.collect::<Vec<_>>()),
+            &devices,
+            &BTreeMap::default(),
+            &pod_volumes,
+        );
         let did = pods.iter().map(|(pod, reads)| {
             let io = CgroupIo {
                 reads: *reads,
@@ -619,16 +630,7 @@ fn what_looks_like_a_disk_and_is_memory_is_on_no_disk() {
         mount(4, file, "/", "/pods/b", "ext4", "/dev/loop0"),
     ]);
     let pod_volumes = ["a", "b"].map(local_volume);
-    let mut placed = place(&Facts {
-        mounts: &mounts,
-        devices: &devices,
-        btrfs: &[],
-        remotes: &BTreeMap::default(),
-        mount_remotes: &BTreeMap::default(),
-        kubelet: Path::new("/var/lib/kubelet"),
-        pod_volumes: &pod_volumes,
-        declared: &Declared::default(),
-    });
+    let mut placed = placed_of(&mounts, &devices, &BTreeMap::default(), &pod_volumes);
     let counters = [zram, file].map(|number| (number, IoCounters::default())).into();
     let mut sums = VolumeSums::default();
     count(

@@ -2,6 +2,7 @@
 //! line is told of that is not there.
 
 use scope_storage_probe::host::{cgroup, mountstats, partitions, swaps, zfs};
+use scope_storage_probe::model::zfs::pool_of;
 
 /// Tries one input.
 pub fn attempt(text: &[u8]) {
@@ -22,6 +23,6 @@ pub fn attempt(text: &[u8]) {
     assert!(swaps::parse(text).len() <= lines);
     assert!(partitions::parse(text).len() <= lines);
     if let Some((dataset, _)) = zfs::parse_objset(text) {
-        assert!(!zfs::pool_of(&dataset).contains(['/', '@']));
+        assert!(!pool_of(&dataset).contains(['/', '@']));
     }
 }

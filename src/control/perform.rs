@@ -58,10 +58,6 @@ pub(super) enum NotDone {
 }
 
 impl NotDone {
-    fn gone(order: &Order) -> Self {
-        Self::Refused(format!("there is no {} any more", order.target.name()))
-    }
-
     fn refused(error: &ApiError) -> Self {
         Self::Refused(error.words().to_owned())
     }
@@ -113,14 +109,21 @@ async fn until_done(
 /// What is known under a name may have been made anew under it since, and of that other thing nobody asked for a copy.
 async fn is_still_there(client: &Client, order: &Order, deadline: Instant) -> Result<(), NotDone> {
     let list = objects::listed(&order.target);
-    let found = until_answered(client, &Method::GET, &list, None, deadline).await;
-    let found = found.and_then(|found| understood::<Value>(&found));
-    let found = found.map_err(|error| NotDone::refused(&error))?;
-    if items(&found).any(|object| object["metadata"]["uid"] == order.uid) {
-        Ok(())
-    } else {
-        Err(NotDone::gone(order))
-    }
+    let listed = until_answered(client, &Method::GET, &list, None, deadline).await;
+    shown(order, listed).map(|_| ())
+}
+
+/// Of a list the very object that was shown to whoever pressed.
+fn shown(order: &Order, listed: Result<String, ApiError>) -> Result<Value, NotDone> {
+    let listed = listed.and_then(|listed| understood::<Value>(&listed));
+    let mut listed = listed.map_err(|error| NotDone::refused(&error))?;
+    let objects = match listed["items"].take() {
+        Value::Array(objects) => objects,
+        _ => Vec::new(),
+    };
+    let is_it = |object: &Value| object["metadata"]["uid"] == order.uid;
+    let object = objects.into_iter().find(is_it);
+    object.ok_or_else(|| NotDone::Refused(format!("there is no {} any more", order.target.name())))
 }
 
 async fn make(client: &Client, order: &Order, deadline: Instant) -> Result<Outcome, NotDone> {
@@ -274,21 +277,17 @@ fn is_status(answer: &str) -> bool {
 async fn describe(client: &Client, order: &Order) -> Result<Outcome, NotDone> {
     let list = objects::listed(&order.target);
     let events = objects::events_of(&order.target, &order.uid);
-    let (found, events) = tokio::join!(
+    let (listed, events) = tokio::join!(
         ask(client, Method::GET, &list, None),
         ask(client, Method::GET, &events, None)
     );
-    let found = found.and_then(|found| understood::<Value>(&found));
-    let found = found.map_err(|error| NotDone::refused(&error))?;
+    let object = shown(order, listed)?;
     let events = events.and_then(|events| understood::<Value>(&events));
-    let is_it = |object: &&Value| object["metadata"]["uid"] == order.uid;
-    let object = items(&found).find(is_it);
-    let object = object.ok_or_else(|| NotDone::gone(order))?;
     // Without the right to read events the object is told of all the same.
     let mut lines = match &events {
-        Ok(events) => description::lines(object, events["items"].as_array().map_or(&[], Vec::as_slice)),
+        Ok(events) => description::lines(&object, events["items"].as_array().map_or(&[], Vec::as_slice)),
         Err(error) => {
-            let mut lines = description::lines(object, &[]);
+            let mut lines = description::lines(&object, &[]);
             lines.push(("events".to_owned(), error.words().to_owned()));
             lines
         }

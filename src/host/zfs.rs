@@ -25,6 +25,7 @@ use super::roots::Roots;
 use super::text::{decimal, words};
 use crate::model::fault::Fault;
 use crate::model::io::DatasetIo;
+use crate::model::zfs::pool_of;
 
 /// The source that this reader's faults name.
 pub const SOURCE: &str = "zfs";
@@ -164,11 +165,6 @@ impl ZfsReader {
             faults,
         }
     }
-}
-
-/// The pool of a dataset or of its snapshot: `tank` of `tank/data@now`.
-pub fn pool_of(dataset: &str) -> &str {
-    dataset.split(['/', '@']).next().unwrap_or_default()
 }
 
 /// One dataset's name and counters. `None` where one of them is missing or cannot be read.
@@ -355,18 +351,6 @@ mod tests {
         let (found, faults) = read(&roots, &wanted(&["empty/a", "empty/b", "..", ""]));
         assert_eq!((found.len(), faults.len()), (0, 1));
         assert_eq!(read(&roots, &wanted(&[])), (BTreeMap::new(), Vec::new()));
-    }
-
-    #[test]
-    fn the_pool_is_the_first_part_of_a_dataset() {
-        for (dataset, pool) in [
-            ("tank", "tank"),
-            ("tank/a/b", "tank"),
-            ("tank@now", "tank"),
-            ("", ""),
-        ] {
-            assert_eq!(pool_of(dataset), pool);
-        }
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use super::zfs_pools::zfs_pools;
 use crate::model::btrfs::BtrfsFilesystem;
 use crate::model::device::{BlockDevice, DeviceNumber};
 use crate::model::graph::BlockDevices;
+use crate::model::zfs::pool_of;
 
 /// What tells of a filesystem which devices it lies on.
 #[derive(Debug)]
@@ -45,11 +46,7 @@ impl<'a> FilesystemDevices<'a> {
         }
         match fstype {
             "btrfs" => self.of_btrfs(source),
-            // A snapshot is mounted as `tank@now`.
-            "zfs" => {
-                let pool = source.split(['/', '@']).next().unwrap_or_default();
-                self.of_zfs_pool(pool).to_vec()
-            }
+            "zfs" => self.of_zfs_pool(pool_of(source)).to_vec(),
             _ => Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::raid::RaidMember;
+use super::zfs::pool_of;
 
 /// The kernel's number of a block device, `major:minor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -298,8 +299,8 @@ impl BlockDevice {
     pub fn zfs_pool(&self) -> Option<String> {
         let mut links = self.links.iter().filter(|_| self.is_zfs_volume());
         let volume = links.find_map(|link| link.strip_prefix("zvol/"))?;
-        let pool = volume.split('/').next().filter(|pool| !pool.is_empty())?;
-        Some(pool.replace('+', " "))
+        let pool = pool_of(volume);
+        (!pool.is_empty()).then(|| pool.replace('+', " "))
     }
 
     /// The volume group of a logical volume. Device mapper joins its name to the volume's by a dash, and doubles their own dashes.

@@ -39,3 +39,4 @@ pub mod trouble;
 pub mod volume;
 pub mod volume_usage;
 pub mod workload;
+pub mod zfs;

@@ -130,9 +130,7 @@ fn powerflex_has_its_secret_and_no_other() {
     let further = format!("  secret_namespace: {NAMESPACE}\n");
     let file = folder.path().join("powerflex.yaml");
     std::fs::write(&file, systems + &further).unwrap();
-    let arguments = [
-        "--listen",
-        "127.0.0.1:0",
+    let sources = [
         "--role",
         "cluster",
         "--kubeconfig",
@@ -140,6 +138,7 @@ fn powerflex_has_its_secret_and_no_other() {
         "--powerflex",
         file.to_str().unwrap(),
     ];
+    let arguments = [&["--listen", "127.0.0.1:0"][..], &sources].concat();
     let probe = Server::launch(program(PROGRAM), &folder.path().join("plugins"), &arguments);
     let is_up = |wanted: f64| {
         within(Duration::from_secs(30), || {
@@ -183,17 +182,7 @@ fn powerflex_has_its_secret_and_no_other() {
             + &further,
     )
     .unwrap();
-    let check = run_to_its_end(&[
-        "check",
-        "--plugin-dir",
-        "",
-        "--role",
-        "cluster",
-        "--kubeconfig",
-        config.to_str().unwrap(),
-        "--powerflex",
-        file.to_str().unwrap(),
-    ]);
+    let check = run_to_its_end(&[&["check", "--plugin-dir", ""][..], &sources].concat());
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(
         said.contains("not allowed (get on secrets, for the name another"),

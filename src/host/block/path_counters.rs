@@ -2,9 +2,8 @@
 //!
 //! The disk's is the sum over its paths, and over those that it had: a sum over the paths of the moment would go back whenever one
 //! is lost, which looks as if the disk had begun anew. Of the time during which the disk was busy there is no sum, once more than one path has
-//! counted. A path that is back counts once: the kernel may also have left it out of one reading, as
-//! it does where another device goes while it writes them down. What was counted before this program started on a path that had gone by then is
-//! in no file, and not in the sum.
+//! counted. A path that is back counts once: the kernel may also have left it out of one reading, as it does where another device goes while it
+//! writes them down. What was counted before this program started on a path that had gone by then is in no file, and not in the sum.
 
 use std::collections::BTreeMap;
 
@@ -33,17 +32,6 @@ impl PathReading {
     }
 }
 
-impl Disk {
-    fn new(sequence: Option<u64>) -> Self {
-        Self {
-            sequence,
-            paths: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            gone: IoCounters::NOTHING,
-        }
-    }
-}
-
 /// The paths of each disk, those that have gone among them.
 #[derive(Debug, Default)]
 pub(super) struct PathCounters {
@@ -59,6 +47,17 @@ struct Disk {
     lost: BTreeMap<String, PathReading>,
     /// The sum over those that will not come back: another has their name.
     gone: IoCounters,
+}
+
+impl Disk {
+    fn new(sequence: Option<u64>) -> Self {
+        Self {
+            sequence,
+            paths: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            gone: IoCounters::NOTHING,
+        }
+    }
 }
 
 impl PathCounters {
